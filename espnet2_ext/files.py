@@ -1,0 +1,120 @@
+"""Files that are read strictly and written whole: Kaldi text tables, YAML, JSON, atomic outputs."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet2_ext.errors import UserError
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
+
+    The temporary name keeps the suffix, so writers that look at it behave the same.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+    os.close(fd)
+    os.chmod(name, 0o644)
+    part = Path(name)
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_text(path: str | Path) -> str:
+    """Read a UTF-8 text file; raises `UserError` when missing, a directory or not UTF-8."""
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(path, error.strerror or "cannot be read", "a readable file") from None
+    except UnicodeDecodeError as error:
+        line = Path(path).read_bytes()[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}", "bytes that are not UTF-8", "UTF-8 text") from None
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def read_table(path: str | Path) -> dict[str, str]:
+    """Read a Kaldi table ``key value...``, in order; an empty value is allowed.
+
+    Raises:
+        UserError: the file cannot be read, or a key stands twice.
+    """
+    table: dict[str, str] = {}
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        key, _, value = line.strip().partition(" ")
+        if key in table:
+            raise UserError(f"{path}:{number}", f"duplicate id {key!r}", "each id once")
+        table[key] = value.strip()
+    return table
+
+
+def write_table(path: str | Path, table: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+    """Write a Kaldi table atomically, in the order given."""
+    items = table.items() if isinstance(table, Mapping) else table
+    write_text(path, "".join(f"{key} {value}\n" for key, value in items))
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML mapping with the safe loader.
+
+    Raises:
+        UserError: the file cannot be read or parsed, or is not a mapping.
+    """
+    try:
+        loaded = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else path
+        raise UserError(place, getattr(error, "problem", None) or "bad YAML", "YAML") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise UserError(path, f"a YAML {type(loaded).__name__}", "a mapping of options")
+    return loaded
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON; raises `UserError` naming the line of a syntax error."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}:{error.lineno}", error.msg, "JSON") from None
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON atomically, indented, as UTF-8."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def parse_config(cls: type, values: Mapping[str, Any], place: str | Path) -> Any:
+    """Build dataclass `cls` from a mapping, refusing keys that it does not have.
+
+    Raises:
+        UserError: an unknown key, or a value that the class refuses.
+    """
+    known = [name for name, f in cls.__dataclass_fields__.items() if f.init]
+    for key in values:
+        if key not in known:
+            raise UserError(place, f"unknown key {key!r}", f"one of {', '.join(known)}")
+    try:
+        return cls(**values)
+    except (TypeError, ValueError) as error:
+        raise UserError(place, str(error)) from None

