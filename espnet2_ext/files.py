@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from espnet2_ext.errors import UserError
@@ -118,3 +119,44 @@ def parse_config(cls: type, values: Mapping[str, Any], place: str | Path) -> Any
         return cls(**values)
     except (TypeError, ValueError) as error:
         raise UserError(place, str(error)) from None
+
+
+class ArkWriter:
+    """Write ``name.ark`` and ``name.scp`` in a folder; both appear when the block ends well.
+
+    Use as a context manager; ``writer[utt] = array`` takes an int32 vector, a float32 vector or a
+    float32 matrix. The scp points to the ark by absolute path.
+    """
+
+    def __init__(self, folder: str | Path, name: str) -> None:
+        self.ark = Path(folder).resolve() / f"{name}.ark"
+        self.scp = self.ark.with_suffix(".scp")
+        self._entries: list[tuple[str, str]] = []
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> "ArkWriter":
+        part = self._stack.enter_context(atomic_path(self.ark))
+        self._file = self._stack.enter_context(open(part, "wb"))
+        return self
+
+    def __setitem__(self, key: str, array: np.ndarray) -> None:
+        from kaldiio import save_ark
+
+        array = np.asarray(array)
+        array = array.astype(np.int32 if array.dtype.kind in "iu" else np.float32)
+        offset = self._file.tell() + len(key.encode()) + 1
+        save_ark(self._file, {key: array})
+        self._entries.append((key, f"{self.ark}:{offset}"))
+
+    def __exit__(self, *exc: Any) -> None:
+        self._stack.__exit__(*exc)
+        if exc[0] is None:
+            write_table(self.scp, self._entries)
+
+
+def read_scp(path: str | Path) -> Mapping[str, np.ndarray]:
+    """Open a kaldi scp as a lazy mapping from utterance to array."""
+    from kaldiio import load_scp
+
+    read_table(path)
+    return load_scp(str(path))
