@@ -1,0 +1,23 @@
+"""Run one of ESPnet's own command lines with our classes registered.
+
+``python -m espnet2_ext.bin.espnet espnet2.bin.svs_train --help``
+"""
+
+import runpy
+import sys
+
+from espnet2_ext.errors import UserError, cli
+from espnet2_ext.registry import register
+
+
+@cli
+def main() -> None:
+    if len(sys.argv) < 2 or not sys.argv[1].startswith(("espnet2.bin.", "espnet2_ext.bin.")):
+        raise UserError("espnet", f"module {' '.join(sys.argv[1:2]) or 'missing'}", "espnet2.bin.*")
+    register()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
