@@ -1,0 +1,62 @@
+"""Sing a score with a packed model.
+
+``python -m espnet2_ext.bin.sing song.musicxml --model pack.zip --singer NAME -o song.wav``
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from espnet2_ext.errors import UserError, cli
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("score", help="MusicXML, MIDI with lyrics, Opencpop line file, or JSON")
+    parser.add_argument("--model", required=True, type=Path, help="pack (.zip or its folder)")
+    parser.add_argument("--singer", help="a singer of the pack; the first by default")
+    parser.add_argument("--prompt", type=Path, help="audio of a voice to sing in")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="wav to write")
+    parser.add_argument("--part", help="part of a score with several: its name or number from 1")
+    parser.add_argument("--voice", help="voice of that part")
+    parser.add_argument("--verse", type=int, help="verse of the lyrics, from 1")
+    parser.add_argument("--semitones", type=int, default=0, help="transposition")
+    parser.add_argument(
+        "--timing",
+        choices=("auto", "label", "model"),
+        default="auto",
+        help="phone times: the score's own, predicted, or the first where there are any",
+    )
+    parser.add_argument("--score_out", type=Path, help="JSON to write: the score as timed")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    args = get_parser().parse_args(argv)
+    if args.singer and args.prompt:
+        raise UserError("sing", "both --singer and --prompt", "one of them")
+    if args.output.suffix.lower() != ".wav":
+        raise UserError(args.output, f"suffix {args.output.suffix!r}", ".wav", "-o")
+    from espnet2_ext.score.json_format import write_json_score
+    from espnet2_ext.score.read import read_score
+    from espnet2_ext.synthesizer import SingingSynthesizer
+
+    chosen = {k: getattr(args, k) for k in ("part", "voice", "verse") if getattr(args, k)}
+    score = read_score(args.score, **chosen)
+    synthesizer = SingingSynthesizer.from_pretrained(args.model, args.device)
+    singing = synthesizer(score, args.singer, args.prompt, args.timing, args.semitones, args.seed)
+    singing.save(args.output)
+    if args.score_out:
+        write_json_score(args.score_out, singing.score)
+    logging.info(
+        "%s: %.2f s, timing from the %s", args.output, len(singing.wav) / singing.fs, singing.timing
+    )
+    print(args.output, file=sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

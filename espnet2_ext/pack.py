@@ -1,0 +1,228 @@
+"""A packed model: everything that singing needs in one archive, and the checks that it fits.
+
+Inside: ``manifest.json`` (format, licence, corpus, singers, commit, command),
+``prompts.safetensors`` (codec_ssl tokens of each singer), ``tokenizer/``, ``vocabulary/``, and for
+each of `MODELS` a folder with ``config.yaml``, ``model.safetensors`` and, where the model has
+options, ``inference.yaml``.
+"""
+
+import os
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import LongTensor
+
+from espnet2_ext.archive import extract
+from espnet2_ext.checkpoint import load_state, save_safetensors
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import atomic_path, read_json, read_scp, read_table, read_yaml, write_json
+from espnet2_ext.score.espnet_format import read_scores
+
+FORMAT = 1
+MODELS = ("speechlm", "flow", "vocoder", "duration")
+MIDI_RANGE = (1, 127)
+
+
+@dataclass(frozen=True)
+class PackSources:
+    """Where the parts of a pack lie.
+
+    Args:
+        models: For each of `MODELS`: (experiment folder, checkpoint file in it).
+        inference: YAML of inference options, for models that have one.
+        tokenizer_dir: Fitted tokenizers.
+        vocabulary_dir: ``token_list.json`` and ``token_bias.json``.
+        tokens_dir: Token folder of the training split: prompts come from it.
+        data_dir: Data directory of the training split: singers, their ranges, the licence.
+        results: ``results.json``, or None.
+    """
+
+    models: dict[str, tuple[Path, str]]
+    inference: dict[str, Path]
+    tokenizer_dir: Path
+    vocabulary_dir: Path
+    tokens_dir: Path
+    data_dir: Path
+    results: Path | None = None
+
+
+def singer_ranges(data_dir: str | Path) -> dict[str, list[int]]:
+    """Lowest and highest MIDI number that each singer of a data directory sings."""
+    sung = defaultdict(set)
+    singers = read_table(Path(data_dir) / "utt2spk")
+    for utterance, score in read_scores(data_dir).items():
+        sung[singers[utterance]] |= {n.midi for n in score.notes if not n.is_rest}
+    return {singer: [min(notes), max(notes)] for singer, notes in sorted(sung.items()) if notes}
+
+
+def choose_prompts(tokens_dir: str | Path, n_streams: int) -> dict[str, torch.Tensor]:
+    """One prompt per singer: the utterance of median length, as tokens (P, n_streams) int32."""
+    tokens_dir = Path(tokens_dir)
+    by_singer = defaultdict(list)
+    lengths = {k: int(v) for k, v in read_table(tokens_dir / "utt2num_frames").items()}
+    for utterance, singer in read_table(tokens_dir / "utt2spk").items():
+        if utterance in lengths:
+            by_singer[singer].append((lengths[utterance], utterance))
+    tokens = read_scp(tokens_dir / "codec_ssl.scp")
+    chosen = {s: sorted(found)[len(found) // 2][1] for s, found in sorted(by_singer.items())}
+    return {s: torch.from_numpy(tokens[u].reshape(-1, n_streams)) for s, u in chosen.items()}
+
+
+def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> Path:
+    """Write the archive atomically with ESPnet's packer.
+
+    Args:
+        sources: The parts.
+        out: A ``.zip``.
+        about: Goes into the manifest as it is (name, corpus, licence, commit, command...).
+    """
+    from espnet2.main_funcs.pack_funcs import pack
+
+    from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+    out = Path(out).resolve()
+    tokenizers = Tokenizers.load(sources.tokenizer_dir)
+    with tempfile.TemporaryDirectory(prefix="pack-") as name:
+        folder = Path(name)
+        _copy(sources.tokenizer_dir, folder / "tokenizer")
+        _copy(sources.vocabulary_dir, folder / "vocabulary", ("token_list.json", "token_bias.json"))
+        for model, (experiment, checkpoint) in sources.models.items():
+            (folder / model).mkdir()
+            config = read_yaml(Path(experiment) / "config.yaml")
+            (folder / model / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+            state = load_state(Path(experiment) / checkpoint)
+            save_safetensors(state, folder / model / "model.safetensors")
+            if model in sources.inference:
+                options = yaml.safe_dump(read_yaml(sources.inference[model]), sort_keys=False)
+                (folder / model / "inference.yaml").write_text(options)
+        prompts = choose_prompts(sources.tokens_dir, tokenizers.n_streams)
+        save_safetensors(prompts, folder / "prompts.safetensors")
+        licence = Path(sources.data_dir) / "LICENSE.txt"
+        if licence.is_file():
+            (folder / "LICENSE.txt").write_bytes(licence.read_bytes())
+        if sources.results is not None:
+            write_json(folder / "results.json", read_json(sources.results))
+        ranges = singer_ranges(sources.data_dir)
+        singers = {s: {"midi_range": ranges.get(s, MIDI_RANGE)} for s in prompts}
+        write_json(folder / "manifest.json", {"format": FORMAT, **about, "singers": singers})
+        files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+        with atomic_path(out) as part:
+            _pack_in(folder, pack, files, part)
+    return out
+
+
+def _pack_in(folder: Path, pack: Any, files: list[Path], out: Path) -> None:
+    """ESPnet's packer stores paths relative to the working directory, so it runs in `folder`."""
+    back = os.getcwd()
+    os.chdir(folder)
+    try:
+        pack(files={}, yaml_files={}, outpath=out, option=files)
+    finally:
+        os.chdir(back)
+
+
+def _copy(source: str | Path, target: Path, names: tuple[str, ...] = ()) -> None:
+    target.mkdir(parents=True)
+    for path in sorted(Path(source).iterdir()):
+        wanted = path.name in names if names else path.suffix in (".yaml", ".safetensors", ".txt")
+        if wanted and path.is_file():
+            (target / path.name).write_bytes(path.read_bytes())
+
+
+@dataclass
+class PackedModel:
+    """The parts of a pack, loaded and checked against each other."""
+
+    manifest: dict[str, Any]
+    tokenizers: Any
+    speechlm: Any
+    flow: Any
+    vocoder: Any
+    duration: Any
+    decoding: Any
+    sampling: Any
+    prompts: dict[str, LongTensor]
+    phone_ids: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.phone_ids = {phone: k for k, phone in enumerate(self.tokenizers.phones)}
+
+    def range_of(self, singer: str | None) -> tuple[int, int]:
+        """MIDI range that a singer sang in training; of all singers for a voice from a prompt."""
+        singers = self.manifest["singers"]
+        known = [singers[singer]] if singer in singers else list(singers.values())
+        ranges = [s["midi_range"] for s in known]
+        return min(r[0] for r in ranges), max(r[1] for r in ranges)
+
+    @classmethod
+    def load(cls, pack: str | Path, device: str = "cpu") -> "PackedModel":
+        """Load a pack from its archive or from the folder that it was unpacked to.
+
+        Raises:
+            UserError: missing, damaged or unsafe pack; a part that does not fit the others.
+        """
+        pack = Path(pack)
+        if pack.is_dir():
+            return cls._load_folder(pack, pack, device)
+        with tempfile.TemporaryDirectory(prefix="pack-") as folder:
+            return cls._load_folder(extract(pack, folder), pack, device)
+
+    @classmethod
+    def _load_folder(cls, folder: Path, place: Path, device: str) -> "PackedModel":
+        from espnet2_ext.duration.inference import DurationInference
+        from espnet2_ext.files import parse_config
+        from espnet2_ext.flow.inference import FlowInference, SamplingConfig
+        from espnet2_ext.speechlm.decoding import DecodingConfig
+        from espnet2_ext.speechlm.inference import SpeechLMInference
+        from espnet2_ext.tokenizer.tokenizers import Tokenizers
+        from espnet2_ext.vocoder.inference import VocoderInference
+
+        if not (folder / "manifest.json").is_file():
+            raise UserError(place, "no manifest.json", "a packed model")
+        manifest = read_json(folder / "manifest.json")
+        if manifest.get("format") != FORMAT:
+            raise UserError(place, f"{manifest.get('format')}", f"{FORMAT}", "format")
+        tokenizers = Tokenizers.load(folder / "tokenizer")
+
+        def options(model: str, config: type) -> Any:
+            path = folder / model / "inference.yaml"
+            return parse_config(config, read_yaml(path) if path.is_file() else {}, path)
+
+        def load(model: str, loader: type, **more: Any) -> Any:
+            paths = folder / model / "config.yaml", folder / model / "model.safetensors"
+            return loader.load(*paths, device=device, **more)
+
+        packed = cls(
+            manifest=manifest,
+            tokenizers=tokenizers,
+            speechlm=load("speechlm", SpeechLMInference, vocabulary_dir=folder / "vocabulary"),
+            flow=load("flow", FlowInference, tokenizer_dir=folder / "tokenizer"),
+            vocoder=load("vocoder", VocoderInference),
+            duration=load("duration", DurationInference),
+            decoding=options("speechlm", DecodingConfig),
+            sampling=options("flow", SamplingConfig),
+            prompts={k: v.long() for k, v in load_state(folder / "prompts.safetensors").items()},
+        )
+        packed.check(place)
+        return packed
+
+    def check(self, place: str | Path) -> None:
+        """Refuse parts that were not made for each other.
+
+        Raises:
+            UserError: another mel configuration, number of streams or phone set.
+        """
+        for part in ("flow", "vocoder"):
+            other = getattr(getattr(self, part), "mel", None)
+            if other is not None:
+                self.tokenizers.mel.require_same(other, f"{place}: {part}")
+        n_streams = self.tokenizers.n_streams
+        for singer, tokens in self.prompts.items():
+            if tokens.dim() != 2 or tokens.size(1) != n_streams:
+                found = f"tokens of shape {tuple(tokens.shape)}"
+                raise UserError(f"{place}: prompt of {singer}", found, f"(P, {n_streams})")
