@@ -8,6 +8,7 @@ REST_PHONES = (SILENCE, BREATH)
 SLUR_LYRIC = "—"
 REST_MIDI = 0
 _EPSILON_SEC = 1e-6
+_TOLERANCE_SEC = 1.001e-3  # labels are often rounded to milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class MusicScore:
                 raise ValueError(f"note {index}: a slur without a sung note before it")
         if not self.phones:
             return
-        _check_contiguous("phone", [(p.start_sec, p.end_sec) for p in self.phones], overlap=False)
+        _check_contiguous("phone", [(p.start_sec, p.end_sec) for p in self.phones])
         last = 0
         for index, phone in enumerate(self.phones):
             if not last <= phone.note < len(self.notes):
@@ -96,7 +97,7 @@ class MusicScore:
         return (self.phones or self.notes)[-1].end_sec
 
 
-def _check_contiguous(kind: str, spans: list[tuple[float, float]], overlap: bool = False) -> None:
+def _check_contiguous(kind: str, spans: list[tuple[float, float]]) -> None:
     previous = None
     for index, (start, end) in enumerate(spans):
         if not (math.isfinite(start) and math.isfinite(end)):
@@ -105,8 +106,13 @@ def _check_contiguous(kind: str, spans: list[tuple[float, float]], overlap: bool
             raise ValueError(f"{kind} {index}: starts at {start:.3f} s, before 0")
         if end < start - _EPSILON_SEC or (kind == "note" and end - start < _EPSILON_SEC):
             raise ValueError(f"{kind} {index}: ends at {end:.3f} s, starts at {start:.3f} s")
-        if previous is not None and abs(start - previous) > 1e-3 and start < previous:
+        if previous is not None and start < previous - _TOLERANCE_SEC:
             raise ValueError(
-                f"{kind} {index}: starts at {start:.3f} s, before the previous ends ({previous:.3f} s)"
+                f"{kind} {index}: starts at {start:.3f} s, "
+                f"before the previous ends ({previous:.3f} s)"
+            )
+        if previous is not None and start > previous + _TOLERANCE_SEC:
+            raise ValueError(
+                f"{kind} {index}: starts at {start:.3f} s, after a gap since {previous:.3f} s"
             )
         previous = end
