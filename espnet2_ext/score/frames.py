@@ -29,7 +29,7 @@ class FrameScore:
     def __len__(self) -> int:
         return len(self.phone_id)
 
-    def stack(self) -> np.ndarray:
+    def stacked(self) -> np.ndarray:
         """The four columns in the order of the fields, int32 (F, 4)."""
         columns = (self.phone_id, self.midi, self.phone_index, self.note_index)
         return np.stack(columns, axis=1).astype(np.int32)

@@ -57,7 +57,9 @@ def test_expand_rest_slur_and_leading_consonant():
     score = MusicScore(notes, (*phones, Phone(0.2, 0.3, "o", 2)))
     frames = expand(score, {"SP": 7, "w": 8, "o": 9}, 50)
     assert (
-        len(frames) == 15 and frames.stack().shape == (15, 4) and frames.stack().dtype == np.int32
+        len(frames) == 15
+        and frames.stacked().shape == (15, 4)
+        and frames.stacked().dtype == np.int32
     )
     assert frames.phone_id.tolist() == [7] * 3 + [8] * 2 + [9] * 10
     assert frames.midi.tolist() == [0] * 3 + [60] * 7 + [64] * 5
