@@ -14,7 +14,6 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
 from espnet2_ext.score.frames import FrameScore, expand
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.read import read_score
 from espnet2_ext.score.segment import Part, join_phones, split_at_rests, transpose, without_phones
 
 MAX_PART_SEC = 10.0
@@ -90,6 +89,8 @@ class SingingSynthesizer:
         """
         place = score if isinstance(score, str | Path) else "score"
         if not isinstance(score, MusicScore):
+            from espnet2_ext.score.read import read_score
+
             score = read_score(score, **read_options)
         if semitones:
             score = transpose(score, semitones)

@@ -25,7 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tokens_dir", type=Path, required=True, help="tokens of the training split"
     )
-    parser.add_argument("--data_dir", type=Path, required=True, help="data of the training split")
+    parser.add_argument("--data_dir", type=Path, required=True, help="of the training split")
     parser.add_argument("--results", type=Path, help="results.json")
     parser.add_argument("--name", required=True)
     parser.add_argument("--corpus", required=True, help="corpus of origin")
