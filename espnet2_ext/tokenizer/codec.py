@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config
 
 CODEC_FILE = "codec.safetensors"
 
@@ -46,6 +47,10 @@ class AudioCodec(nn.Module, ABC):
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (B, F, k) to waveform (B, F * samples_per_token)."""
 
+    @abstractmethod
+    def save(self, folder: str | Path) -> None:
+        """Write what `load_codec` needs beside ``config.yaml``."""
+
     def check(self, mel: MelConfig, place: str | Path) -> None:
         """Refuse a recipe whose clock is not the codec's."""
         if self.fs != mel.fs:
@@ -62,24 +67,43 @@ def codec_type(config: Mapping[str, Any], place: str | Path) -> str:
     return name
 
 
-def load_codec(config: Mapping[str, Any], mel: MelConfig, folder: str | Path) -> AudioCodec:
-    """Build the codec of a tokenizer folder, with its weights.
+def create_codec(config: Mapping[str, Any], mel: MelConfig, place: str | Path) -> AudioCodec:
+    """Build the codec that a ``codec`` section names: mel_rvq yet to be fitted, or a pretrained one.
 
     Args:
-        config: The ``codec`` section of the tokenizer's config.yaml.
+        config: The section.
+        mel: The recipe's mel configuration.
+        place: File the section stands in, for error messages.
+    """
+    options = {key: value for key, value in config.items() if key != "type"}
+    codec: AudioCodec
+    if codec_type(config, place) == "mel_rvq":
+        from espnet2_ext.tokenizer.mel_rvq import MelRVQ, MelRVQConfig
+
+        codec = MelRVQ(mel, parse_config(MelRVQConfig, options, place))
+    else:
+        from espnet2_ext.tokenizer.espnet_codec import ESPnetCodec, ESPnetCodecConfig
+
+        codec = ESPnetCodec.create(parse_config(ESPnetCodecConfig, options, place), place)
+    codec.check(mel, place)
+    return codec.eval()
+
+
+def load_codec(config: Mapping[str, Any], mel: MelConfig, folder: str | Path) -> AudioCodec:
+    """Load the codec of a tokenizer folder, as `AudioCodec.save` wrote it.
+
+    Args:
+        config: The ``codec`` section of the folder's config.yaml.
         mel: The recipe's mel configuration.
         folder: Tokenizer folder.
     """
     place = Path(folder) / "config.yaml"
-    options = {key: value for key, value in config.items() if key != "type"}
     codec: AudioCodec
     if codec_type(config, place) == "mel_rvq":
-        from espnet2_ext.tokenizer.mel_rvq import MelRVQ
-
-        codec = MelRVQ.load(Path(folder) / CODEC_FILE, mel, options, place)
+        codec = create_codec(config, mel, place).load(folder)
     else:
         from espnet2_ext.tokenizer.espnet_codec import ESPnetCodec
 
-        codec = ESPnetCodec.from_options(options, place)
-    codec.check(mel, place)
+        codec = ESPnetCodec.load(folder)
+        codec.check(mel, place)
     return codec.eval()

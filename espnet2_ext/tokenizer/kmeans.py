@@ -61,7 +61,7 @@ def fit_kmeans(
 
 
 def _plus_plus(x: Tensor, n_clusters: int, n_init: int, generator: torch.Generator) -> Tensor:
-    rows = x[torch.randperm(len(x), generator=generator)[:max(n_init, n_clusters)]]
+    rows = x[torch.randperm(len(x), generator=generator)[: max(n_init, n_clusters)]]
     chosen = [rows[0]]
     distance = (rows - chosen[0]).square().sum(-1)
     for _ in range(n_clusters - 1):

@@ -1,9 +1,7 @@
 """mel_rvq: residual vector quantisation of log-mel frames, fitted by k-means in seconds."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +10,7 @@ from espnet2_ext.audio.griffin_lim import griffin_lim
 from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import parse_config
-from espnet2_ext.tokenizer.codec import AudioCodec
+from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec
 from espnet2_ext.tokenizer.kmeans import fit_kmeans, nearest
 
 
@@ -124,25 +121,19 @@ class MelRVQ(AudioCodec):
         generator = torch.Generator().manual_seed(config.seed)
         residual = vectors[torch.randperm(len(vectors), generator=generator)[: config.max_frames]]
         for k in range(self.n_codebooks):
-            codebook = fit_kmeans(
-                residual, self.codebook_size, config.n_iter, seed=config.seed + k
-            )
+            codebook = fit_kmeans(residual, self.codebook_size, config.n_iter, seed=config.seed + k)
             self.centroids[k].copy_(codebook)
             residual = residual - codebook[nearest(residual, codebook)]
         return self
 
-    def save(self, path: str | Path) -> None:
-        """Write the fitted tensors as safetensors."""
-        save_safetensors(self.state_dict(), path, {"codec": "mel_rvq"})
+    def save(self, folder: str | Path) -> None:
+        save_safetensors(self.state_dict(), Path(folder) / CODEC_FILE, {"codec": "mel_rvq"})
 
-    @classmethod
-    def load(
-        cls, path: str | Path, mel: MelConfig, options: Mapping[str, Any], place: str | Path
-    ) -> "MelRVQ":
-        """Build from options and strictly load fitted tensors."""
-        codec = cls(mel, parse_config(MelRVQConfig, options, place))
+    def load(self, folder: str | Path) -> "MelRVQ":
+        """Strictly load the tensors that `save` wrote."""
+        path = Path(folder) / CODEC_FILE
         state = load_state(path)
         for name in ("mean", "scale"):
             if name in state and not state[name].isfinite().all():
                 raise UserError(path, "values that are not finite", field=name)
-        return load_strict(codec, state, path)
+        return load_strict(self, state, path)

@@ -14,7 +14,7 @@ from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_text, read_yaml, write_text
-from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec, codec_type, load_codec
+from espnet2_ext.tokenizer.codec import AudioCodec, codec_type, load_codec
 from espnet2_ext.tokenizer.ssl import SSL_FILE, SSLTokenizer, load_ssl
 from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
@@ -190,8 +190,7 @@ def save_tokenizers(
     part.mkdir(parents=True)
     shutil.copyfile(config_path, part / CONFIG)
     shutil.copyfile(mel_path, part / MEL)
-    if hasattr(codec, "save"):
-        codec.save(part / CODEC_FILE)
+    codec.save(part)
     ssl.save(part / SSL_FILE)
     statistics = {"mean": mel_frames.mean(0), "std": mel_frames.std(0).clamp_min(1e-4)}
     save_safetensors(statistics, part / STATS)

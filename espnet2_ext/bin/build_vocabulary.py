@@ -1,0 +1,45 @@
+"""Stage 6: token_list.json and token_bias.json in ESPnet-SpeechLM's layout."""
+
+import argparse
+from pathlib import Path
+
+from espnet2_ext.errors import UserError, cli
+from espnet2_ext.files import read_json, read_table
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tokenizer_dir", type=Path, required=True)
+    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument(
+        "--data_json", type=Path, nargs="*", default=[], help="check that all their tokens exist"
+    )
+    parser.add_argument(
+        "--base_dir", type=Path, help="token_list.json and token_bias.json to extend, ids kept"
+    )
+    return parser
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    args = get_parser().parse_args(argv)
+    from espnet2_ext.tokenizer.tokenizers import Tokenizers
+    from espnet2_ext.tokenizer.vocabulary import Vocabulary
+
+    base = Vocabulary.load(args.base_dir) if args.base_dir else None
+    vocabulary = Tokenizers.load(args.tokenizer_dir).vocabulary(base)
+    for path in args.data_json:
+        for entry in read_json(path)["data_files"]:
+            table, modality, _ = entry.split(",")
+            if modality != "svs_lb":
+                continue
+            for utt, line in read_table(table).items():
+                unknown = next((t for t in line.split() if t not in vocabulary.index), None)
+                if unknown:
+                    raise UserError(f"{table}: {utt}", f"{unknown!r}", "a token of the vocabulary")
+    vocabulary.save(args.out_dir)
+    print(f"{args.out_dir}: {len(vocabulary)} tokens, {vocabulary.nq} streams")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Stage 2: resample audio, mix to one file per utterance, check it, copy the other tables."""
+
+import argparse
+from pathlib import Path
+
+from espnet2_ext.errors import UserError, cli
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--in_dir", type=Path, required=True, help="data directory")
+    parser.add_argument("--out_dir", type=Path, required=True, help="data directory to write")
+    parser.add_argument("--fs", type=int, default=24000, help="sampling rate in Hz")
+    parser.add_argument("--nj", type=int, default=1, help="processes")
+    return parser
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    args = get_parser().parse_args(argv)
+    from espnet2_ext.audio.format import format_data_dir
+
+    if args.fs < 1 or args.nj < 1:
+        raise UserError("--fs, --nj", f"{args.fs}, {args.nj}", "positive numbers")
+    written = format_data_dir(args.in_dir, args.out_dir, args.fs, args.nj)
+    print(f"{args.out_dir}: {written} files written")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Tokenizing a data directory in chunks that shards share out and a dead run leaves whole."""
+
+import hashlib
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from espnet2_ext.audio.f0 import extract_f0
+from espnet2_ext.audio.mel import LogMel
+from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import ArkWriter, read_json, read_table, read_text, write_json, write_table
+from espnet2_ext.score.espnet_format import parse_label, parse_score_json
+from espnet2_ext.score.frames import FrameScore, expand
+from espnet2_ext.score.music_score import MusicScore
+from espnet2_ext.tokenizer.align import fit_audio
+from espnet2_ext.tokenizer.svs_lb import frames_to_tokens, score_to_tokens_per_phone
+from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+logger = logging.getLogger(__name__)
+
+CHUNK_UTTS = 50
+DONE = "done.json"
+SCORE_FRAMES, SVS_LB, NUM_FRAMES = "score_frames", "svs_lb", "utt2num_frames"
+ARKS = ("codec_ssl", "mel", "f0")
+
+
+@dataclass(frozen=True)
+class DataDir:
+    """The tables of a formatted data directory that tokenizing reads.
+
+    Args:
+        path: The directory.
+        wavs: utt -> file.
+        labels: utt -> label line; empty for speech.
+        scores: utt -> score JSON file; empty for speech.
+    """
+
+    path: Path
+    wavs: dict[str, str]
+    labels: dict[str, str]
+    scores: dict[str, str]
+
+    @classmethod
+    def open(cls, path: str | Path) -> "DataDir":
+        """Read the tables; label and score.scp must both exist or both not, for every utterance."""
+        path = Path(path)
+        wavs = dict(sorted(read_table(path / "wav.scp").items()))
+        if not wavs:
+            raise UserError(path / "wav.scp", "no utterances", "at least one")
+        has_score = (path / "score.scp").exists() or (path / "label").exists()
+        tables: dict[str, dict[str, str]] = {"label": {}, "score.scp": {}}
+        for name in tables if has_score else ():
+            tables[name] = read_table(path / name)
+            missing = next((utt for utt in wavs if utt not in tables[name]), None)
+            if missing is not None:
+                raise UserError(path / name, f"no line for {missing!r}", "each id of wav.scp")
+        return cls(path, wavs, tables["label"], tables["score.scp"])
+
+    def score(self, utt: str) -> MusicScore | None:
+        """The score of an utterance with its performed phones; None for speech."""
+        if not self.scores:
+            return None
+        label = parse_label(self.labels[utt], f"{self.path / 'label'}: {utt}")
+        return parse_score_json(read_json(self.scores[utt]), self.scores[utt], label)
+
+    def chunks(self) -> list[list[str]]:
+        """Utterances in lists of `CHUNK_UTTS`, the same however many shards there are."""
+        utts = list(self.wavs)
+        return [utts[i : i + CHUNK_UTTS] for i in range(0, len(utts), CHUNK_UTTS)]
+
+
+def tokenizer_fingerprint(folder: str | Path) -> str:
+    """Hash of a tokenizer folder's files: tokens of another tokenizer are not taken for its own."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in Path(folder).iterdir() if p.is_file()):
+        digest.update(path.name.encode())
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def chunk_fingerprint(data: DataDir, utts: list[str], tokenizer: str) -> str:
+    """Hash of all that a chunk is made from: tokenizer, audio files (size, time), scores."""
+    digest = hashlib.sha256(tokenizer.encode())
+    for utt in utts:
+        try:
+            stat = Path(data.wavs[utt]).stat()
+        except OSError:
+            raise UserError(data.wavs[utt], "no such file", "an audio file", utt) from None
+        score = read_text(data.scores[utt]) if data.scores else ""
+        parts = (utt, data.wavs[utt], stat.st_size, stat.st_mtime_ns, data.labels.get(utt), score)
+        digest.update(repr(parts).encode())
+    return digest.hexdigest()
+
+
+def is_done(folder: Path, fingerprint: str) -> bool:
+    """Whether a chunk's folder holds finished tokens of the same inputs."""
+    path = folder / DONE
+    return path.exists() and read_json(path).get("fingerprint") == fingerprint
+
+
+@torch.no_grad()
+def tokenize_chunk(
+    data: DataDir, utts: list[str], tokenizers: Tokenizers, folder: Path, fingerprint: str
+) -> None:
+    """Write every feature of a chunk's utterances; ``done.json`` last."""
+    shutil.rmtree(folder, ignore_errors=True)
+    mel, log_mel = tokenizers.mel, LogMel(tokenizers.mel)
+    svs_lb: dict[str, str] = {}
+    num_frames: dict[str, int] = {}
+    with ExitStack() as stack:
+        names = (*ARKS, SCORE_FRAMES) if data.scores else ARKS
+        arks = {name: stack.enter_context(ArkWriter(folder, name)) for name in names}
+        for utt in utts:
+            place = f"{data.path}: {utt}"
+            wav, _ = read_wav(data.wavs[utt], mel.fs)
+            wav, score = fit_audio(wav, mel.fs, mel.fps, data.score(utt), place)
+            note_per_hop = None
+            if score is not None:
+                try:
+                    frames = expand(score, tokenizers.phone_ids, mel.fps)
+                except ValueError as error:
+                    raise UserError(place, str(error)) from None
+                arks[SCORE_FRAMES][utt] = frames.stacked().reshape(-1)
+                svs_lb[utt] = " ".join(_svs_lb(score, frames, tokenizers))
+                note_per_hop = np.repeat(frames.midi, mel.frames_per_token)
+            tokens = tokenizers.encode(wav)
+            num_frames[utt] = len(tokens)
+            arks["codec_ssl"][utt] = tokens.reshape(-1).numpy()
+            arks["mel"][utt] = log_mel(torch.from_numpy(wav)[None])[0].numpy()
+            arks["f0"][utt] = extract_f0(wav, mel.fs, mel.hop_length, note_per_hop)
+    if svs_lb:
+        write_table(folder / SVS_LB, svs_lb)
+    write_table(folder / NUM_FRAMES, num_frames)
+    write_json(folder / DONE, {"fingerprint": fingerprint, "utterances": len(utts)})
+
+
+def _svs_lb(score: MusicScore, frames: FrameScore, tokenizers: Tokenizers) -> list[str]:
+    config, phones = tokenizers.svs_lb, tokenizers.phones
+    if config.rounding == "per_phone":
+        return score_to_tokens_per_phone(score, phones, tokenizers.mel.fps, config.placeholder)
+    columns = (frames.phone_id, frames.midi, frames.phone_index)
+    return frames_to_tokens(*columns, phones, config.placeholder)
+
+
+def chunk_folders(
+    data: DataDir, tokenizer_dir: str | Path, out_dir: str | Path
+) -> Iterator[tuple[Path, list[str], str]]:
+    """Folder, utterances and fingerprint of every chunk, in order."""
+    tokenizer = tokenizer_fingerprint(tokenizer_dir)
+    for number, utts in enumerate(data.chunks()):
+        folder = Path(out_dir) / "chunks" / f"{number:05d}"
+        yield folder, utts, chunk_fingerprint(data, utts, tokenizer)
+
+
+def tokenize_shard(
+    data_dir: str | Path,
+    tokenizer_dir: str | Path,
+    out_dir: str | Path,
+    shard: int = 1,
+    num_shards: int = 1,
+    device: str = "cpu",
+) -> None:
+    """Tokenize every chunk of shard `shard` of `num_shards` (from 1) that is not done yet."""
+    data = DataDir.open(data_dir)
+    mine = list(chunk_folders(data, tokenizer_dir, out_dir))[shard - 1 :: num_shards]
+    todo = [chunk for chunk in mine if not is_done(chunk[0], chunk[2])]
+    if not todo:
+        logger.info("%s: shard %d has nothing left to do", out_dir, shard)
+        return
+    tokenizers = Tokenizers.load(tokenizer_dir, device)
+    for position, (folder, utts, fingerprint) in enumerate(todo, 1):
+        tokenize_chunk(data, utts, tokenizers, folder, fingerprint)
+        logger.info("%s: chunk %d of %d", out_dir, position, len(todo))

@@ -1,0 +1,150 @@
+"""Joining tokenized chunks into one token directory, and drawing each utterance's prompt."""
+
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_table, write_json, write_table
+from espnet2_ext.tokenizer.dump import (
+    ARKS,
+    NUM_FRAMES,
+    SCORE_FRAMES,
+    SVS_LB,
+    DataDir,
+    chunk_folders,
+    is_done,
+)
+
+CODEC_SSL = "codec_ssl.scp"
+PROMPT = "prompt.scp"
+
+
+def merge_chunks(
+    data_dir: str | Path,
+    tokenizer_dir: str | Path,
+    out_dir: str | Path,
+    prompt_dirs: Sequence[str | Path] = (),
+    seed: int = 0,
+) -> int:
+    """Write a token directory's tables over its finished chunks.
+
+    Args:
+        data_dir: Formatted data directory that was tokenized.
+        tokenizer_dir: With which tokenizers.
+        out_dir: Token directory: codec_ssl, mel, f0 (.scp), score_frames.scp, svs_lb,
+            utt2num_frames, utt2spk, spk2utt, prompt.scp, data.json.
+        prompt_dirs: Token directories to draw prompts from, `out_dir` itself allowed; none draws
+            none.
+        seed: Of the draw.
+
+    Returns:
+        The number of utterances.
+
+    Raises:
+        UserError: a chunk is not done, or a singer has nothing to draw a prompt from.
+    """
+    out_dir = Path(out_dir)
+    data = DataDir.open(data_dir)
+    folders = []
+    for folder, utts, fingerprint in chunk_folders(data, tokenizer_dir, out_dir):
+        if not is_done(folder, fingerprint):
+            raise UserError(folder, f"{utts[0]} .. {utts[-1]} not tokenized", "all shards done")
+        folders.append(folder)
+    _remove_stale(out_dir / "chunks", folders)
+    names = [f"{name}.scp" for name in ARKS] + [NUM_FRAMES]
+    names += [f"{SCORE_FRAMES}.scp", SVS_LB] if data.scores else []
+    for name in names:
+        table: dict[str, str] = {}
+        for folder in folders:
+            table |= read_table(folder / name)
+        write_table(out_dir / name, table)
+    utt2spk = _utt2spk(data)
+    write_table(out_dir / "utt2spk", utt2spk)
+    write_table(out_dir / "spk2utt", {s: " ".join(u) for s, u in _by_speaker(utt2spk).items()})
+    if prompt_dirs:
+        write_table(out_dir / PROMPT, draw_prompts(utt2spk, prompt_dirs, seed))
+    if data.scores:
+        _write_data_json(out_dir, list(data.wavs))
+    return len(data.wavs)
+
+
+def draw_prompts(
+    utt2spk: Mapping[str, str], prompt_dirs: Sequence[str | Path], seed: int
+) -> dict[str, str]:
+    """Draw for each utterance another one of its singer.
+
+    First a directory that knows the singer is drawn, all alike, then an utterance in it: a small
+    directory of speech is heard as often as a large one of singing. The draw depends on the seed
+    and the utterance alone.
+
+    Args:
+        utt2spk: utt -> singer.
+        prompt_dirs: Token directories with codec_ssl.scp and utt2spk.
+        seed: Of the draw.
+
+    Returns:
+        utt -> ark pointer of the prompt's codec_ssl.
+
+    Raises:
+        UserError: naming a singer without another utterance.
+    """
+    pools = []
+    for folder in map(Path, prompt_dirs):
+        pointers = read_table(folder / CODEC_SSL)
+        pools.append((pointers, _by_speaker(read_table(folder / "utt2spk"))))
+    prompts = {}
+    for utt, singer in utt2spk.items():
+        choices = [
+            (pointers, others)
+            for pointers, by_speaker in pools
+            if (others := [u for u in by_speaker.get(singer, ()) if u != utt])
+        ]
+        if not choices:
+            places = ", ".join(map(str, prompt_dirs))
+            raise UserError(places, f"no prompt for {utt}", "another utterance", singer)
+        rng = random.Random(f"{seed} {utt}")
+        pointers, others = rng.choice(choices)
+        prompts[utt] = pointers[rng.choice(others)]
+    return prompts
+
+
+def _by_speaker(utt2spk: Mapping[str, str]) -> dict[str, list[str]]:
+    speakers: dict[str, list[str]] = {}
+    for utt in sorted(utt2spk):
+        speakers.setdefault(utt2spk[utt], []).append(utt)
+    return dict(sorted(speakers.items()))
+
+
+def _utt2spk(data: DataDir) -> dict[str, str]:
+    utt2spk = read_table(data.path / "utt2spk")
+    for utt in data.wavs:
+        if not utt2spk.get(utt):
+            raise UserError(data.path / "utt2spk", f"no speaker of {utt!r}", "each id of wav.scp")
+    return {utt: utt2spk[utt] for utt in data.wavs}
+
+
+def _remove_stale(chunks: Path, folders: list[Path]) -> None:
+    keep = {folder.name for folder in folders}
+    for folder in chunks.iterdir():
+        if folder.name not in keep:
+            shutil.rmtree(folder)
+
+
+def _write_data_json(out_dir: Path, utts: list[str]) -> None:
+    """The data set in ESPnet-SpeechLM's form."""
+    entries = ((SVS_LB, "svs_lb", "text"), ("utt2spk", "spk", "text"))
+    target = (CODEC_SSL, "codec_ssl", "kaldi_ark")
+    write_json(
+        out_dir / "data.json",
+        {
+            "task": "svs",
+            "vocabularies": ["codec_ssl", "svs_lb"],
+            "data_files": [
+                f"{out_dir / name},{modality},{kind}" for name, modality, kind in (*entries, target)
+            ],
+            "num_examples": len(utts),
+            "examples": utts,
+        },
+    )

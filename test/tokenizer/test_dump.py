@@ -1,0 +1,176 @@
+"""From a data directory to tokens: fit, shards, resuming, joining, prompts, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from espnet2_ext.bin import build_vocabulary, tokenize
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.tokenizer import dump
+from espnet2_ext.tokenizer.merge import merge_chunks
+from espnet2_ext.tokenizer.svs_lb import tokens_to_frames
+from espnet2_ext.tokenizer.tokenizers import Tokenizers
+from espnet2_ext.tokenizer.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def tokens(corpus, tokenizer_dir, tmp_path_factory):
+    root = tmp_path_factory.mktemp("tokens")
+    for name in ("speech", "train", "dev"):
+        dump.tokenize_shard(corpus / name, tokenizer_dir, root / name)
+        prompts = [root / p for p in ("speech", "train") if (root / p).exists()]
+        merge_chunks(corpus / name, tokenizer_dir, root / name, prompts)
+    return root
+
+
+def test_tokenizers_load_and_separate_the_vowels(corpus, tokenizer_dir, tokens):
+    tokenizers = Tokenizers.load(tokenizer_dir)
+    assert tokenizers.phones == ("SP", "AP", "a", "i")
+    assert tokenizers.n_streams == 3 and tokenizers.sizes == [8, 16, 16]
+    codes, frames = (
+        read_scp(tokens / "dev/codec_ssl.scp"),
+        read_scp(tokens / "dev/score_frames.scp"),
+    )
+    pairs = np.concatenate(
+        [np.stack([codes[u].reshape(-1, 3)[:, 0], frames[u].reshape(-1, 4)[:, 0]]) for u in codes],
+        axis=1,
+    )
+    joint = np.zeros((8, 4))
+    np.add.at(joint, tuple(pairs), 1)
+    assert joint.max(1).sum() / joint.sum() > 0.8
+
+
+def test_every_feature_of_an_utterance_has_its_length(tokens):
+    n_frames = {utt: int(n) for utt, n in read_table(tokens / "train/utt2num_frames").items()}
+    tables = {
+        name: read_scp(tokens / f"train/{name}.scp")
+        for name in ("codec_ssl", "score_frames", "mel", "f0")
+    }
+    for utt, n in n_frames.items():
+        shapes = {name: table[utt].shape for name, table in tables.items()}
+        assert shapes == {
+            "codec_ssl": (3 * n,), "score_frames": (4 * n,), "mel": (2 * n, 80), "f0": (2 * n,),
+        }  # fmt: skip
+        assert tables["codec_ssl"][utt].dtype == tables["score_frames"][utt].dtype == np.int32
+        assert tables["mel"][utt].dtype == tables["f0"][utt].dtype == np.float32
+
+
+def test_f0_follows_the_score(tokens):
+    f0, frames = read_scp(tokens / "dev/f0.scp"), read_scp(tokens / "dev/score_frames.scp")
+    for utt in f0:
+        midi = np.repeat(frames[utt].reshape(-1, 4)[:, 1], 2)
+        both = (midi > 0) & (f0[utt] > 0)
+        assert both.sum() > 0.7 * (midi > 0).sum()
+        cents = 1200 * np.log2(f0[utt][both] / (440 * 2 ** ((midi[both] - 69) / 12)))
+        assert np.median(np.abs(cents)) < 20
+
+
+def test_svs_lb_reads_back_as_the_score_frames(tokens, tokenizer_dir):
+    phones = Tokenizers.load(tokenizer_dir).phones
+    frames = read_scp(tokens / "dev/score_frames.scp")
+    for utt, line in read_table(tokens / "dev/svs_lb").items():
+        back = tokens_to_frames(line.split(), phones)
+        assert np.array_equal(back.phone_id, frames[utt].reshape(-1, 4)[:, 0])
+        assert np.array_equal(back.midi, frames[utt].reshape(-1, 4)[:, 1])
+
+
+def test_prompts_are_another_utterance_of_the_same_singer(tokens):
+    pointers = {}
+    for name in ("train", "speech"):
+        pointers |= {p: u for u, p in read_table(tokens / name / "codec_ssl.scp").items()}
+    for name in ("train", "dev"):
+        for utt, pointer in read_table(tokens / name / "prompt.scp").items():
+            assert pointers[pointer] != utt and pointers[pointer][:2] == utt[:2]
+    unseen = pointers[read_table(tokens / "dev/prompt.scp")["s2_d1"]]
+    assert unseen.startswith("s2_p")
+
+
+def test_shards_give_what_one_job_gives_and_a_second_run_does_nothing(
+    corpus, tokenizer_dir, tokens, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(dump, "CHUNK_UTTS", 3)
+    for shard in (2, 1, 3):
+        dump.tokenize_shard(corpus / "train", tokenizer_dir, tmp_path, shard, 3)
+    merge_chunks(corpus / "train", tokenizer_dir, tmp_path)
+    sharded, whole = (read_scp(p / "codec_ssl.scp") for p in (tmp_path, tokens / "train"))
+    assert list(sharded) == list(whole)
+    assert all(np.array_equal(sharded[utt], whole[utt]) for utt in whole)
+
+    def refuse(*args):
+        raise AssertionError("tokenized again")
+
+    monkeypatch.setattr(dump, "tokenize_chunk", refuse)
+    dump.tokenize_shard(corpus / "train", tokenizer_dir, tmp_path)
+
+
+def test_a_dead_run_is_picked_up(corpus, tokenizer_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(dump, "CHUNK_UTTS", 3)
+    write, calls = dump.write_json, []
+
+    def dies_in_the_second_chunk(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        write(*args)
+
+    monkeypatch.setattr(dump, "write_json", dies_in_the_second_chunk)
+    with pytest.raises(KeyboardInterrupt):
+        dump.tokenize_shard(corpus / "train", tokenizer_dir, tmp_path)
+    with pytest.raises(UserError, match="not tokenized"):
+        merge_chunks(corpus / "train", tokenizer_dir, tmp_path)
+    first = (tmp_path / "chunks/00000/done.json").stat().st_mtime_ns
+    dump.tokenize_shard(corpus / "train", tokenizer_dir, tmp_path)
+    assert (tmp_path / "chunks/00000/done.json").stat().st_mtime_ns == first
+    assert merge_chunks(corpus / "train", tokenizer_dir, tmp_path) == 8
+
+
+def test_changed_scores_are_tokenized_again(corpus, tokenizer_dir, data_dir, rewrite):
+    out_dir = data_dir / "out"
+    dump.tokenize_shard(data_dir, tokenizer_dir, out_dir)
+    line = read_table(data_dir / "label")["s0_d0"].split()
+    line[1] = line[3] = str(float(line[1]) + 0.02)
+    rewrite(data_dir / "label", "s0_d0", " ".join(line))
+    with pytest.raises(UserError, match="not tokenized"):
+        merge_chunks(data_dir, tokenizer_dir, out_dir)
+
+
+def test_data_json_and_vocabulary(corpus, tokenizer_dir, tokens, tmp_path):
+    data = json.loads((tokens / "train/data.json").read_text())
+    assert data["task"] == "svs" and data["num_examples"] == len(data["examples"]) == 8
+    assert [entry.split(",")[1] for entry in data["data_files"]] == ["svs_lb", "spk", "codec_ssl"]
+    with pytest.raises(SystemExit) as exit_:
+        build_vocabulary.main(
+            f"--tokenizer_dir {tokenizer_dir} --out_dir {tmp_path} "
+            f"--data_json {tokens / 'train/data.json'}".split()
+        )
+    assert exit_.value.code == 0
+    vocabulary = Vocabulary.load(tmp_path)
+    codes = torch.from_numpy(next(iter(read_scp(tokens / "train/codec_ssl.scp").values())))
+    vocabulary.to_global(codes.reshape(-1, 3))
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "message"),
+    [
+        ("label", None, "no line for 's0_d0'"),
+        ("wav.scp", "nowhere.wav", "nowhere.wav: s0_d0: no such file"),
+        ("label", "0 0.1", "label: s0_d0: label: 2 items"),
+        ("label", "0 0.1 zz", "score"),
+    ],
+)
+def test_broken_data_ends_in_one_line(
+    tokenizer_dir, data_dir, rewrite, capsys, table, value, message
+):
+    rewrite(data_dir / table, "s0_d0", value)
+    with pytest.raises(SystemExit) as exit_:
+        tokenize.main(
+            f"--data_dir {data_dir} --tokenizer_dir {tokenizer_dir} "
+            f"--out_dir {data_dir / 'out'}".split()
+        )
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0 and message in error
+    assert not (data_dir / "out/codec_ssl.scp").exists()
