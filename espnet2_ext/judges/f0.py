@@ -127,9 +127,7 @@ def dio(wav: np.ndarray, fs: int) -> np.ndarray:
     import pyworld
 
     wav = np.asarray(wav, np.float64)
-    f0, times = pyworld.dio(
-        wav, fs, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=5.0
-    )
+    f0, times = pyworld.dio(wav, fs, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=5.0)
     return sample_f0(times, pyworld.stonemask(wav, f0, times, fs), frame_times(len(wav), fs))
 
 

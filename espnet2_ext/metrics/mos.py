@@ -4,7 +4,6 @@ Both come through `torch.hub` and judge 16 kHz audio. Nothing is fetched unless 
 says why a column is empty rather than leaving it out.
 """
 
-import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,8 +78,7 @@ def load_mos(name: str, fetch: bool = False) -> MosPredictor:
 def hub_folder(repo: str) -> Path | None:
     """The folder where `torch.hub` keeps a repository; None when it is not on disk."""
     name = repo.replace(":", "_").replace("/", "_")
-    home = os.environ.get("TORCH_HUB_DIR") or torch.hub.get_dir()
-    folder = Path(home) / name
+    folder = Path(torch.hub.get_dir()) / name
     return folder if (folder / "hubconf.py").is_file() else None
 
 

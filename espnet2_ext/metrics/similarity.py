@@ -57,9 +57,9 @@ class SingerCentroids:
         vector = normalise(embedding)
         cosines = {}
         for name, total in self._sums.items():
-            if self._utt2spk.get(leave_out) == name and self._counts[name] > 1:
-                if leave_out in self._embeddings:
-                    total = total - self._embeddings[leave_out]
+            inside = leave_out in self._embeddings and self._utt2spk[leave_out] == name
+            if inside and self._counts[name] > 1:
+                total = total - self._embeddings[leave_out]
             cosines[name] = float(vector @ normalise(total))
         right = cosines.pop(singer)
         if not cosines:

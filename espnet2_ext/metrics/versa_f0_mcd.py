@@ -74,9 +74,7 @@ def frequency_warp(order_in: int, order: int = ORDER, alpha: float = ALPHA) -> n
     return warp
 
 
-def envelope_to_mcep(
-    envelope: np.ndarray, order: int = ORDER, alpha: float = ALPHA
-) -> np.ndarray:
+def envelope_to_mcep(envelope: np.ndarray, order: int = ORDER, alpha: float = ALPHA) -> np.ndarray:
     """Mel-cepstra (T, order + 1) of power envelopes (T, n_fft / 2 + 1), as SPTK's `sp2mc`."""
     cepstra = np.fft.irfft(np.log(envelope))[:, : envelope.shape[1]]
     cepstra[:, 0] /= 2

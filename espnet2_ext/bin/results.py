@@ -1,0 +1,32 @@
+"""Collect the scores of all systems and splits: results.json and RESULTS.md."""
+
+import argparse
+from pathlib import Path
+
+from espnet2_ext.errors import cli
+from espnet2_ext.files import write_json, write_text
+from espnet2_ext.judges.store import read_quality
+from espnet2_ext.metrics.table import collect, markdown
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scores_dir", required=True, help="holds SYSTEM/SPLIT/summary.json")
+    parser.add_argument("--judges_dir", help="says what the judges are worth")
+    parser.add_argument("--out_dir", required=True)
+    return parser
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    args = get_parser().parse_args(argv)
+    rows = collect(args.scores_dir)
+    quality = read_quality(args.judges_dir) if args.judges_dir else {}
+    write_json(Path(args.out_dir) / "results.json", rows)
+    text = markdown(rows, quality)
+    write_text(Path(args.out_dir) / "RESULTS.md", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

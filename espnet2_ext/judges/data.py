@@ -1,0 +1,79 @@
+"""Data directories as judges learn from them."""
+
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.judges.fitting import Recording, trainable
+from espnet2_ext.judges.network import FRAME_SHIFT_SEC, judge_mel
+from espnet2_ext.metrics.per import sung_phones
+from espnet2_ext.score.espnet_format import read_scores
+
+
+def choose(utts: Sequence[str], limit: int | None, seed: int = 0) -> list[str]:
+    """At most `limit` utterances, drawn by `seed`, in their own order."""
+    if limit is None or limit >= len(utts):
+        return list(utts)
+    kept = set(random.Random(seed).sample(sorted(utts), limit))
+    return [utt for utt in utts if utt in kept]
+
+
+def require(table: dict[str, str], utt: str, place: Path) -> str:
+    if utt not in table:
+        raise UserError(place, f"no line for {utt!r}", "each utterance once")
+    return table[utt]
+
+
+def load_recordings(folder: str | Path, limit: int | None = None) -> dict[str, Recording]:
+    """Read the singing of a data directory: wav.scp, utt2spk, label, score.scp.
+
+    Args:
+        limit: Take at most this many utterances, drawn by a fixed seed.
+    """
+    folder = Path(folder)
+    wavs, singers = read_table(folder / "wav.scp"), read_table(folder / "utt2spk")
+    scores = read_scores(folder)
+    recordings = {}
+    for utt in choose(list(wavs), limit):
+        if utt not in scores:
+            raise UserError(folder / "score.scp", f"no line for {utt!r}", "each id of wav.scp")
+        score = scores[utt]
+        mel = judge_mel(*read_wav(wavs[utt]))
+        spans = tuple(
+            (round(p.start_sec / FRAME_SHIFT_SEC), round(p.end_sec / FRAME_SHIFT_SEC), p.phone)
+            for p in score.phones
+        )
+        recording = Recording(
+            mel, tuple(sung_phones(score)), spans, require(singers, utt, folder / "utt2spk")
+        )
+        if trainable(recording):
+            recordings[utt] = recording
+        else:
+            logging.warning("%s: %s is too short for its phones: left out", folder, utt)
+    if not recordings:
+        raise UserError(folder / "wav.scp", "no usable utterance", "singing with its score")
+    return recordings
+
+
+def known_f0(
+    folder: str | Path, true_f0: str | Path, period_sec: float, limit: int | None
+) -> Iterator[tuple[np.ndarray, int, np.ndarray, np.ndarray]]:
+    """Recordings of a data directory whose F0 is known, as `judges.f0.qualify` takes them.
+
+    Args:
+        true_f0: Kaldi scp of F0 vectors (Hz, 0 where unvoiced), a value every `period_sec` from 0.
+    """
+    wavs, truth = read_table(Path(folder) / "wav.scp"), read_scp(true_f0)
+    utts = [utt for utt in wavs if utt in truth]
+    if not utts:
+        raise UserError(true_f0, f"no utterance of {folder}", "F0 of its recordings")
+    for utt in choose(utts, limit):
+        wav, fs = read_wav(wavs[utt])
+        f0 = np.asarray(truth[utt], np.float64).reshape(-1)
+        yield wav, fs, np.arange(len(f0)) * period_sec, f0

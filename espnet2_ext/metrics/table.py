@@ -1,0 +1,213 @@
+"""From utterances' scores to `results.json` and the table that people read."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_json
+
+Utterances = Sequence[Mapping[str, Any]]
+N_BOOTSTRAP = 1000
+SYSTEM_ORDER = (
+    "ground_truth",
+    "vocoder_gt_mel",
+    "codec_resynthesis",
+    "gt_tokens+flow2+voc",
+    "lm+flow2+voc",
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How utterances become one number, and how the table shows it.
+
+    Args:
+        name: Key in `results.json`.
+        head: Column head, naming the definition.
+        value: Numerator a utterance; None where it is not defined.
+        weight: Denominator a utterance.
+        digits: Decimals shown.
+        root: The square root of the ratio is reported.
+    """
+
+    name: str
+    head: str
+    value: Callable[[Mapping[str, Any]], float | None]
+    weight: Callable[[Mapping[str, Any]], float]
+    digits: int = 3
+    root: bool = False
+
+
+def _mean(name: str, head: str, digits: int = 3) -> Metric:
+    return Metric(name, head, lambda u: u.get(name), lambda u: 1.0, digits)
+
+
+def _pooled(name: str, count: str, head: str, digits: int = 3) -> Metric:
+    def value(u: Mapping[str, Any]) -> float | None:
+        return None if u.get(name) is None else u[name] * u[count]
+
+    return Metric(name, head, value, lambda u: u[count], digits)
+
+
+METRICS = (
+    _mean("f0_rmse_hz", "F0 RMSE Hz (VERSA, no DTW, unvoiced = 0)", 1),
+    _mean("f0_corr_versa", "F0 corr (VERSA, no DTW, unvoiced = 0)"),
+    _mean("f0_corr", "F0 corr (sung finals, both voiced)"),
+    Metric(
+        "cents_rmse", "RMSE cents (same frames)",
+        lambda u: None if u.get("cents_rmse") is None else u["cents_rmse"] ** 2 * u["n_frames"],
+        lambda u: u["n_frames"], 0, True,
+    ),
+    _pooled("semitone_acc", "n_frames", "Semitone acc (frames within 50 cents of the note)"),
+    _pooled("note_acc", "n_notes", "Note acc (median within 50 cents)"),
+    _pooled("vuv_error", "n_f0", "V/UV error"),
+    _mean("mcd_db", "MCD dB (WORLD, DTW)", 2),
+    _mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", 2),
+    Metric("per", "PER (CTC judge)", lambda u: u.get("phone_errors"), lambda u: u["n_phones"]),
+    _mean("singer_sim", "Singer sim (cosine)"),
+    _mean("singer_acc", "Singer acc (rank 1)"),
+)  # fmt: skip
+EXTRA_METRICS = (
+    _mean("f0_rmse_hz_dtw", "F0 RMSE Hz (VERSA, DTW, voiced)", 1),
+    _mean("f0_corr_versa_dtw", "F0 corr (VERSA, DTW, voiced)"),
+    _mean("singmos", "SingMOS", 2),
+    _mean("sheet_ssqa", "SHEET-SSQA", 2),
+)
+WORLD_METRICS = ("f0_rmse_hz", "f0_corr_versa", "mcd_db", "mcd_db_nodtw")
+
+
+def aggregate(metric: Metric, utts: Utterances) -> tuple[float | None, tuple[float, float] | None]:
+    """Value over utterances and its 95% bootstrap interval (utterances drawn with replacement).
+
+    Utterances where the metric is not defined are left out; None when none is left.
+    """
+    defined = [u for u in utts if metric.value(u) is not None]
+    values = np.array([metric.value(u) for u in defined], np.float64)
+    weights = np.array([metric.weight(u) for u in defined], np.float64)
+    if not len(values) or weights.sum() <= 0:
+        return None, None
+    draws = np.random.default_rng(0).integers(len(values), size=(N_BOOTSTRAP, len(values)))
+    ratios = values[draws].sum(1) / np.maximum(weights[draws].sum(1), 1e-12)
+    whole = values.sum() / weights.sum()
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    if metric.root:
+        whole, low, high = math.sqrt(whole), math.sqrt(low), math.sqrt(high)
+    return float(whole), (float(low), float(high))
+
+
+def summarize(
+    system: str, split: str, utts: Utterances, facts: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """One row of `results.json`.
+
+    Args:
+        facts: What else the row should say: timing, F0 source, why a predictor is missing.
+    """
+    metrics: dict[str, float | None] = {}
+    intervals: dict[str, tuple[float, float] | None] = {}
+    for metric in METRICS:
+        metrics[metric.name], intervals[metric.name] = aggregate(metric, utts)
+    for metric in EXTRA_METRICS:
+        value, interval = aggregate(metric, utts)
+        if value is not None:
+            metrics[metric.name], intervals[metric.name] = value, interval
+    return {
+        "system": system,
+        "split": split,
+        "n_utt": len(utts),
+        "n_utt_world": sum(u.get("mcd_db") is not None for u in utts),
+        "metrics": metrics,
+        "ci95": intervals,
+    } | dict(facts or {})
+
+
+def collect(scores_dir: str | Path) -> list[dict[str, Any]]:
+    """Read every ``SYSTEM/SPLIT/summary.json`` under a folder, in the order of the table.
+
+    Raises:
+        UserError: there is none.
+    """
+    rows = [read_json(path) for path in sorted(Path(scores_dir).glob("*/*/summary.json"))]
+    if not rows:
+        raise UserError(scores_dir, "no SYSTEM/SPLIT/summary.json", "the output of bin.score")
+
+    def order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        known = row["system"] in SYSTEM_ORDER
+        rank = SYSTEM_ORDER.index(row["system"]) if known else len(SYSTEM_ORDER)
+        return (row["split"], rank, row["system"])
+
+    return sorted(rows, key=order)
+
+
+def markdown(rows: Sequence[Mapping[str, Any]], judges: Mapping[str, Any]) -> str:
+    """`RESULTS.md`: a table for each split, what the judges are worth, and how to read it.
+
+    Args:
+        judges: ``judges.json`` as `bin.fit_judges` writes it; empty when there is none.
+    """
+    lines = ["# Results", "", *_judge_lines(judges), ""]
+    for split in dict.fromkeys(row["split"] for row in rows):
+        shown = [row for row in rows if row["split"] == split]
+        extra = [m for m in EXTRA_METRICS if any(m.name in r["metrics"] for r in shown)]
+        columns = [*METRICS, *extra]
+        lines += [f"## {split}", ""]
+        lines.append("| system | utt (WORLD) | timing | F0 from | "
+                     + " | ".join(m.head for m in columns) + " |")  # fmt: skip
+        lines.append("|---" * (len(columns) + 4) + "|")
+        for row in shown:
+            cells = [_cell(m, row) for m in columns]
+            n_utt = f"{row['n_utt']} ({row['n_utt_world']})"
+            lines.append(
+                f"| {row['system']} | {n_utt} | {row.get('timing', '')} | "
+                f"{row.get('f0_source', '')} | " + " | ".join(cells) + " |"
+            )
+        lines.append("")
+    reasons = {f"- {k}: {v}" for row in rows for k, v in row.get("not_measured", {}).items()}
+    if reasons:
+        lines += ["Not measured:", "", *sorted(reasons), ""]
+    lines += [_NOTES]
+    return "\n".join(lines)
+
+
+def _cell(metric: Metric, row: Mapping[str, Any]) -> str:
+    value = row["metrics"].get(metric.name)
+    if value is None:
+        return "n/a"
+    low, high = row["ci95"][metric.name]
+    return f"{value:.{metric.digits}f} [{low:.{metric.digits}f}, {high:.{metric.digits}f}]"
+
+
+def _judge_lines(judges: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, quality in judges.get("f0", {}).items():
+        verdict = "qualifies" if quality["qualifies"] else "does NOT qualify"
+        chosen = " (judge of the musical metrics)" if name == judges.get("f0_extractor") else ""
+        lines.append(
+            f"- F0 extractor {name}{chosen}: correlation {quality['corr']:.3f} with the true F0 "
+            f"of {quality['n_utt']} real recordings, {quality['within_50_cents']:.3f} of frames "
+            f"within 50 cents, V/UV error {quality['vuv_error']:.3f}; {verdict} (bar: 0.95)."
+        )
+    if "dev_per" in judges:
+        lines.append(f"- Phone recogniser: PER {judges['dev_per']:.4f} on real dev recordings.")
+    if "dev_singer_acc" in judges:
+        lines.append(
+            f"- Singer embedder: {judges['dev_singer_acc']:.3f} of real dev recordings nearest to "
+            f"their own singer of {judges['n_singers']}; cosine to the own singer "
+            f"{judges['dev_singer_sim']:.3f}, to the nearest other {judges['dev_other_sim']:.3f}."
+        )
+    return lines
+
+
+_NOTES = """\
+Brackets: 95% bootstrap interval over utterances. VERSA columns follow VERSA's `mcd_f0` (WORLD
+harvest, all frames, an unvoiced frame counting as 0 Hz) and can be held against published figures;
+they rest on the number of utterances in parentheses. The other F0 columns judge frames where the
+score sings a final and both recordings are voiced; the nominal note is the written one, so vibrato
+and glides cost the ground truth too. PER, semitone and note accuracy and V/UV error are pooled over
+a split, cents over its frames; the rest are means over utterances.
+"""
