@@ -1,0 +1,67 @@
+"""Build the speech LM from its configuration; light enough for inference."""
+
+import inspect
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config
+from espnet2_ext.speechlm.corelm import DelayLM
+from espnet2_ext.speechlm.model import SpeechLM, SpeechLMConfig, stream_sizes
+from espnet2_ext.speechlm.prompt_encoder import PooledPromptEncoder
+from espnet2_ext.speechlm.score_encoder import ConvScoreEncoder
+from espnet2_ext.speechlm.template import read_phones, read_vocabulary
+
+CORELMS = {"ar_delay": DelayLM}
+SCORE_ENCODERS = {"conv": ConvScoreEncoder}
+PROMPT_ENCODERS = {"pooled": PooledPromptEncoder}
+
+
+def build_speechlm(args: Namespace, place: str = "config") -> SpeechLM:
+    """Build the model that `args` (an ESPnet configuration) describes.
+
+    The token list, token bias and phone list are read into `args`, so that a configuration
+    written from it stands by itself.
+
+    Raises:
+        UserError: an unknown key or class, or a vocabulary that does not fit.
+    """
+    for name in ("token_list", "phone_list"):
+        if getattr(args, name, None) is None:
+            raise UserError(place, "missing", "a path", name)
+    config = parse_config(SpeechLMConfig, args.model_conf, f"{place}: model_conf")
+    vocabulary = read_vocabulary(args.token_list, args.token_bias)
+    phones = read_phones(args.phone_list)
+    args.token_list, args.phone_list = list(vocabulary.tokens), phones
+    args.token_bias = {m: list(span) for m, span in vocabulary.bias.items()}
+    corelm = _build(CORELMS, args.corelm, args.corelm_conf, f"{place}: corelm_conf",
+                    vocab_size=len(vocabulary), stream_slices=vocabulary.stream_slices(),
+                    eos=vocabulary.sos_eos)  # fmt: skip
+    score_encoder = _build(SCORE_ENCODERS, args.score_encoder, args.score_encoder_conf,
+                           f"{place}: score_encoder_conf", n_phones=len(phones),
+                           d_model=corelm.d_model)  # fmt: skip
+    prompt_encoder = _build(PROMPT_ENCODERS, args.prompt_encoder, args.prompt_encoder_conf,
+                            f"{place}: prompt_encoder_conf", stream_sizes=stream_sizes(vocabulary),
+                            d_model=corelm.d_model)  # fmt: skip
+    try:
+        return SpeechLM(vocabulary, phones, corelm, config, score_encoder, prompt_encoder)
+    except ValueError as error:
+        raise UserError(place, str(error)) from None
+
+
+def _build(
+    classes: Mapping[str, type], name: str | None, conf: Mapping[str, Any], place: str, **given: Any
+) -> Any:
+    if name is None:
+        return None
+    if name not in classes:
+        raise UserError(place, f"unknown class {name!r}", f"one of {', '.join(classes)}")
+    known = [k for k in inspect.signature(classes[name]).parameters if k not in given]
+    for key in conf:
+        if key not in known:
+            raise UserError(place, f"unknown key {key!r}", f"one of {', '.join(known)}")
+    try:
+        return classes[name](**given, **conf)
+    except (TypeError, ValueError) as error:
+        raise UserError(place, str(error)) from None

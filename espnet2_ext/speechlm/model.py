@@ -1,0 +1,290 @@
+"""The speech LM as an ESPnet model: conditioning, sequence, core LM, loss on the target."""
+
+from dataclasses import dataclass, field
+
+import torch
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from torch import LongTensor, Tensor, nn
+
+from espnet2_ext.speechlm.corelm import DelayLM
+from espnet2_ext.speechlm.interleave import delay
+from espnet2_ext.speechlm.template import TEMPLATES, Assembled, Assembler, LossWeights
+from espnet2_ext.tokenizer.vocabulary import Vocabulary
+
+CONDITIONING = tuple(TEMPLATES)
+AUTOCAST = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass
+class SpeechLMConfig:
+    """Options of the model that are not of one of its parts.
+
+    Args:
+        conditioning: ``prefix`` (score and prompt before the target, as the paper) or
+            ``synchronous`` (the score encoder's output joins where a frame is predicted).
+        loss_weights: Weight of ssl, codec, text and special tokens (default: ESPnet-SpeechLM's).
+        svs_placeholder: Put ``<svs_placeholder>`` between phones of the prefix.
+        max_prompt_frames: Longer prompts are cut: at random in training, else at the start.
+        token_noise: Share of input frames whose codes are replaced at random in training.
+        autocast: ``none``, ``bfloat16`` or ``float16`` matrix products over float32 weights.
+        extract_feats_in_collect_stats: Build the model to collect statistics (it has none).
+    """
+
+    conditioning: str = "synchronous"
+    loss_weights: dict[str, float] = field(default_factory=dict)
+    svs_placeholder: bool = False
+    max_prompt_frames: int = 500
+    token_noise: float = 0.0
+    autocast: str = "none"
+    extract_feats_in_collect_stats: bool = False
+
+    def __post_init__(self) -> None:
+        if self.conditioning not in CONDITIONING:
+            raise ValueError(f"conditioning {self.conditioning!r} is not of {CONDITIONING}")
+        if self.autocast not in AUTOCAST:
+            raise ValueError(f"autocast {self.autocast!r} is not one of {', '.join(AUTOCAST)}")
+        self.weights = LossWeights(**self.loss_weights)
+
+
+def stream_sizes(vocabulary: Vocabulary) -> list[int]:
+    """Number of codes of each stream."""
+    return [end - start for start, end in vocabulary.stream_slices()]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a batch is sung from.
+
+    Args:
+        prefixes: Global ids before the first target frame, one (s, nq) per utterance.
+        score: Encoded score (B, F, d) of the synchronous mode, zero on padding; else None.
+    """
+
+    prefixes: list[LongTensor]
+    score: Tensor | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Per-token log-likelihood of a batch.
+
+    Args:
+        log_prob: Of the target codes (B, F, nq), 0 on padding.
+        eos_log_prob: Of the end after the last frame (B,).
+        correct: Whether the likeliest code is the target's (B, F, nq).
+        mask: True on target frames (B, F).
+    """
+
+    log_prob: Tensor
+    eos_log_prob: Tensor
+    correct: Tensor
+    mask: Tensor
+
+
+class SpeechLM(AbsESPnetModel):
+    """Predict the codec and SSL tokens of singing from a score and a singer's prompt.
+
+    Args:
+        vocabulary: Tokens and their places.
+        phones: Phone symbols by id.
+        corelm: The multi-stream LM.
+        config: Options.
+        score_encoder: (score_frames, lengths, singer) -> (B, F, d); synchronous mode only.
+        prompt_encoder: (prompt, lengths) -> (B, d); synchronous mode only.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        phones: list[str],
+        corelm: DelayLM,
+        config: SpeechLMConfig,
+        score_encoder: nn.Module | None = None,
+        prompt_encoder: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.vocabulary, self.phones, self.config = vocabulary, phones, config
+        self.corelm = corelm
+        self.synchronous = config.conditioning == "synchronous"
+        if self.synchronous != (score_encoder is not None):
+            raise ValueError("the synchronous mode, and only it, needs a score encoder")
+        if prompt_encoder is not None and not self.synchronous:
+            raise ValueError("the prefix mode has no prompt encoder: the prompt is in the prefix")
+        self.score_encoder, self.prompt_encoder = score_encoder, prompt_encoder
+        if self.synchronous:
+            self.score_head = nn.Linear(corelm.d_model, corelm.nq * corelm.d_model)
+        self.assembler = Assembler(
+            vocabulary, TEMPLATES[config.conditioning], phones, config.svs_placeholder
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.corelm.emb.weight.device
+
+    def collect_feats(self, **batch: Tensor) -> dict[str, Tensor]:
+        """Nothing to normalise."""
+        return {}
+
+    def forward(
+        self,
+        codec_ssl: LongTensor,
+        codec_ssl_lengths: LongTensor,
+        score_frames: LongTensor,
+        score_frames_lengths: LongTensor,
+        prompt: LongTensor | None = None,
+        prompt_lengths: LongTensor | None = None,
+        **_: Tensor,
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Loss per target frame.
+
+        Args:
+            codec_ssl: Local codes (B, F, nq).
+            score_frames: (B, S, 4): phone id, midi, phone index, note index.
+            prompt: Local codes of another utterance of each singer (B, P, nq).
+
+        Returns:
+            tuple: loss, stats (loss and accuracy of every stream), and the number of frames as
+            the weight of both.
+        """
+        scored = self.score(
+            codec_ssl, codec_ssl_lengths, score_frames, score_frames_lengths, prompt, prompt_lengths
+        )
+        weight = scored.mask.sum().to(scored.log_prob.dtype)
+        nll = -scored.log_prob.sum((0, 1)) / weight  # (nq,)
+        accuracy = scored.correct.sum((0, 1)) / weight
+        eos = -scored.eos_log_prob.sum() / weight
+        w = self.config.weights
+        loss = w.ssl * nll[0] + w.codec * nll[1:].sum() + w.special * eos
+        stats = {
+            "loss": loss,
+            "nll_ssl": nll[0],
+            "nll_codec": nll[1:].mean(),
+            "acc": accuracy.mean(),
+        }
+        stats |= {f"acc_stream{q}": a for q, a in enumerate(accuracy)}
+        return loss, {k: v.detach() for k, v in stats.items()}, weight.detach()
+
+    def score(
+        self,
+        codec_ssl: LongTensor,
+        codec_ssl_lengths: LongTensor,
+        score_frames: LongTensor,
+        score_frames_lengths: LongTensor,
+        prompt: LongTensor | None = None,
+        prompt_lengths: LongTensor | None = None,
+    ) -> Scored:
+        """Log-likelihood of every target token (arguments as `forward`)."""
+        dtype = AUTOCAST[self.config.autocast]
+        with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
+            conditions = self.conditions(score_frames, score_frames_lengths, prompt, prompt_lengths)
+            sequences = [
+                Assembled(torch.cat([p, c[:n] + self.offsets, self.assembler.eos.to(c)]), len(p))
+                for p, c, n in zip(
+                    conditions.prefixes, codec_ssl, codec_ssl_lengths.tolist(), strict=True
+                )
+            ]
+            F = codec_ssl.size(1)
+            mask = torch.arange(F, device=codec_ssl.device) < codec_ssl_lengths[:, None]
+            start = torch.tensor([s.start for s in sequences], device=codec_ssl.device)
+            hidden = self._hidden(sequences, conditions.score, start)
+            return self._score(hidden, conditions.score, codec_ssl, codec_ssl_lengths, mask, start)
+
+    @property
+    def offsets(self) -> LongTensor:
+        return self.assembler.offsets.to(self.device)
+
+    def conditions(
+        self,
+        score_frames: LongTensor,
+        score_lengths: LongTensor,
+        prompt: LongTensor | None,
+        prompt_lengths: LongTensor | None,
+    ) -> Conditions:
+        """Encode score and prompt as the conditioning mode wants them."""
+        if prompt is not None:
+            prompt, prompt_lengths = self._crop(prompt, prompt_lengths)
+        if self.synchronous:
+            singer = None
+            if self.prompt_encoder is not None:
+                if prompt is None:
+                    prompt = score_frames.new_zeros(len(score_frames), 1, self.vocabulary.nq)
+                    prompt_lengths = score_lengths.new_zeros(len(score_frames))
+                singer = self.prompt_encoder(prompt, prompt_lengths)
+            prefix = self.assembler.prefix(None, None).to(self.device)
+            score = self.score_encoder(score_frames, score_lengths, singer)
+            return Conditions([prefix] * len(score_frames), score)
+        prefixes = []
+        for b, n in enumerate(score_lengths.tolist()):
+            cut = None if prompt is None else prompt[b, : int(prompt_lengths[b])].cpu()
+            prefix = self.assembler.prefix(score_frames[b, :n].cpu(), cut)
+            prefixes.append(prefix.to(self.device))
+        return Conditions(prefixes, None)
+
+    def _crop(self, prompt: LongTensor, lengths: LongTensor) -> tuple[LongTensor, LongTensor]:
+        most = self.config.max_prompt_frames
+        if prompt.size(1) <= most:
+            return prompt, lengths
+        spare = (lengths - most).clamp(min=0)
+        start = torch.zeros_like(spare)
+        if self.training:
+            start = (torch.rand(len(spare), device=spare.device) * (spare + 1)).long()
+        frames = start[:, None] + torch.arange(most, device=spare.device)
+        frames = frames.clamp(max=prompt.size(1) - 1)[..., None].expand(-1, -1, prompt.size(2))
+        return prompt.gather(1, frames), lengths.clamp(max=most)
+
+    def _hidden(
+        self, sequences: list[Assembled], score: Tensor | None, start: LongTensor
+    ) -> Tensor:
+        tokens = nn.utils.rnn.pad_sequence(
+            [s.tokens for s in sequences], batch_first=True, padding_value=self.vocabulary.pad
+        )
+        if self.training and self.config.token_noise > 0:
+            tokens = self._noise(tokens, start)
+        inputs = delay(tokens, self.vocabulary.pad)[:, :-1]
+        condition = None
+        if score is not None:
+            # Frame k is predicted from position start + k - 1, the same for all utterances here.
+            s = int(start[0])
+            after = inputs.size(1) - (s - 1) - score.size(1)
+            condition = nn.functional.pad(score, (0, 0, s - 1, after))
+        return self.corelm.hidden(self.corelm.embed(inputs, condition))
+
+    def _noise(self, tokens: LongTensor, start: LongTensor) -> LongTensor:
+        sizes = torch.tensor(stream_sizes(self.vocabulary), device=tokens.device)
+        codes = (torch.rand(tokens.shape, device=tokens.device) * sizes).long() + self.offsets
+        t = torch.arange(tokens.size(1), device=tokens.device)
+        chosen = torch.rand(tokens.shape[:2], device=tokens.device) < self.config.token_noise
+        chosen = chosen & (t >= start[:, None]) & (tokens[..., -1] != self.vocabulary.pad)
+        return torch.where(chosen[..., None], codes, tokens)
+
+    def _score(
+        self,
+        hidden: Tensor,
+        score: Tensor | None,
+        codec_ssl: LongTensor,
+        lengths: LongTensor,
+        mask: Tensor,
+        start: LongTensor,
+    ) -> Scored:
+        B, F, nq = codec_ssl.shape
+        T = hidden.size(1)
+        b, k = mask.nonzero(as_tuple=True)
+        place = b * T + start[b] - 1 + k  # of stream 0 of each target frame
+        flat = hidden.reshape(B * T, -1)
+        at_frame = None if score is None else self.score_head(score[b, k]).chunk(nq, -1)
+        log_prob = hidden.new_zeros(B, F, nq, dtype=torch.float32)
+        correct = torch.zeros(B, F, nq, dtype=torch.bool, device=hidden.device)
+        for q in range(nq):
+            h = flat[place + q]
+            h = h if at_frame is None else h + at_frame[q]
+            logits = self.corelm.stream_logits(h, q).float()
+            target = codec_ssl[b, k, q]
+            nll = nn.functional.cross_entropy(logits, target, reduction="none")
+            log_prob[b, k, q] = -nll
+            correct[b, k, q] = logits.detach().argmax(-1) == target
+        last = torch.arange(B, device=hidden.device) * T + start - 1 + lengths
+        h = flat[last]
+        if score is not None:
+            h = h + self.score_head.bias.chunk(nq)[0]
+        eos = self.corelm.stream_logits(h, 0).float().log_softmax(-1)[:, -1]
+        return Scored(log_prob, eos, correct, mask)
