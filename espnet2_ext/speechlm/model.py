@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 
@@ -162,7 +163,8 @@ class SpeechLM(AbsESPnetModel):
             "acc": accuracy.mean(),
         }
         stats |= {f"acc_stream{q}": a for q, a in enumerate(accuracy)}
-        return loss, {k: v.detach() for k, v in stats.items()}, weight.detach()
+        stats = {k: v.detach() for k, v in stats.items()}
+        return force_gatherable((loss, stats, weight), loss.device)
 
     def score(
         self,

@@ -1,0 +1,145 @@
+"""ESPnet task of the speech LM: data, model and trainer behind ESPnet's own command line."""
+
+import argparse
+import sys
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.class_choices import ClassChoices
+from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str2bool, str_or_none
+from torch import nn
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.speechlm.build import CORELMS, PROMPT_ENCODERS, SCORE_ENCODERS, build_speechlm
+from espnet2_ext.speechlm.model import SpeechLM
+from espnet2_ext.speechlm.template import read_vocabulary
+from espnet2_ext.train.zero_trainer import ZeroTrainer
+
+SCORE_COLUMNS = 4
+
+corelm_choices = ClassChoices("corelm", CORELMS, nn.Module, default="ar_delay")
+score_encoder_choices = ClassChoices("score_encoder", SCORE_ENCODERS, nn.Module, optional=True)
+prompt_encoder_choices = ClassChoices("prompt_encoder", PROMPT_ENCODERS, nn.Module, optional=True)
+
+
+class FramesPreprocessor:
+    """Give the flat vectors of the archives their shape: streams (F, nq), score frames (F, 4).
+
+    Args:
+        nq: Streams per frame.
+    """
+
+    def __init__(self, nq: int) -> None:
+        self.columns = {"codec_ssl": nq, "prompt": nq, "score_frames": SCORE_COLUMNS}
+
+    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        shaped = {}
+        for name, values in data.items():
+            columns = self.columns.get(name)
+            if columns is not None and values.ndim == 1:
+                if len(values) == 0 or len(values) % columns:
+                    raise UserError(
+                        f"utterance {uid}", f"{len(values)} numbers", f"rows of {columns}", name
+                    )
+                values = values.reshape(-1, columns)
+            shaped[name] = values
+        return shaped
+
+
+class SpeechLMTask(AbsTask):
+    """Speech LM for singing: codec and SSL tokens from score frames and a singer's prompt."""
+
+    num_optimizers: int = 0  # DeepSpeed makes the optimizer, from its JSON
+    class_choices_list = [corelm_choices, score_encoder_choices, prompt_encoder_choices]  # noqa: RUF012
+    trainer = ZeroTrainer
+
+    @classmethod
+    def get_parser(cls) -> argparse.ArgumentParser:
+        parser = super().get_parser()
+
+        def refuse(message: str) -> None:
+            raise UserError("options", message)
+
+        parser.error = refuse
+        return parser
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        group = parser.add_argument_group("Task related")
+        add = group.add_argument
+        add(
+            "--token_list", type=str_or_none, help="token_list.json; token_bias.json lies beside it"
+        )
+        add("--token_bias", default=None, help=argparse.SUPPRESS)
+        add("--phone_list", type=str_or_none, help="Phones in the order of their ids, one a line")
+        add("--model_conf", action=NestedDictAction, default={}, help="See SpeechLMConfig")
+        add("--deepspeed_conf", action=NestedDictAction, default={}, help="See ZeroOverrides")
+        add("--checkpoint_interval", type=int, default=500,
+            help="Batches between resume states within an epoch; 0: at its end only")  # fmt: skip
+        add("--use_preprocessor", type=str2bool, default=True, help="Give vectors their shape")
+        for choices in cls.class_choices_list:
+            choices.add_arguments(group)
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model: nn.Module) -> list:
+        """None: DeepSpeed builds its own."""
+        return []
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> CommonCollateFn:
+        return CommonCollateFn(int_pad_value=0)
+
+    @classmethod
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
+        if not args.use_preprocessor:
+            return None
+        return FramesPreprocessor(read_vocabulary(args.token_list, args.token_bias).nq)
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        return ("score_frames",) if inference else ("codec_ssl", "score_frames")
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        return ("prompt",)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> SpeechLM:
+        return build_speechlm(args, str(getattr(args, "config", None) or "config"))
+
+    @classmethod
+    def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
+        """ESPnet's main; what a user names wrongly ends in a `UserError`."""
+        if args is None:
+            args = cls.get_parser().parse_args(cmd)
+            check_files(args)
+        super().main(args=args, cmd=cmd)
+
+
+def check_files(args: argparse.Namespace) -> None:
+    """Refuse a missing input before anything slow begins."""
+    named: Collection[tuple[Any, str]] = [
+        *((entry[0], "data") for entry in args.train_data_path_and_name_and_type),
+        *((entry[0], "data") for entry in args.valid_data_path_and_name_and_type),
+        *((path, "shape file") for path in (*args.train_shape_file, *args.valid_shape_file)),
+        (args.token_list, "--token_list"),
+        (args.phone_list, "--phone_list"),
+    ]
+    if not args.collect_stats:
+        named = [*named, (args.deepspeed_config, "--deepspeed_config")]
+    for path, what in named:
+        if path is None:
+            raise UserError("options", "missing", "a path", what)
+        if isinstance(path, str | Path) and not Path(path).is_file():
+            raise UserError(path, "no such file", what)
+    if args.ngpu > 0 and not torch.cuda.is_available():
+        print("no GPU here: --ngpu 0 trains on the CPU", file=sys.stderr)
+        raise UserError("--ngpu", str(args.ngpu), "0 where there is no GPU")

@@ -1,0 +1,95 @@
+"""Resume states of a ZeRO training: written whole, found again, refused when they do not fit."""
+
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_json, write_json
+
+_PREFIX, _PART, _META, _TAG = "step_", ".part-", "meta.json", "state"
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a training stood: the last epoch begun, batches done in it, and what was recorded.
+
+    Args:
+        epoch: Epoch, from 1.
+        batches: Batches done in it; None when the epoch was finished.
+        reporter: State of ESPnet's `Reporter`.
+        observed: State of the unfinished epoch's `SubReporter`.
+    """
+
+    epoch: int
+    batches: int | None
+    reporter: dict[str, Any]
+    observed: dict[str, Any]
+
+
+def save_state(engine: Any, folder: Path, point: ResumePoint) -> None:
+    """Write the whole state, then give it its name; then drop the older ones. All ranks call it."""
+    name = f"{_PREFIX}{engine.global_steps:09d}_{point.epoch}_{point.batches or 'end'}"
+    part = folder / f"{_PART}{name}"
+    if dist.get_rank() == 0:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+    dist.barrier()
+    engine.save_checkpoint(part, tag=_TAG, client_state={"point": vars(point)}, save_latest=False)
+    torch.save(_random_state(), part / f"random_{dist.get_rank()}.pt")
+    dist.barrier()
+    if dist.get_rank() == 0:
+        write_json(part / _META, {"world_size": dist.get_world_size()})
+        target = folder / name
+        shutil.rmtree(target, ignore_errors=True)
+        part.rename(target)
+        for other in folder.iterdir():
+            if other != target:
+                shutil.rmtree(other, ignore_errors=True)
+    dist.barrier()
+
+
+def load_state(engine: Any, folder: Path) -> ResumePoint | None:
+    """Load the newest whole state into `engine`; None when there is none.
+
+    Raises:
+        UserError: it was written by another number of processes.
+    """
+    states = [p for p in folder.glob(f"{_PREFIX}*") if (p / _META).is_file()]
+    if not states:
+        return None
+    newest = max(states, key=lambda p: (p.stat().st_mtime_ns, p.name))
+    saved, now = read_json(newest / _META)["world_size"], dist.get_world_size()
+    if saved != now:
+        raise UserError(
+            newest, f"a state of {saved} processes", f"{now}: resume with as many as before"
+        )
+    # A run's own state: the one place where unpickling is allowed.
+    _, client = engine.load_checkpoint(newest, tag=_TAG)
+    return ResumePoint(**client["point"])
+
+
+def restore_random_state(folder: Path) -> None:
+    """Set the random generators as they were when the newest state was saved."""
+    newest = max(folder.glob(f"{_PREFIX}*"), key=lambda p: (p.stat().st_mtime_ns, p.name))
+    state = torch.load(newest / f"random_{dist.get_rank()}.pt", weights_only=False)
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def _random_state() -> dict[str, Any]:
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+    }
