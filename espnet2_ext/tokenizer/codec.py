@@ -68,7 +68,7 @@ def codec_type(config: Mapping[str, Any], place: str | Path) -> str:
 
 
 def create_codec(config: Mapping[str, Any], mel: MelConfig, place: str | Path) -> AudioCodec:
-    """Build the codec that a ``codec`` section names: mel_rvq yet to be fitted, or a pretrained one.
+    """Build the codec a ``codec`` section names: mel_rvq yet to be fitted, or a pretrained one.
 
     Args:
         config: The section.

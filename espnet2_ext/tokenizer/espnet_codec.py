@@ -1,0 +1,141 @@
+"""ESPnet's gan_codec models (SoundStream, DAC, ...) behind `AudioCodec`."""
+
+import argparse
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor, nn
+
+from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_yaml, write_text
+from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec
+
+CODEC_CONFIG = "codec.yaml"
+_GENERATOR = "codec.generator."
+_HUB_TAG = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class ESPnetCodecConfig:
+    """Where a trained codec comes from: its two files, or a tag.
+
+    Args:
+        config: ``config.yaml`` of its training.
+        checkpoint: Its ``.pth``.
+        tag: Hugging Face model of the ESPnet model zoo, "owner/name", instead of the files.
+        n_codebooks: Use the first codebooks only; None uses all.
+    """
+
+    config: str | None = None
+    checkpoint: str | None = None
+    tag: str | None = None
+    n_codebooks: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.tag is None) == (self.config is None and self.checkpoint is None):
+            raise ValueError("an espnet codec needs either config and checkpoint, or tag")
+        if self.tag is None and (self.config is None or self.checkpoint is None):
+            missing = "config" if self.config is None else "checkpoint"
+            raise ValueError(f"an espnet codec without {missing}")
+        if self.tag is not None and not _HUB_TAG.fullmatch(self.tag):
+            raise ValueError(f"tag {self.tag!r} is not of the form owner/name")
+
+
+class ESPnetCodec(AudioCodec):
+    """The generator of an ESPnet codec: encoder, residual quantiser, decoder.
+
+    Args:
+        args: ``codec`` and ``codec_conf`` as in ESPnet's config.yaml.
+        n_codebooks: Use the first codebooks only; None uses all.
+        place: File they come from, for error messages.
+    """
+
+    def __init__(
+        self, args: dict[str, Any], n_codebooks: int | None = None, place: str | Path = "codec"
+    ) -> None:
+        super().__init__()
+        from espnet2.tasks.gan_codec import GANCodecTask
+
+        self.args = {key: args.get(key) for key in ("codec", "codec_conf")}
+        try:
+            model = GANCodecTask.build_model(argparse.Namespace(**self.args, model_conf={}))
+            meta = model.meta_info()
+        except (TypeError, KeyError, ValueError, AttributeError, NotImplementedError) as error:
+            raise UserError(place, f"not an ESPnet codec configuration ({error})") from None
+        self.generator: nn.Module = model.codec.generator
+        self.fs, self._hop = meta["fs"], int(meta["frame_shift"])
+        if self.fs % self._hop:
+            raise UserError(place, f"hop {self._hop} at {self.fs} Hz", "whole frames per second")
+        self.fps, self.codebook_size = self.fs // self._hop, meta["code_size_per_stream"][0]
+        self.n_codebooks, self.dim = n_codebooks or 1, 0
+        with torch.no_grad():
+            codes = self.eval().generator.encode(torch.zeros(1, 1, self.fs))
+            self.n_codebooks = n_codebooks or len(codes)
+            if not 1 <= self.n_codebooks <= len(codes):
+                raise UserError(place, f"{n_codebooks}", f"1..{len(codes)}", "n_codebooks")
+            self.dim = self.generator.quantizer.decode(codes).size(1)
+
+    def encode(self, wav: Tensor) -> Tensor:
+        codes = self.generator.encode(wav.unsqueeze(1))  # (n_q, B, F)
+        return codes[: self.n_codebooks, :, : wav.size(1) // self._hop].permute(1, 2, 0)
+
+    def embed(self, codes: Tensor) -> Tensor:
+        return self.generator.quantizer.decode(codes.permute(2, 0, 1)).transpose(1, 2)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        wav = self.generator.decode(codes.permute(2, 0, 1)).flatten(1)
+        n_samples = codes.size(1) * self._hop
+        return nn.functional.pad(wav, (0, max(0, n_samples - wav.size(1))))[:, :n_samples]
+
+    @classmethod
+    def create(cls, config: ESPnetCodecConfig, place: str | Path) -> "ESPnetCodec":
+        """Load a trained codec, its generator strictly.
+
+        Raises:
+            UserError: a file is missing, not a codec's, or lacks parameters.
+        """
+        train_config, checkpoint = config.config, config.checkpoint
+        if config.tag is not None:
+            train_config, checkpoint = _download(config.tag, place)
+        codec = cls(read_yaml(train_config), config.n_codebooks, train_config)
+        state = {
+            key.removeprefix(_GENERATOR): value
+            for key, value in load_state(checkpoint).items()
+            if key.startswith(_GENERATOR)
+        }
+        load_strict(codec.generator, state, checkpoint)
+        return codec
+
+    def save(self, folder: str | Path) -> None:
+        """Write the generator and its configuration, so that the folder needs no other file."""
+        save_safetensors(self.generator.state_dict(), Path(folder) / CODEC_FILE)
+        values = {**self.args, "n_codebooks": self.n_codebooks}
+        write_text(Path(folder) / CODEC_CONFIG, yaml.safe_dump(values, sort_keys=False))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "ESPnetCodec":
+        """Load what `save` wrote."""
+        config, weights = Path(folder) / CODEC_CONFIG, Path(folder) / CODEC_FILE
+        args = read_yaml(config)
+        codec = cls(args, args.get("n_codebooks"), config)
+        load_strict(codec.generator, load_state(weights), weights)
+        return codec
+
+
+def _download(tag: str, place: str | Path) -> tuple[str, str]:
+    from espnet_model_zoo.downloader import ModelDownloader
+
+    try:
+        files = ModelDownloader().download_and_unpack(tag)
+    except Exception as error:  # the hub client raises errors of many libraries
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(place, f"cannot fetch {tag} ({reason})", "a reachable model", "tag") from None
+    for key in ("train_config", "model_file"):
+        if key not in files:
+            raise UserError(place, f"{tag} has no {key}", "an ESPnet codec", "tag")
+    return files["train_config"], files["model_file"]
