@@ -1,6 +1,6 @@
 """ESPnet's gan_codec models (SoundStream, DAC, ...) behind `AudioCodec`."""
 
-import argparse
+import importlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,13 @@ from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec
 
 CODEC_CONFIG = "codec.yaml"
 _GENERATOR = "codec.generator."
+# as in espnet2.tasks.gan_codec, whose import costs many seconds
+_CODECS = {
+    "soundstream": "SoundStream",
+    "encodec": "Encodec",
+    "dac": "DAC",
+    "funcodec": "FunCodec",
+}
 _HUB_TAG = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -59,15 +66,19 @@ class ESPnetCodec(AudioCodec):
         self, args: dict[str, Any], n_codebooks: int | None = None, place: str | Path = "codec"
     ) -> None:
         super().__init__()
-        from espnet2.tasks.gan_codec import GANCodecTask
-
         self.args = {key: args.get(key) for key in ("codec", "codec_conf")}
+        name = self.args["codec"]
+        if name not in _CODECS:
+            raise UserError(place, f"{name!r}", f"one of {', '.join(_CODECS)}", "codec")
         try:
-            model = GANCodecTask.build_model(argparse.Namespace(**self.args, model_conf={}))
-            meta = model.meta_info()
+            codec_class = getattr(
+                importlib.import_module(f"espnet2.gan_codec.{name}.{name}"), _CODECS[name]
+            )
+            codec = codec_class(**self.args["codec_conf"])
+            meta = codec.meta_info()
         except (TypeError, KeyError, ValueError, AttributeError, NotImplementedError) as error:
             raise UserError(place, f"not an ESPnet codec configuration ({error})") from None
-        self.generator: nn.Module = model.codec.generator
+        self.generator: nn.Module = codec.generator
         self.fs, self._hop = meta["fs"], int(meta["frame_shift"])
         if self.fs % self._hop:
             raise UserError(place, f"hop {self._hop} at {self.fs} Hz", "whole frames per second")
@@ -108,7 +119,7 @@ class ESPnetCodec(AudioCodec):
             for key, value in load_state(checkpoint).items()
             if key.startswith(_GENERATOR)
         }
-        load_strict(codec.generator, state, checkpoint)
+        load_strict(codec.generator, _rename_norms(state, codec.generator), checkpoint)
         return codec
 
     def save(self, folder: str | Path) -> None:
@@ -127,6 +138,17 @@ class ESPnetCodec(AudioCodec):
         return codec
 
 
+def _rename_norms(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Give weight norms of checkpoints from before torch 2.0 the names that torch has now."""
+    renamed = {}
+    for key, value in state.items():
+        for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
+            if key.endswith(old):
+                key = key.removesuffix(old) + f"parametrizations.weight.{new}"
+        renamed[key] = value
+    return renamed if renamed.keys() == model.state_dict().keys() else state
+
+
 def _download(tag: str, place: str | Path) -> tuple[str, str]:
     from espnet_model_zoo.downloader import ModelDownloader
 
@@ -134,7 +156,9 @@ def _download(tag: str, place: str | Path) -> tuple[str, str]:
         files = ModelDownloader().download_and_unpack(tag)
     except Exception as error:  # the hub client raises errors of many libraries
         reason = str(error).strip().partition("\n")[0]
-        raise UserError(place, f"cannot fetch {tag} ({reason})", "a reachable model", "tag") from None
+        raise UserError(
+            place, f"cannot fetch {tag} ({reason})", "a reachable model", "tag"
+        ) from None
     for key in ("train_config", "model_file"):
         if key not in files:
             raise UserError(place, f"{tag} has no {key}", "an ESPnet codec", "tag")
