@@ -169,7 +169,7 @@ def test_espnet_layer_is_espnets_own(tmp_path, wav):
         "token_list": ["a", "b"],
         "frontend_conf": {
             "norm_mode": "layer_norm", "conv_mode": "standard", "bias": False,
-            "shapes": [[8, 10, 5], [8, 3, 2], [8, 3, 2], [8, 3, 2], [8, 3, 2], [8, 2, 2], [8, 2, 2]],
+            "shapes": [[8, 10, 5], *[[8, 3, 2]] * 4, *[[8, 2, 2]] * 2],
         },
         "preencoder_conf": {"output_size": 16},
         "encoder_conf": {**encoder, "input_layer": None},
