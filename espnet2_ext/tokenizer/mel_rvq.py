@@ -86,10 +86,10 @@ class MelRVQ(AudioCodec):
         return self.encode_mel(self.log_mel(wav))
 
     def embed(self, codes: Tensor) -> Tensor:
-        return sum(
-            (self.centroids[k][codes[..., k]] for k in range(codes.size(-1))),
-            torch.zeros(self.dim, device=self.mean.device),
-        )
+        embedded = torch.zeros(*codes.shape[:-1], self.dim, device=self.mean.device)
+        for k in range(codes.size(-1)):
+            embedded = embedded + self.centroids[k][codes[..., k]]
+        return embedded
 
     def decode_mel(self, codes: Tensor) -> Tensor:
         """Codes (B, F, k) to log-mel (B, F * frames_per_token, n_mels)."""
