@@ -1,0 +1,93 @@
+"""Build a flow model from its configuration, with or without the tokenizers at hand."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config
+from espnet2_ext.flow.condition import ConditionEncoder
+from espnet2_ext.flow.convnext import ConvNeXtVelocity
+from espnet2_ext.flow.corruption import CorruptionConfig
+from espnet2_ext.flow.dit import DiTVelocity
+from espnet2_ext.flow.features import SpaceConfig
+from espnet2_ext.flow.model import FlowConfig, MelFlow
+from espnet2_ext.flow.token_embedding import Geometry, probe_tables
+
+VELOCITIES: dict[str, type[nn.Module]] = {"convnext": ConvNeXtVelocity, "dit": DiTVelocity}
+
+
+def flow_config(values: Mapping[str, Any], place: str | Path) -> FlowConfig:
+    """``model_conf`` with its nested sections; unknown keys are refused."""
+    values = dict(values)
+    if "space" in values:
+        values["space"] = parse_config(SpaceConfig, values["space"] or {}, f"{place}: space")
+    if values.get("corruption") is not None:
+        values["corruption"] = parse_config(
+            CorruptionConfig, values["corruption"], f"{place}: corruption"
+        )
+    return parse_config(FlowConfig, values, place)
+
+
+def build_model(args: Namespace, place: str | Path = "config") -> MelFlow:
+    """Build the model that `args` (a parsed config.yaml) describes.
+
+    A new model takes sizes and tables from ``tokenizer_dir`` and leaves its sizes in
+    ``args.geometry``; where these are there already, the tables are left to the checkpoint.
+
+    Raises:
+        UserError: a bad option, or no tokenizers for a new model.
+    """
+    tokenizers = None
+    if not args.geometry:
+        if not args.tokenizer_dir:
+            raise UserError(place, "missing", "a tokenizer folder", "tokenizer_dir")
+        from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+        tokenizers = Tokenizers.load(args.tokenizer_dir)
+        args.geometry = geometry_of(tokenizers).asdict()
+    geometry = parse_config(Geometry, args.geometry, f"{place}: geometry")
+    config = flow_config(args.model_conf, f"{place}: model_conf")
+    try:
+        condition = ConditionEncoder(geometry, **args.condition_conf)
+        space_dim = MelFlow.space_dim(geometry, config)
+        velocity = VELOCITIES[args.velocity](
+            data_dim=space_dim,
+            condition_dim=condition.channels,
+            vector_dim=condition.channels if condition.prompt_net is not None else 0,
+            **args.velocity_conf,
+        )
+        model = MelFlow(geometry, config, condition, velocity)
+    except (TypeError, ValueError, KeyError) as error:
+        raise UserError(place, str(error)) from None
+    if tokenizers is not None:
+        fill(model, tokenizers, args.tokenizer_dir)
+    return model
+
+
+def geometry_of(tokenizers: Any) -> Geometry:
+    """Sizes of a `Tokenizers`."""
+    codec = tokenizers.codec
+    return Geometry(
+        ssl_size=tokenizers.sizes[0],
+        n_codebooks=codec.n_codebooks,
+        codebook_size=codec.codebook_size,
+        embed_dim=codec.dim,
+        mel=tokenizers.mel.asdict(),
+        mel_codec=hasattr(codec, "decode_mel"),
+    )
+
+
+def fill(model: MelFlow, tokenizers: Any, place: str | Path) -> None:
+    """Copy the tokenizers' tables and mel statistics into the model's buffers."""
+    codec = tokenizers.codec
+    tables = probe_tables(codec.embed, codec.n_codebooks, codec.codebook_size, str(place))
+    model.codec.fill(*tables)
+    model.space.mel_mean.copy_(tokenizers.mel_mean)
+    model.space.mel_std.copy_(tokenizers.mel_std)
+    if model.geometry.mel_codec:
+        model.space.codec_mel_scale.copy_(1 / codec.scale)
+        model.space.codec_mel_shift.copy_(codec.mean)

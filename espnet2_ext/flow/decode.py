@@ -1,0 +1,187 @@
+"""Stage 11: tokens in arks to mel and F0 in arks; sharded, and resumed chunk by chunk."""
+
+import hashlib
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import ArkWriter, parse_config, read_scp, read_table, read_yaml, write_table
+from espnet2_ext.flow.dataset import SCORE_COLUMNS
+from espnet2_ext.flow.inference import FlowInference
+from espnet2_ext.flow.sampler import SamplingConfig
+
+STREAMS = ("mel", "f0", "codes")
+_MIDI_COLUMN = 1
+
+
+@dataclass(frozen=True)
+class DecodeInputs:
+    """Kaldi tables of what is decoded.
+
+    Args:
+        codec_ssl: Tokens, from an LM or the ground truth.
+        score_frames: Scores (Flow2).
+        prompt: Prompts of the singers.
+    """
+
+    codec_ssl: Path
+    score_frames: Path | None = None
+    prompt: Path | None = None
+
+    @classmethod
+    def of_dir(cls, token_dir: str | Path, codec_ssl: str | Path | None = None) -> "DecodeInputs":
+        """Tables of a token directory; `codec_ssl` in place of its own tokens, if given."""
+        token_dir = Path(token_dir)
+        optional = (token_dir / f"{name}.scp" for name in ("score_frames", "prompt"))
+        tables = (path if path.is_file() else None for path in optional)
+        return cls(Path(codec_ssl or token_dir / "codec_ssl.scp"), *tables)
+
+
+def load_sampling(path: str | Path | None) -> SamplingConfig:
+    """``decode_flow.yaml``; the defaults without a file."""
+    return parse_config(SamplingConfig, read_yaml(path), path) if path else SamplingConfig()
+
+
+def decode(
+    flow: FlowInference,
+    model_id: str,
+    inputs: DecodeInputs,
+    config: SamplingConfig,
+    output_dir: str | Path,
+    shard: int = 1,
+    num_shards: int = 1,
+    chunk_utts: int = 64,
+) -> bool:
+    """Decode this shard's chunks, and join all chunks if none is missing.
+
+    A chunk's folder is named after everything that its content depends on, so a run that was
+    killed goes on where it was, and changed tokens or weights are decoded anew.
+
+    Args:
+        flow: The model.
+        model_id: Changes when configuration or weights do (`digest_files`).
+        inputs: What to decode.
+        config: Sampling.
+        output_dir: Gets ``mel.scp``, ``f0.scp`` (or ``codes.scp``) and ``chunks/``.
+        shard: This job, from 1.
+        num_shards: Jobs.
+        chunk_utts: Utterances per chunk.
+
+    Returns:
+        Whether the output is complete.
+    """
+    output_dir = Path(output_dir)
+    tables = {
+        name: read_scp(path)
+        for name, path in asdict(inputs).items()
+        if path is not None and _wanted(flow, name)
+    }
+    keys = sorted(read_table(inputs.codec_ssl))
+    if not keys:
+        raise UserError(inputs.codec_ssl, "no utterances")
+    for name, table in tables.items():
+        for key in keys:
+            if key not in table:
+                raise UserError(getattr(inputs, name), f"no {key}", "every utterance of codec_ssl")
+    chunks = [keys[k : k + chunk_utts] for k in range(0, len(keys), chunk_utts)]
+    folders = []
+    for k, chunk in enumerate(chunks):
+        mine = k % num_shards == shard - 1
+        arrays = [{name: np.asarray(tables[name][key]) for name in tables} for key in chunk]
+        folder = output_dir / "chunks" / f"{k + 1}-{_digest(model_id, config, chunk, arrays)}"
+        folders.append(folder)
+        if mine and not (folder / "done").exists():
+            _decode_chunk(flow, chunk, arrays, config, folder)
+    if not all((folder / "done").exists() for folder in folders):
+        return False
+    _join(folders, output_dir)
+    return True
+
+
+def digest_files(*paths: str | Path) -> str:
+    """Hash of the files' contents."""
+    total = hashlib.sha256()
+    for path in paths:
+        if not Path(path).is_file():
+            raise UserError(path, "no such file")
+        total.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _wanted(flow: FlowInference, name: str) -> bool:
+    return (
+        name == "codec_ssl"
+        or (name == "score_frames" and flow.needs_pitch)
+        or (name == "prompt" and flow.needs_prompt)
+    )
+
+
+def _digest(
+    model_id: str,
+    config: SamplingConfig,
+    keys: Sequence[str],
+    arrays: Sequence[Mapping[str, np.ndarray]],
+) -> str:
+    total = hashlib.sha256(f"{model_id} {config} {' '.join(keys)}".encode())
+    for utterance in arrays:
+        for name, array in utterance.items():
+            total.update(f"{name} {array.shape}".encode() + array.astype(np.int32).tobytes())
+    return total.hexdigest()[:12]
+
+
+def _decode_chunk(
+    flow: FlowInference,
+    keys: Sequence[str],
+    arrays: Sequence[Mapping[str, np.ndarray]],
+    config: SamplingConfig,
+    folder: Path,
+) -> None:
+    nq = flow.model.geometry.nq
+
+    def frames(key: str, name: str, width: int) -> torch.LongTensor:
+        array = arrays[keys.index(key)][name]
+        if array.ndim != 1 or len(array) == 0 or len(array) % width:
+            raise UserError(key, f"shape {array.shape}", f"a multiple of {width} values", name)
+        return torch.from_numpy(array.astype(np.int64)).view(-1, width)
+
+    tokens = [frames(key, "codec_ssl", nq) for key in keys]
+    midi = prompts = None
+    if "score_frames" in arrays[0]:
+        midi = [frames(key, "score_frames", SCORE_COLUMNS)[:, _MIDI_COLUMN] for key in keys]
+        for key, notes, codes in zip(keys, midi, tokens, strict=True):
+            if len(notes) != len(codes):
+                raise UserError(key, f"{len(codes)} frames", f"{len(notes)} as the score", "tokens")
+    if "prompt" in arrays[0]:
+        prompts = [frames(key, "prompt", nq) for key in keys]
+    started = time.perf_counter()
+    features = flow.generate(tokens, midi, prompts, config)
+    wall_sec = time.perf_counter() - started
+    audio_sec = sum(map(len, tokens)) / flow.mel.fps
+    logging.info("%d utterances, %.1f s, RTF %.4f", len(keys), audio_sec, wall_sec / audio_sec)
+    for name in STREAMS:
+        values = [getattr(f, name) for f in features]
+        if values[0] is None:
+            continue
+        with ArkWriter(folder, name) as writer:
+            for key, value in zip(keys, values, strict=True):
+                writer[key] = (value.flatten() if name == "codes" else value).numpy()
+    write_table(folder / "done", {"n_utts": len(keys), "audio_sec": audio_sec, "sec": wall_sec})
+
+
+def _join(folders: Sequence[Path], output_dir: Path) -> None:
+    for name in STREAMS:
+        if (folders[0] / f"{name}.scp").exists():
+            rows: dict[str, str] = {}
+            for folder in folders:
+                rows |= read_table(folder / f"{name}.scp")
+            write_table(output_dir / f"{name}.scp", rows)
+    for folder in (output_dir / "chunks").iterdir():
+        if folder not in folders:
+            shutil.rmtree(folder, ignore_errors=True)

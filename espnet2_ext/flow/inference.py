@@ -1,0 +1,207 @@
+"""Draw features from a trained flow: batched by length, each utterance as if it were alone."""
+
+import argparse
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import LongTensor, Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.checkpoint import load_state, load_strict
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_yaml
+from espnet2_ext.flow.build import build_model
+from espnet2_ext.flow.features import Features
+from espnet2_ext.flow.model import MelFlow
+from espnet2_ext.flow.sampler import SamplingConfig
+from espnet2_ext.flow.token_embedding import check_codes
+
+__all__ = ["Features", "FlowInference", "SamplingConfig"]
+
+# every option of MelFlowTask that a model is built from, as AbsTask would fill it in
+_DEFAULTS = {
+    "tokenizer_dir": None,
+    "geometry": {},
+    "model_conf": {},
+    "condition_conf": {},
+    "velocity": "convnext",
+    "velocity_conf": {},
+    "max_prompt_frames": 150,
+}
+
+
+class FlowInference:
+    """A trained flow.
+
+    Args:
+        model: The model, in evaluation mode.
+        max_prompt_frames: Token frames of a prompt that are used.
+        batch_frames: Token frames of one batch, padding included.
+    """
+
+    def __init__(
+        self, model: MelFlow, max_prompt_frames: int = 150, batch_frames: int = 4000
+    ) -> None:
+        self.model = model.eval()
+        self.max_prompt_frames, self.batch_frames = max_prompt_frames, batch_frames
+
+    @property
+    def mel(self) -> MelConfig:
+        """Mel configuration of the features."""
+        return self.model.geometry.mel_config
+
+    @property
+    def needs_pitch(self) -> bool:
+        """Whether the model is conditioned on the score's pitch (Flow2)."""
+        return self.model.networks["condition"].pitch != "none"
+
+    @property
+    def needs_prompt(self) -> bool:
+        """Whether the model uses a prompt of the singer."""
+        return self.model.networks["condition"].prompt_net is not None
+
+    @classmethod
+    def load(
+        cls,
+        config: str | Path,
+        weights: str | Path,
+        device: str | torch.device = "cpu",
+        tokenizer_dir: str | Path | None = None,
+        batch_frames: int = 4000,
+    ) -> "FlowInference":
+        """Load a trained model, strictly.
+
+        Args:
+            config: config.yaml of the experiment.
+            weights: Plain ``.pth`` or ``.safetensors``.
+            device: Where it runs.
+            tokenizer_dir: Tokenizers that its tokens come from; checked, as the model has its own
+                copy of what it needs.
+            batch_frames: Token frames of one batch.
+
+        Raises:
+            UserError: weights and configuration do not fit, or were made for other tokenizers.
+        """
+        args = argparse.Namespace(**{**_DEFAULTS, **read_yaml(config)})
+        if not args.geometry:
+            raise UserError(config, "missing", "a flow experiment's config.yaml", "geometry")
+        model = build_model(args, config)
+        load_strict(model, load_state(weights), weights)
+        if tokenizer_dir is not None:
+            _check_tokenizers(model, tokenizer_dir, weights)
+        return cls(model.to(device), args.max_prompt_frames, batch_frames)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        tokens: Sequence[LongTensor],
+        midi: Sequence[LongTensor] | None = None,
+        prompts: Sequence[LongTensor] | None = None,
+        config: SamplingConfig | None = None,
+    ) -> list[Features]:
+        """Features of utterances of any lengths, in their order.
+
+        An utterance's noise is seeded by ``config.seed`` and its tokens, so results depend neither
+        on the batch nor on the order.
+
+        Args:
+            tokens: Per utterance (F, nq), SSL stream first.
+            midi: Per utterance nominal MIDI numbers (F,), 0 at rests; Flow2 needs them.
+            prompts: Per utterance tokens of the singer (P, nq), if the model uses them.
+            config: Sampling options.
+
+        Returns:
+            On the CPU, one `Features` per utterance.
+        """
+        config = config or SamplingConfig()
+        self._check(tokens, midi, prompts)
+        order = sorted(range(len(tokens)), key=lambda k: len(tokens[k]))
+        results: dict[int, Features] = {}
+        while order:
+            batch = [order.pop()]
+            longest = len(tokens[batch[0]])
+            while order and (len(batch) + 1) * longest <= self.batch_frames:
+                batch.append(order.pop())
+            features = self._generate_batch(
+                [tokens[k] for k in batch],
+                [midi[k] for k in batch] if midi is not None else None,
+                [prompts[k] for k in batch] if prompts is not None else None,
+                config,
+            )
+            results.update(zip(batch, features, strict=True))
+        return [results[k] for k in range(len(tokens))]
+
+    def _generate_batch(
+        self,
+        tokens: list[LongTensor],
+        midi: list[LongTensor] | None,
+        prompts: list[LongTensor] | None,
+        config: SamplingConfig,
+    ) -> list[Features]:
+        device = self.model.codec.offset.device
+        lengths = torch.tensor([len(t) for t in tokens], device=device)
+        noise = [self._noise(t, config.seed) for t in tokens]
+        prompt = prompt_lengths = None
+        if prompts is not None and self.needs_prompt:
+            clipped = [p[: self.max_prompt_frames].long() for p in prompts]
+            prompt = pad_sequence(clipped, batch_first=True).to(device)
+            prompt_lengths = torch.tensor([len(p) for p in clipped], device=device)
+        score = None
+        if midi is not None:
+            score = pad_sequence([m.long() for m in midi], batch_first=True).to(device)
+        features = self.model.generate(
+            pad_sequence([t.long() for t in tokens], batch_first=True).to(device),
+            lengths,
+            score,
+            prompt,
+            prompt_lengths,
+            pad_sequence(noise, batch_first=True).to(device),
+            config,
+        )
+        return [
+            Features(*(None if v is None else v.cpu() for v in (f.mel, f.f0, f.codes)))
+            for f in features
+        ]
+
+    def _noise(self, tokens: LongTensor, seed: int) -> Tensor:
+        digest = zlib.crc32(tokens.cpu().to(torch.int32).contiguous().numpy().tobytes())
+        generator = torch.Generator().manual_seed((seed << 32) + digest)
+        return torch.randn(len(tokens), self.model.space.dim, generator=generator)
+
+    def _check(
+        self,
+        tokens: Sequence[LongTensor],
+        midi: Sequence[LongTensor] | None,
+        prompts: Sequence[LongTensor] | None,
+    ) -> None:
+        sizes = self.model.geometry.sizes
+        for k, utterance in enumerate(tokens):
+            place = f"utterance {k + 1} of {len(tokens)}"
+            if utterance.dim() != 2 or not len(utterance):
+                raise UserError(place, f"tokens of shape {tuple(utterance.shape)}", "(F, nq)")
+            check_codes(utterance, sizes, place)
+            if midi is not None and midi[k].shape != utterance.shape[:1]:
+                found = f"shape {tuple(midi[k].shape)}"
+                raise UserError(place, found, f"({len(utterance)},)", "midi")
+            if prompts is not None:
+                check_codes(prompts[k], sizes, f"prompt of {place}")
+        if self.needs_pitch and midi is None:
+            raise UserError("flow", "no midi frames", "the score's pitch: a Flow2 model", "midi")
+
+
+def _check_tokenizers(model: MelFlow, folder: str | Path, weights: str | Path) -> None:
+    from espnet2_ext.flow.build import geometry_of
+    from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+    tokenizers = Tokenizers.load(folder)
+    found, own = geometry_of(tokenizers).asdict(), model.geometry.asdict()
+    for key, value in own.items():
+        if found[key] != value:
+            raise UserError(folder, f"{found[key]}", f"{value} as {weights}", key)
+    code = torch.zeros(1, 1, model.geometry.n_codebooks, dtype=torch.long)
+    theirs, ours = tokenizers.codec.embed(code), model.codec(code)
+    if not torch.allclose(theirs, ours, rtol=1e-3, atol=1e-3 * float(ours.abs().max())):
+        raise UserError(folder, "another codec", f"the one that {weights} was trained with")

@@ -1,0 +1,380 @@
+"""Conditional flow matching from tokens to mel or codec embeddings (SLM-SVS paper, section 2.3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from torch import LongTensor, Tensor, nn
+
+from espnet2_ext.flow.condition import ConditionEncoder
+from espnet2_ext.flow.corruption import CorruptionConfig, corrupt
+from espnet2_ext.flow.ema import EMA
+from espnet2_ext.flow.features import Features, FeatureSpace, SpaceConfig
+from espnet2_ext.flow.loss import KINDS, masked_loss
+from espnet2_ext.flow.path import LinearPath
+from espnet2_ext.flow.sampler import (
+    TIME_GRIDS,
+    SamplingConfig,
+    guided,
+    integrate,
+    warp_time,
+)
+from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
+
+RESIDUALS = ("none", "codec", "encoder")
+BFLOAT16 = ("auto", "on", "off")
+_SCALE_MOMENTUM = 0.01
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """``model_conf`` of a flow, apart from the networks.
+
+    Args:
+        space: What is generated.
+        corruption: How training tokens are corrupted; None leaves them alone.
+        residual: What the flow adds to: "none" (the paper: all of x_1), "codec" (the codec's own
+            mel) or "encoder" (a regression from C, trained beside the flow).
+        sigma: Width of the path's end.
+        loss: "l2" (eq. 4) or "l1".
+        time_sampling: "uniform", or "cosine" as the authors' scripts: more times near the noise.
+        condition_dropout: Probability of training without C, for guidance.
+        base_weight: Weight of the regression's loss with ``residual: encoder``.
+        sampled_prob: Probability of taking LM-sampled tokens where the data has them.
+        ema_decay: Of the averaged weights that evaluation uses; 0 for none.
+        bfloat16: Autocast: "on", "off", or "auto" (CPUs with bfloat16 instructions; on GPUs
+            ``use_amp`` decides).
+        valid_steps: Euler steps of the samples that validation measures.
+    """
+
+    space: SpaceConfig = field(default_factory=SpaceConfig)
+    corruption: CorruptionConfig | None = field(default_factory=CorruptionConfig)
+    residual: str = "encoder"
+    sigma: float = 0.0
+    loss: str = "l2"
+    time_sampling: str = "uniform"
+    condition_dropout: float = 0.1
+    base_weight: float = 1.0
+    sampled_prob: float = 1.0
+    ema_decay: float = 0.999
+    bfloat16: str = "auto"
+    valid_steps: int = 4
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("residual", RESIDUALS),
+            ("loss", KINDS),
+            ("time_sampling", TIME_GRIDS),
+            ("bfloat16", BFLOAT16),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} {getattr(self, name)!r} is none of {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What sampling needs of a batch: C, the singer vector, masks and the base of the residual."""
+
+    c: Tensor
+    vector: Tensor | None
+    mask: Tensor
+    midi: LongTensor | None
+    base: Tensor
+
+
+class MelFlow(AbsESPnetModel):
+    """The flow model.
+
+    Args:
+        geometry: Sizes of tokens and features.
+        config: Everything but the networks.
+        condition: Encoder of C.
+        velocity: Velocity network.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        config: FlowConfig,
+        condition: ConditionEncoder,
+        velocity: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.geometry, self.config = geometry, config
+        self.path = LinearPath(config.sigma)
+        self.codec = CodecEmbedding(geometry)
+        self.space = FeatureSpace(geometry, config.space)
+        self.networks = nn.ModuleDict({"condition": condition, "velocity": velocity})
+        if config.residual == "encoder":
+            self.networks["base"] = nn.Linear(condition.channels, self.space.dim)
+        if config.residual != "none":
+            self.register_buffer("residual_std", torch.ones(self.space.dim))
+        self.ema = EMA(self.networks, config.ema_decay) if config.ema_decay else None
+        if config.space.f0_mode == "relative" and config.space.predict_f0:
+            if condition.pitch == "none":
+                raise ValueError("f0_mode relative needs pitch; without it use absolute")
+        if config.residual == "codec" and not (geometry.mel_codec and config.space.output == "mel"):
+            raise ValueError("residual codec needs a mel codec and output mel")
+
+    @staticmethod
+    def space_dim(geometry: Geometry, config: FlowConfig) -> int:
+        """Channels of the space that the velocity network works in."""
+        return FeatureSpace(geometry, config.space).dim
+
+    def forward(
+        self,
+        codec_ssl: LongTensor,
+        codec_ssl_lengths: Tensor,
+        mel: Tensor,
+        mel_lengths: Tensor,
+        score_frames: LongTensor | None = None,
+        score_frames_lengths: Tensor | None = None,
+        prompt: LongTensor | None = None,
+        prompt_lengths: Tensor | None = None,
+        f0: Tensor | None = None,
+        f0_lengths: Tensor | None = None,
+        sampled: LongTensor | None = None,
+        sampled_lengths: Tensor | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Conditional flow matching loss (eq. 4).
+
+        Args:
+            codec_ssl: Ground-truth tokens (B, F * nq), frame-major.
+            mel: Natural-log mel (B, T, n_mels), T = F * frames_per_token.
+            score_frames: Score (B, F * 4); only its second column, midi, is used.
+            prompt: Tokens of another utterance of the singer (B, P * nq).
+            f0: F0 in Hz (B, T), 0 where unvoiced.
+            sampled: Tokens of the same score sampled from an LM (B, F * nq), to train on instead.
+
+        Returns:
+            Loss, statistics, batch size.
+        """
+        truth = codec_ssl.view(len(codec_ssl), -1, self.geometry.nq)
+        lengths = codec_ssl_lengths // self.geometry.nq
+        mask = torch.arange(truth.size(1), device=truth.device)[None] < lengths[:, None]
+        midi = None
+        if score_frames is not None:
+            midi = score_frames.view(len(score_frames), truth.size(1), -1)[..., 1]
+        tokens = truth
+        if self.training:
+            if sampled is not None:
+                pick = torch.rand(len(truth), device=truth.device) < self.config.sampled_prob
+                tokens = torch.where(pick[:, None, None], sampled.view_as(truth), truth)
+            if self.config.corruption is not None:
+                tokens = corrupt(tokens, lengths, self.config.corruption)
+        elif sampled is not None:
+            tokens = sampled.view_as(truth)
+        x_1, weight = self.target(truth, mel, f0, midi, mask)
+        if prompt is not None:
+            prompt = prompt.view(len(prompt), -1, self.geometry.nq)
+            prompt_lengths = prompt_lengths // self.geometry.nq
+        if self.training:
+            loss, stats = self.losses(tokens, mask, midi, prompt, prompt_lengths, x_1, weight)
+            if self.ema is not None:
+                self.ema.update(self.networks)
+        else:
+            with self.averaged():
+                loss, stats = self.losses(tokens, mask, midi, prompt, prompt_lengths, x_1, weight)
+                conditions = self.condition(tokens, mask, midi, prompt, prompt_lengths)
+                stats |= self.sampled_errors(conditions, x_1, weight)
+        stats = {"loss": loss.detach(), **stats}
+        return force_gatherable((loss, stats, len(truth)), loss.device)
+
+    def averaged(self) -> Any:
+        """Context in which the networks have their averaged weights."""
+        if self.ema is None:
+            return torch.no_grad()
+        return self.ema.applied(self.networks)
+
+    def target(
+        self,
+        tokens: LongTensor,
+        mel: Tensor,
+        f0: Tensor | None,
+        midi: LongTensor | None,
+        mask: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """x_1 (B, F, dim), normalised, and the loss weight of every element."""
+        if self.config.space.output == "mel":
+            x_1 = self.space.encode_mel(mel)
+        else:
+            x_1 = self.codec.normalise(self.codec(tokens[..., 1:]))
+        weight = torch.ones_like(x_1)
+        if self.config.space.predict_f0:
+            if f0 is None:
+                raise ValueError("predict_f0 needs the data stream f0")
+            pitch, pitch_weight = self.space.encode_f0(f0, midi, mask)
+            x_1 = torch.cat([x_1, pitch], -1)
+            weight = torch.cat([weight, pitch_weight], -1)
+        return x_1, weight * mask[..., None]
+
+    def condition(
+        self,
+        tokens: LongTensor,
+        mask: Tensor,
+        midi: LongTensor | None,
+        prompt: LongTensor | None,
+        prompt_lengths: Tensor | None,
+    ) -> Conditions:
+        """Encode what the flow is conditioned on; runs once per utterance.
+
+        Args:
+            tokens: (B, F, nq).
+            mask: True on real frames (B, F).
+            midi: (B, F).
+            prompt: (B, P, nq).
+            prompt_lengths: (B,).
+        """
+        prompt_mask = None
+        if prompt is not None:
+            steps = torch.arange(prompt.size(1), device=prompt.device)
+            prompt_mask = (steps[None] < prompt_lengths[:, None])[..., None]
+        mask = mask[..., None]
+        with self.autocast(tokens.device):
+            c, vector = self.networks["condition"](
+                self.codec, tokens, mask, midi, prompt, prompt_mask
+            )
+        if self.config.residual == "encoder":
+            base = self.networks["base"](c.float())
+        else:
+            base = torch.zeros((*tokens.shape[:2], self.space.dim), device=tokens.device)
+        if self.config.residual == "codec":
+            codec_mel = self.space.codec_mel(self.codec(tokens[..., 1:]))
+            base[..., : self.space.spectral_dim] = self.space.encode_mel(codec_mel)
+        return Conditions(c, vector, mask, midi, base)
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """bfloat16 where it is wanted and pays."""
+        enabled = self.config.bfloat16 == "on"
+        if self.config.bfloat16 == "auto":
+            supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+            enabled = device.type == "cpu" and supported()
+        if not enabled and torch.is_autocast_enabled(device.type):
+            return torch.autocast(device.type, torch.get_autocast_dtype(device.type))
+        return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+    def losses(
+        self,
+        tokens: LongTensor,
+        mask: Tensor,
+        midi: LongTensor | None,
+        prompt: LongTensor | None,
+        prompt_lengths: Tensor | None,
+        x_1: Tensor,
+        weight: Tensor,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Flow matching loss and, with a regression, its own; by group of channels."""
+        conditions = self.condition(tokens, mask, midi, prompt, prompt_lengths)
+        base_loss = masked_loss(conditions.base, x_1, weight, self.config.loss)
+        residual = x_1
+        if self.config.residual != "none":
+            residual = x_1 - conditions.base.detach()
+            if self.training:
+                self._track(residual, mask[..., None])
+            residual = residual / self.residual_std
+        B = len(x_1)
+        if self.training:
+            generator = None
+            s = torch.rand(B, device=x_1.device)
+        else:
+            generator = torch.Generator(x_1.device).manual_seed(0)
+            s = (torch.arange(B, device=x_1.device) + 0.5) / B
+        x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
+        sample = self.path.sample(x_0, residual, warp_time(s, self.config.time_sampling))
+        c = conditions.c
+        if self.training and self.config.condition_dropout:
+            dropped = torch.rand(B, device=c.device) < self.config.condition_dropout
+            c = self.networks["condition"].drop(c, dropped)
+        with self.autocast(x_1.device):
+            u = self.networks["velocity"](
+                sample.x_t, sample.t, c, conditions.mask, conditions.vector
+            )
+        loss = masked_loss(u, sample.u_t, weight, self.config.loss)
+        stats = {"flow": loss.detach()}
+        groups = [self.space.spectral_dim] + [self.space.pitch_dim // 2] * 2
+        parts = zip(u.split(groups, -1), sample.u_t.split(groups, -1), weight.split(groups, -1))
+        for name, part in zip(("spectral", "f0", "vuv"), parts, strict=False):
+            if part[0].size(-1):
+                stats[f"flow_{name}"] = masked_loss(*part, self.config.loss).detach()
+        if self.config.residual == "encoder":
+            stats["base"] = base_loss.detach()
+            loss = loss + self.config.base_weight * base_loss
+        return loss, stats
+
+    @torch.no_grad()
+    def _track(self, residual: Tensor, mask: Tensor) -> None:
+        """Follow the residual's standard deviation, so that the flow's data has unit variance."""
+        variance = (residual.square() * mask).sum((0, 1)) / mask.sum().clamp_min(1)
+        old = self.residual_std.square()
+        self.residual_std.copy_((old + _SCALE_MOMENTUM * (variance - old)).sqrt().clamp_min(1e-3))
+
+    @torch.no_grad()
+    def sampled_errors(
+        self, conditions: Conditions, x_1: Tensor, weight: Tensor
+    ) -> dict[str, Tensor]:
+        """Errors of features drawn with few steps: L1 of the spectrum, F0 in cents, voicing."""
+        generator = torch.Generator(x_1.device).manual_seed(0)
+        x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
+        x = self.sample(conditions, x_0, SamplingConfig(n_steps=self.config.valid_steps))
+        spectral = slice(0, self.space.spectral_dim)
+        stats = {
+            "l1": masked_loss(x[..., spectral], x_1[..., spectral], weight[..., spectral], "l1")
+        }
+        if self.space.pitch_dim:
+            mask, midi = conditions.mask[..., 0], conditions.midi
+            pitch, truth = (
+                self.space.decode_f0(v[..., self.space.spectral_dim :], midi, mask)
+                for v in (x, x_1)
+            )
+            real = mask.repeat_interleave(self.space.per_token, 1)
+            both = (pitch > 0) & (truth > 0) & real
+            cents = 1200 * torch.log2(pitch[both] / truth[both])
+            stats["f0_cents"] = cents.square().mean().sqrt() if len(cents) else cents.sum()
+            stats["vuv_error"] = (((pitch > 0) != (truth > 0)) & real).sum() / real.sum()
+        return stats
+
+    @torch.no_grad()
+    def sample(self, conditions: Conditions, x_0: Tensor, config: SamplingConfig) -> Tensor:
+        """Solve the ODE (eq. 6) from unit noise `x_0` (B, F, dim) to x_1, normalised."""
+        condition, velocity = self.networks["condition"], self.networks["velocity"]
+        null = torch.ones(len(x_0), dtype=torch.bool, device=x_0.device)
+
+        def field_of(c: Tensor) -> Any:
+            def u(x: Tensor, t: Tensor) -> Tensor:
+                with self.autocast(x.device):
+                    t = t.expand(len(x))
+                    return velocity(x, t, c, conditions.mask, conditions.vector).float()
+
+            return u
+
+        unconditional = field_of(condition.drop(conditions.c, null)) if config.guidance else None
+        u = guided(field_of(conditions.c), unconditional, config.guidance)
+        x = integrate(u, config.noise_temperature * x_0, config)
+        if self.config.residual != "none":
+            x = x * self.residual_std + conditions.base
+        return x
+
+    @torch.no_grad()
+    def generate(
+        self,
+        tokens: LongTensor,
+        lengths: Tensor,
+        midi: LongTensor | None,
+        prompt: LongTensor | None,
+        prompt_lengths: Tensor | None,
+        x_0: Tensor,
+        config: SamplingConfig,
+    ) -> list[Features]:
+        """Features of a padded batch of tokens (B, F, nq); arguments as in `condition`."""
+        mask = torch.arange(tokens.size(1), device=tokens.device)[None] < lengths[:, None]
+        with self.averaged():
+            conditions = self.condition(tokens, mask, midi, prompt, prompt_lengths)
+            x = self.sample(conditions, x_0, config)
+        return self.space.decode(x, self.codec, midi, mask)
+
+    def collect_feats(self, mel: Tensor, mel_lengths: Tensor, **_: Any) -> Mapping[str, Tensor]:
+        """For ESPnet's statistics stage: the mel and its lengths."""
+        return {"mel": mel, "mel_lengths": mel_lengths}

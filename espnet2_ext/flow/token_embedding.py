@@ -1,0 +1,148 @@
+"""Frozen codec embedding and learned SSL embedding of the LM's tokens.
+
+The codec is asked once, when the model is built; its embedding tables then live in the flow's own
+buffers, so a checkpoint needs no codec beside it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import LongTensor, Tensor, nn
+
+from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.errors import UserError
+
+DROPPED = -1
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes that tokens and features have; written to config.yaml when the model is built.
+
+    Args:
+        ssl_size: SSL codes.
+        n_codebooks: Codec streams.
+        codebook_size: Codes of each codec stream.
+        embed_dim: Size of the codec's frame embedding.
+        mel: Mel configuration, as a mapping.
+        mel_codec: The embedding is an affine image of the mel frames (mel_rvq).
+    """
+
+    ssl_size: int
+    n_codebooks: int
+    codebook_size: int
+    embed_dim: int
+    mel: dict[str, Any] = field(default_factory=lambda: MelConfig().asdict())
+    mel_codec: bool = False
+
+    @property
+    def nq(self) -> int:
+        """Streams per frame: SSL first, then the codebooks."""
+        return 1 + self.n_codebooks
+
+    @property
+    def sizes(self) -> list[int]:
+        return [self.ssl_size] + [self.codebook_size] * self.n_codebooks
+
+    @property
+    def mel_config(self) -> MelConfig:
+        return MelConfig(**self.mel)
+
+    def asdict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@torch.no_grad()
+def probe_tables(
+    embed: Callable[[LongTensor], Tensor], n_codebooks: int, codebook_size: int, place: str
+) -> tuple[Tensor, Tensor]:
+    """Tables of a codec whose embedding is a sum over codebooks, found by asking it.
+
+    Args:
+        embed: Codes (1, F, n_codebooks) to embeddings (1, F, D).
+        n_codebooks: Codebooks.
+        codebook_size: Codes of each.
+        place: Name of the codec for the error.
+
+    Returns:
+        Tables (n_codebooks, codebook_size, D), each of mean 0, and the offset (D,): leaving a
+        codebook out is the same as replacing its code by the codebook's mean.
+
+    Raises:
+        UserError: the embedding is not such a sum.
+    """
+    codes = torch.zeros(n_codebooks * codebook_size, n_codebooks, dtype=torch.long)
+    for q in range(n_codebooks):
+        rows = slice(q * codebook_size, (q + 1) * codebook_size)
+        codes[rows, q] = torch.arange(codebook_size)
+    offset = embed(torch.zeros(1, 1, n_codebooks, dtype=torch.long))[0, 0].double()
+    tables = embed(codes[None])[0].double() - offset
+    tables = tables.view(n_codebooks, codebook_size, -1)
+    mean = tables.mean(1, keepdim=True)
+    tables, offset = (tables - mean).float(), (offset + mean.sum(0)[0]).float()
+
+    generator = torch.Generator().manual_seed(0)
+    check = torch.randint(codebook_size, (64, n_codebooks), generator=generator)
+    total = offset + sum(tables[q][check[:, q]] for q in range(n_codebooks))
+    truth = embed(check[None])[0]
+    if not torch.allclose(total, truth, rtol=1e-3, atol=1e-3 * truth.abs().max().item()):
+        raise UserError(place, "an embedding that is no sum over codebooks", "a residual codec")
+    return tables, offset
+
+
+class CodecEmbedding(nn.Module):
+    """Codes to the codec's own embedding, frozen; a code of -1 contributes nothing.
+
+    Args:
+        geometry: Sizes.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        super().__init__()
+        shape = geometry.n_codebooks, geometry.codebook_size, geometry.embed_dim
+        self.register_buffer("tables", torch.zeros(shape))
+        self.register_buffer("offset", torch.zeros(geometry.embed_dim))
+        self.register_buffer("std", torch.ones(geometry.embed_dim))
+
+    def fill(self, tables: Tensor, offset: Tensor) -> None:
+        """Take over a codec's tables (`probe_tables`)."""
+        self.tables.copy_(tables)
+        self.offset.copy_(offset)
+        self.std.copy_(tables.var(1).sum(0).sqrt().clamp_min(1e-4))
+
+    def forward(self, codes: LongTensor) -> Tensor:
+        """Codes (B, F, n_codebooks) to embeddings (B, F, D) in the codec's own scale."""
+        total = self.offset.expand(*codes.shape[:2], -1)
+        for q, table in enumerate(self.tables):
+            code = codes[..., q]
+            total = total + table[code.clamp_min(0)] * (code != DROPPED)[..., None]
+        return total
+
+    def normalise(self, embedding: Tensor) -> Tensor:
+        """To about zero mean and unit variance."""
+        return (embedding - self.offset) / self.std
+
+    def denormalise(self, normalised: Tensor) -> Tensor:
+        return normalised * self.std + self.offset
+
+    def quantise(self, embedding: Tensor) -> LongTensor:
+        """Nearest codes, codebook after codebook: (B, F, D) to (B, F, n_codebooks)."""
+        residual, codes = embedding - self.offset, []
+        for table in self.tables:
+            distance = torch.cdist(residual, table.expand(len(residual), -1, -1))
+            codes.append(distance.argmin(-1))
+            residual = residual - table[codes[-1]]
+        return torch.stack(codes, -1)
+
+
+def check_codes(codes: LongTensor, sizes: Sequence[int], place: str) -> None:
+    """Refuse codes (..., nq) outside 0..size-1 of their stream; `DROPPED` is not allowed either."""
+    if codes.size(-1) != len(sizes):
+        raise UserError(place, f"{codes.size(-1)} streams", f"{len(sizes)}", "codec_ssl")
+    limit = torch.as_tensor(sizes, device=codes.device)
+    if codes.numel() and ((codes < 0) | (codes >= limit)).any():
+        raise UserError(
+            place, "a code outside its stream", f"0 to below {list(sizes)}", "codec_ssl"
+        )

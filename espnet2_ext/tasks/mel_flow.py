@@ -1,0 +1,95 @@
+"""ESPnet2 task of the flow: codec_ssl tokens (and the score's pitch) to mel or codec embedding."""
+
+import argparse
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+import torch
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.class_choices import ClassChoices
+from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.train.trainer import Trainer
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str_or_none
+
+from espnet2_ext.flow.build import VELOCITIES, build_model
+from espnet2_ext.flow.dataset import FlowPreprocessor
+from espnet2_ext.flow.model import MelFlow
+from espnet2_ext.flow.token_embedding import Geometry
+from espnet2_ext.registry import register
+
+velocity_choices = ClassChoices(
+    "velocity", classes=VELOCITIES, type_check=torch.nn.Module, default="convnext"
+)
+
+
+class MelFlowTask(AbsTask):
+    """Trains `MelFlow` with ESPnet's plain trainer.
+
+    Data streams, all kaldi_ark: ``codec_ssl``, ``mel``; ``score_frames`` (Flow2), ``f0``
+    (predict_f0), ``prompt``, ``sampled`` (LM-sampled tokens) as the configuration needs them.
+    """
+
+    num_optimizers = 1
+    class_choices_list = [velocity_choices]
+    trainer = Trainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add this task's options to ESPnet's."""
+        register("espnet2.tasks.abs_task")
+        group = parser.add_argument_group("Flow")
+        group.add_argument(
+            "--tokenizer_dir", type=str_or_none, help="folder written by fit_tokenizers"
+        )
+        group.add_argument(
+            "--geometry",
+            action=NestedDictAction,
+            default={},
+            help="sizes of tokens and features; found from tokenizer_dir",
+        )
+        group.add_argument("--model_conf", action=NestedDictAction, default={})
+        group.add_argument("--condition_conf", action=NestedDictAction, default={})
+        group.add_argument(
+            "--crop_frames", type=int, default=0, help="token frames of a training crop; 0: whole"
+        )
+        group.add_argument(
+            "--max_prompt_frames", type=int, default=150, help="token frames of the prompt"
+        )
+        for choices in cls.class_choices_list:
+            choices.add_arguments(group)
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable[..., Any]:
+        """Pad with zeros; the model masks by length."""
+        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
+
+    @classmethod
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
+        """Checks, and crops in training."""
+        geometry = Geometry(**args.geometry)
+        return FlowPreprocessor(
+            sizes=geometry.sizes,
+            frames_per_token=geometry.mel_config.frames_per_token,
+            crop_frames=args.crop_frames,
+            max_prompt_frames=args.max_prompt_frames,
+            train=train and not args.collect_stats,
+        )
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        """Streams that training cannot do without."""
+        return ("codec_ssl",) if inference else ("codec_ssl", "mel")
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Collection[str]:
+        """Streams that some configurations need."""
+        return ("score_frames", "prompt", "f0", "sampled")
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> MelFlow:
+        """Build from parsed options; a new model notes its geometry there, for config.yaml."""
+        return build_model(args, getattr(args, "config", None) or "flow configuration")
