@@ -32,40 +32,47 @@ def flow_config(values: Mapping[str, Any], place: str | Path) -> FlowConfig:
     return parse_config(FlowConfig, values, place)
 
 
-def build_model(args: Namespace, place: str | Path = "config") -> MelFlow:
-    """Build the model that `args` (a parsed config.yaml) describes.
+def new_model(args: Namespace, place: str | Path = "config") -> MelFlow:
+    """Build the untrained model that `args` (ESPnet's parsed options) describe.
 
-    A new model takes sizes and tables from ``tokenizer_dir`` and leaves its sizes in
-    ``args.geometry``; where these are there already, the tables are left to the checkpoint.
+    Sizes and codec tables come from ``tokenizer_dir``; the sizes are left in ``args.geometry``,
+    so that they stand in the experiment's config.yaml.
 
     Raises:
-        UserError: a bad option, or no tokenizers for a new model.
+        UserError: a bad option, or no tokenizers.
     """
-    tokenizers = None
-    if not args.geometry:
-        if not args.tokenizer_dir:
-            raise UserError(place, "missing", "a tokenizer folder", "tokenizer_dir")
-        from espnet2_ext.tokenizer.tokenizers import Tokenizers
+    if not args.tokenizer_dir:
+        raise UserError(place, "missing", "a tokenizer folder", "tokenizer_dir")
+    from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
-        tokenizers = Tokenizers.load(args.tokenizer_dir)
-        args.geometry = geometry_of(tokenizers).asdict()
-    geometry = parse_config(Geometry, args.geometry, f"{place}: geometry")
+    tokenizers = Tokenizers.load(args.tokenizer_dir)
+    geometry = geometry_of(tokenizers)
+    if args.geometry and args.geometry != geometry.asdict():
+        raise UserError(place, f"{args.geometry}", f"{args.tokenizer_dir}'s sizes", "geometry")
+    args.geometry = geometry.asdict()
+    model = build_model(args, geometry, place)
+    fill(model, tokenizers, args.tokenizer_dir)
+    return model
+
+
+def build_model(args: Namespace, geometry: Geometry, place: str | Path = "config") -> MelFlow:
+    """Build a model whose tables are left to a checkpoint.
+
+    Raises:
+        UserError: an option that does not exist or does not fit.
+    """
     config = flow_config(args.model_conf, f"{place}: model_conf")
     try:
         condition = ConditionEncoder(geometry, **args.condition_conf)
-        space_dim = MelFlow.space_dim(geometry, config)
         velocity = VELOCITIES[args.velocity](
-            data_dim=space_dim,
+            data_dim=MelFlow.space_dim(geometry, config),
             condition_dim=condition.channels,
             vector_dim=condition.channels if condition.prompt_net is not None else 0,
             **args.velocity_conf,
         )
-        model = MelFlow(geometry, config, condition, velocity)
+        return MelFlow(geometry, config, condition, velocity)
     except (TypeError, ValueError, KeyError) as error:
         raise UserError(place, str(error)) from None
-    if tokenizers is not None:
-        fill(model, tokenizers, args.tokenizer_dir)
-    return model
 
 
 def geometry_of(tokenizers: Any) -> Geometry:

@@ -12,12 +12,12 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_yaml
+from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.flow.build import build_model
 from espnet2_ext.flow.features import Features
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.sampler import SamplingConfig
-from espnet2_ext.flow.token_embedding import check_codes
+from espnet2_ext.flow.token_embedding import Geometry, check_codes
 
 __all__ = ["Features", "FlowInference", "SamplingConfig"]
 
@@ -88,7 +88,8 @@ class FlowInference:
         args = argparse.Namespace(**{**_DEFAULTS, **read_yaml(config)})
         if not args.geometry:
             raise UserError(config, "missing", "a flow experiment's config.yaml", "geometry")
-        model = build_model(args, config)
+        geometry = parse_config(Geometry, args.geometry, f"{config}: geometry")
+        model = build_model(args, geometry, config)
         load_strict(model, load_state(weights), weights)
         if tokenizer_dir is not None:
             _check_tokenizers(model, tokenizer_dir, weights)
@@ -167,8 +168,8 @@ class FlowInference:
         ]
 
     def _noise(self, tokens: LongTensor, seed: int) -> Tensor:
-        digest = zlib.crc32(tokens.cpu().to(torch.int32).contiguous().numpy().tobytes())
-        generator = torch.Generator().manual_seed((seed << 32) + digest)
+        data = tokens.cpu().to(torch.int32).contiguous().numpy().tobytes()
+        generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} ".encode() + data))
         return torch.randn(len(tokens), self.model.space.dim, generator=generator)
 
     def _check(

@@ -113,9 +113,9 @@ class MelFlow(AbsESPnetModel):
         if config.residual != "none":
             self.register_buffer("residual_std", torch.ones(self.space.dim))
         self.ema = EMA(self.networks, config.ema_decay) if config.ema_decay else None
-        if config.space.f0_mode == "relative" and config.space.predict_f0:
-            if condition.pitch == "none":
-                raise ValueError("f0_mode relative needs pitch; without it use absolute")
+        relative = config.space.predict_f0 and config.space.f0_mode == "relative"
+        if relative and condition.pitch == "none":
+            raise ValueError("f0_mode relative needs pitch; without it use absolute")
         if config.residual == "codec" and not (geometry.mel_codec and config.space.output == "mel"):
             raise ValueError("residual codec needs a mel codec and output mel")
 
@@ -138,6 +138,7 @@ class MelFlow(AbsESPnetModel):
         f0_lengths: Tensor | None = None,
         sampled: LongTensor | None = None,
         sampled_lengths: Tensor | None = None,
+        utt_id: list[str] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Conditional flow matching loss (eq. 4).
 
@@ -148,6 +149,7 @@ class MelFlow(AbsESPnetModel):
             prompt: Tokens of another utterance of the singer (B, P * nq).
             f0: F0 in Hz (B, T), 0 where unvoiced.
             sampled: Tokens of the same score sampled from an LM (B, F * nq), to train on instead.
+            utt_id: Names; ESPnet passes them along.
 
         Returns:
             Loss, statistics, batch size.
@@ -295,8 +297,8 @@ class MelFlow(AbsESPnetModel):
         loss = masked_loss(u, sample.u_t, weight, self.config.loss)
         stats = {"flow": loss.detach()}
         groups = [self.space.spectral_dim] + [self.space.pitch_dim // 2] * 2
-        parts = zip(u.split(groups, -1), sample.u_t.split(groups, -1), weight.split(groups, -1))
-        for name, part in zip(("spectral", "f0", "vuv"), parts, strict=False):
+        parts = [v.split(groups, -1) for v in (u, sample.u_t, weight)]
+        for name, *part in zip(("spectral", "f0", "vuv"), *parts, strict=True):
             if part[0].size(-1):
                 stats[f"flow_{name}"] = masked_loss(*part, self.config.loss).detach()
         if self.config.residual == "encoder":

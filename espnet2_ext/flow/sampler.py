@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -100,7 +101,7 @@ def integrate(velocity: Velocity, x_0: Tensor, config: SamplingConfig) -> Tensor
             atol=config.atol,
         )[-1]
     x = x_0
-    for t, t_next in zip(grid[:-1], grid[1:], strict=True):
+    for t, t_next in pairwise(grid):
         h = t_next - t
         slope = velocity(x, t)
         if config.solver == "midpoint":

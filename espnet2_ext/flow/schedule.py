@@ -1,9 +1,8 @@
-"""The paper's learning rate (appendix B.2): held, then linear to a floor; with an optional warmup."""
-
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+"""The paper's learning rate (appendix B.2): held, then linear to a floor."""
 
 from espnet2.schedulers.abs_scheduler import AbsBatchStepScheduler
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 
 class HoldLinearDecayLR(LRScheduler, AbsBatchStepScheduler):

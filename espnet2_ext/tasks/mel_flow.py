@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from espnet2.train.trainer import Trainer
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
-from espnet2_ext.flow.build import VELOCITIES, build_model
+from espnet2_ext.flow.build import VELOCITIES, new_model
 from espnet2_ext.flow.dataset import FlowPreprocessor
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
@@ -32,7 +32,7 @@ class MelFlowTask(AbsTask):
     """
 
     num_optimizers = 1
-    class_choices_list = [velocity_choices]
+    class_choices_list: ClassVar[list] = [velocity_choices]
     trainer = Trainer
 
     @classmethod
@@ -92,4 +92,4 @@ class MelFlowTask(AbsTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> MelFlow:
         """Build from parsed options; a new model notes its geometry there, for config.yaml."""
-        return build_model(args, getattr(args, "config", None) or "flow configuration")
+        return new_model(args, getattr(args, "config", None) or "flow configuration")

@@ -1,0 +1,113 @@
+"""The shipped configurations, and training, resuming and decoding through the command line."""
+
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from espnet2_ext.bin import flow_inference, flow_train
+from espnet2_ext.files import read_scp, read_table, read_yaml
+from espnet2_ext.flow.build import build_model
+from espnet2_ext.flow.decode import load_sampling
+from espnet2_ext.flow.token_embedding import Geometry
+
+CONF = Path(__file__).parents[2] / "egs2/mini_singing/speechlm1/conf"
+STREAMS = ("codec_ssl", "score_frames", "prompt", "mel", "f0")
+
+
+def run(main, *argv) -> int:
+    with pytest.raises(SystemExit) as exit_:
+        main([str(a) for a in argv])
+    return exit_.value.code
+
+
+def train_args(tokens, tokenizer_dir, exp, *more):
+    data = [
+        arg
+        for part in ("train", "valid")
+        for name in STREAMS
+        for arg in (
+            f"--{part}_data_path_and_name_and_type",
+            f"{tokens}/{name}.scp,{name},kaldi_ark",
+        )
+    ]
+    return [
+        *("--config", CONF / "train_flow_debug.yaml", "--tokenizer_dir", tokenizer_dir),
+        *("--output_dir", exp, "--ngpu", 0, *data, *more),
+    ]
+
+
+@pytest.fixture(scope="module")
+def trained(tokens, tokenizer_dir, tmp_path_factory):
+    """Experiment directory after statistics and two training steps."""
+    root = tmp_path_factory.mktemp("exp")
+    stats, exp = root / "stats", root / "flow"
+    collect = train_args(tokens, tokenizer_dir, stats, "--collect_stats", "true")
+    for part in ("train", "valid"):
+        collect += [f"--{part}_shape_file", tokens / "codec_ssl.scp"]
+    assert run(flow_train.main, *collect) == 0
+    shapes = []
+    for part in ("train", "valid"):
+        shapes += [f"--{part}_shape_file", stats / part / "codec_ssl_shape"]
+    assert run(flow_train.main, *train_args(tokens, tokenizer_dir, exp, *shapes)) == 0
+    return exp
+
+
+def decode(exp, tokens, out, *more) -> int:
+    return run(
+        flow_inference.main,
+        *("--train_config", exp / "config.yaml", "--model_file", exp / "valid.loss.best.pth"),
+        *("--inference_config", CONF / "decode_flow_debug.yaml", "--token_dir", tokens),
+        *("--output_dir", out, *more),
+    )
+
+
+def test_shipped_configurations_build():
+    geometry = Geometry(256, 4, 256, 160, mel_codec=True)
+    paths = [*CONF.glob("train_flow*.yaml"), *CONF.glob("tuning/paper_train_flow*.yaml")]
+    assert len(paths) >= 3
+    for path in paths:
+        values = read_yaml(path)
+        sections = ("model_conf", "condition_conf", "velocity", "velocity_conf")
+        build_model(Namespace(**{name: values.get(name, {}) for name in sections}), geometry, path)
+    for path in [*CONF.glob("decode_flow*.yaml"), *CONF.glob("tuning/paper_decode_flow*.yaml")]:
+        load_sampling(path)
+
+
+def test_trains_and_decodes_in_shards_that_resume(trained, tokens, tokenizer_dir, tmp_path):
+    check = ("--tokenizer_dir", tokenizer_dir, "--chunk_utts", 1)
+    assert decode(trained, tokens, tmp_path, "--num_shards", 2, "--shard", 1, *check) == 0
+    assert not (tmp_path / "mel.scp").exists()
+    assert decode(trained, tokens, tmp_path, "--num_shards", 2, "--shard", 2, *check) == 0
+    mel, f0 = read_scp(tmp_path / "mel.scp"), read_scp(tmp_path / "f0.scp")
+    truth = read_scp(tokens / "mel.scp")
+    assert list(read_table(tmp_path / "mel.scp")) == sorted(truth)
+    for utt, array in truth.items():
+        assert mel[utt].shape == array.shape and f0[utt].shape == (len(array),)
+        assert np.isfinite(mel[utt]).all()
+    one_go = tmp_path / "one_go"
+    assert decode(trained, tokens, one_go) == 0
+    for utt, array in read_scp(one_go / "mel.scp").items():
+        np.testing.assert_allclose(array, mel[utt], atol=0.1)
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("chunks/*/mel.ark")}
+    assert decode(trained, tokens, tmp_path, *check) == 0
+    assert before == {p: p.stat().st_mtime_ns for p in tmp_path.glob("chunks/*/mel.ark")}
+
+
+def test_mistakes_end_in_one_line(trained, tokens, tokenizer_dir, tmp_path, capsys):
+    def error(code) -> str:
+        assert code == 2
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    assert "codec_ssl.scp" in error(decode(trained, tmp_path, tmp_path))
+    assert "shard" in error(decode(trained, tokens, tmp_path, "--shard", 3))
+    from espnet2_ext.files import ArkWriter
+
+    with ArkWriter(tmp_path, "codec_ssl") as writer:
+        writer["utt0"] = np.zeros(30, np.int32)
+    line = error(decode(trained, tokens, tmp_path, "--codec_ssl", tmp_path / "codec_ssl.scp"))
+    assert "utt0" in line and "10 frames" in line and "30" in line
+    wrong = ("--model_conf", "residual=nothing")
+    line = error(run(flow_train.main, *train_args(tokens, tokenizer_dir, tmp_path / "e", *wrong)))
+    assert "residual 'nothing'" in line

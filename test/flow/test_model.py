@@ -1,0 +1,204 @@
+"""The flow model: conditions, spaces, losses, sampling."""
+
+import pytest
+import torch
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.flow.corruption import CorruptionConfig, corrupt
+from espnet2_ext.flow.ema import EMA
+from espnet2_ext.flow.inference import FlowInference
+from espnet2_ext.flow.pitch import fill_gaps, hz_to_midi, midi_to_hz, pitch_features
+from espnet2_ext.flow.sampler import SamplingConfig
+from espnet2_ext.flow.token_embedding import probe_tables
+
+ABLATIONS = {
+    "Flow1+Voc": ({"pitch": "none"}, {"output": "mel", "f0_mode": "absolute"}),
+    "Flow2+Voc": ({"pitch": "rich"}, {"output": "mel"}),
+    "Flow1+CD": ({"pitch": "none"}, {"output": "codec", "f0_mode": "absolute"}),
+    "Flow2+CD": ({"pitch": "raw"}, {"output": "codec"}),
+}
+
+
+def randomise(model):
+    """Away from the zero initialisations that would hide a dependence."""
+    for parameter in model.networks.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def utterances(batch):
+    """(tokens, midi, prompts) of a collated batch, as inference takes them."""
+    rows = range(len(batch["codec_ssl"]))
+    lengths = batch["codec_ssl_lengths"] // 3
+    tokens = [batch["codec_ssl"][b].view(-1, 3)[: lengths[b]] for b in rows]
+    midi = [batch["score_frames"][b].view(-1, 4)[: lengths[b], 1] for b in rows]
+    prompts = [batch["prompt"][b, : batch["prompt_lengths"][b]].view(-1, 3) for b in rows]
+    return tokens, midi, prompts
+
+
+@pytest.mark.parametrize("ablation", ABLATIONS)
+@pytest.mark.parametrize("velocity", ["convnext", "dit"])
+def test_gradients_are_finite_and_reach_every_parameter(make_model, make_batch, ablation, velocity):
+    condition, space = ABLATIONS[ablation]
+    model = randomise(make_model(velocity, condition, space=space, condition_dropout=0.5))
+    loss, stats, weight = model(**make_batch([20, 13, 16, 9] * 4))
+    loss.backward()
+    assert weight == 16 and torch.isfinite(loss)
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all() and parameter.grad.abs().sum() > 0, name
+    model.eval()
+    with torch.no_grad():
+        _, stats, _ = model(**make_batch([20, 13]))
+    assert {"l1", "f0_cents", "vuv_error"} <= stats.keys()
+
+
+@pytest.mark.parametrize("residual", ["none", "codec", "encoder"])
+@pytest.mark.parametrize("velocity", ["convnext", "dit"])
+def test_batched_equals_single(make_model, make_batch, velocity, residual):
+    model = randomise(make_model(velocity, residual=residual))
+    tokens, midi, prompts = utterances(make_batch([24, 7, 15]))
+    config = SamplingConfig(n_steps=3, guidance=0.5)
+    together = FlowInference(model).generate(tokens, midi, prompts, config)
+    alone = FlowInference(model, batch_frames=1)
+    for k, features in enumerate(together):
+        (single,) = alone.generate([tokens[k]], [midi[k]], [prompts[k]], config)
+        assert features.mel.shape == (2 * len(tokens[k]), 12)
+        torch.testing.assert_close(features.mel, single.mel, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(features.f0, single.f0, atol=1e-2, rtol=1e-4)
+
+
+def test_training_loss_does_not_see_padding(make_model, make_batch):
+    model = randomise(make_model(residual="encoder")).eval()
+    batch = make_batch([20, 12])
+    loss, _, _ = model(**batch)
+    batch["mel"][1, 24:] = 1e3
+    batch["codec_ssl"][1, 36:] = 3
+    batch["score_frames"][1, 48:] = 70
+    changed, _, _ = model(**batch)
+    torch.testing.assert_close(loss, changed)
+
+
+def test_sampling_repeats_with_its_seed(make_model, make_batch):
+    model = randomise(make_model(residual="none"))
+    inputs = utterances(make_batch([10, 14]))
+    flow = FlowInference(model)
+    first, again, other = (
+        flow.generate(*inputs, SamplingConfig(n_steps=2, seed=seed)) for seed in (1, 1, 2)
+    )
+    torch.testing.assert_close(first[0].mel, again[0].mel, rtol=0, atol=0)
+    assert (first[0].mel - other[0].mel).abs().max() > 1e-3
+    reordered = flow.generate(*([v[1], v[0]] for v in inputs), SamplingConfig(n_steps=2, seed=1))
+    torch.testing.assert_close(reordered[1].mel, first[0].mel, atol=1e-4, rtol=1e-4)
+
+
+def test_overfits_a_tiny_batch(make_model, make_batch):
+    model = make_model(
+        condition={"channels": 32, "n_layers": 2},
+        velocity_conf={"channels": 48, "n_layers": 2},
+        corruption=None,
+        condition_dropout=0.0,
+    )
+    batch = make_batch([24, 20])
+    optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
+    model.eval()
+    before = model(**batch)[1]
+    model.train()
+    for _ in range(250):
+        loss, _, _ = model(**batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    after = model(**batch)[1]
+    assert after["l1"] < 0.4 * before["l1"]
+    tokens, midi, prompts = utterances(batch)
+    config = SamplingConfig(n_steps=8, noise_temperature=0.5)
+    features = FlowInference(model).generate(tokens, midi, prompts, config)[0]
+    truth = batch["f0"][0]
+    both = (features.f0 > 0) & (truth > 0)
+    assert ((features.f0 > 0) == (truth > 0)).float().mean() > 0.95
+    assert (1200 * (features.f0[both] / truth[both]).log2()).abs().median() < 25
+
+
+def test_space_is_inverted_exactly(make_model, make_batch):
+    for _, space in ABLATIONS.values():
+        model = make_model(space=space)
+        batch = make_batch([12, 12])
+        midi = batch["score_frames"].view(2, 12, 4)[..., 1]
+        mask = torch.ones(2, 12, dtype=torch.bool)
+        tokens = batch["codec_ssl"].view(2, 12, 3)
+        x_1, _ = model.target(tokens, batch["mel"], batch["f0"], midi, mask)
+        features = model.space.decode(x_1, model.codec, midi, mask)[0]
+        torch.testing.assert_close(features.f0, batch["f0"][0], rtol=1e-4, atol=1e-3)
+        if space["output"] == "mel":
+            torch.testing.assert_close(features.mel, batch["mel"][0], rtol=1e-4, atol=1e-4)
+        else:
+            torch.testing.assert_close(features.codes, tokens[0, :, 1:])
+
+
+def test_tables_repeat_the_codec_and_refuse_what_is_no_sum(codec, make_model):
+    codes = torch.randint(16, (1, 30, 2))
+    model = make_model()
+    torch.testing.assert_close(model.codec(codes), codec.embed(codes), atol=1e-4, rtol=1e-4)
+    mel = model.space.codec_mel(model.codec(codes))
+    torch.testing.assert_close(mel, codec.decode_mel(codes), atol=1e-4, rtol=1e-4)
+    with pytest.raises(UserError, match="no sum"):
+        probe_tables(lambda c: c.float().prod(-1, keepdim=True) + 1, 2, 16, "codec")
+
+
+def test_corruption_keeps_codes_in_their_stream_and_can_be_off():
+    tokens = torch.arange(2 * 20 * 3).view(2, 20, 3) * 3 + torch.arange(3)
+    lengths = torch.tensor([20, 11])
+    off = CorruptionConfig(truncate=0, replace=0, replace_ssl=0, drop_ssl=0)
+    assert (corrupt(tokens, lengths, off) == tokens).all()
+    out = corrupt(tokens, lengths, CorruptionConfig(1.0, 1.0, 1.0, 0.0))
+    kept = out >= 0
+    assert (out[..., 0] >= 0).all() and (out[..., 1] >= 0).all() and not kept.all()
+    assert (out % 3 == torch.arange(3))[kept].all()
+    assert (out[1, :11][kept[1, :11]] <= tokens[1, 10, 2]).all()
+    assert (out != tokens)[kept].float().mean() > 0.05
+
+
+def test_pitch_curve_runs_through_rests_and_features_ignore_padding():
+    values = torch.tensor([[0.0, 2, 0, 0, 8, 0]])
+    filled = fill_gaps(values, values > 0)
+    torch.testing.assert_close(filled, torch.tensor([[2.0, 2, 4, 6, 8, 8]]))
+    assert (fill_gaps(values, values > 99, 5.0) == 5).all()
+    midi = torch.tensor([[60, 60, 0, 62, 62, 62, 0, 0]])
+    mask = torch.ones(1, 8, dtype=torch.bool)
+    padded = torch.nn.functional.pad(midi, (0, 4), value=77)
+    longer = torch.nn.functional.pad(mask, (0, 4))
+    a, b = pitch_features(midi, mask), pitch_features(padded, longer)
+    torch.testing.assert_close(a, b[:, :8])
+    assert (b[:, 8:] == 0).all()
+    hz = torch.tensor([110.0, 440.0, 261.6])
+    torch.testing.assert_close(midi_to_hz(hz_to_midi(hz)), hz)
+
+
+def test_average_follows_and_is_put_back():
+    module = torch.nn.Linear(2, 2)
+    ema = EMA(module, 0.5)
+    ema.update(module)
+    old = module.weight.detach().clone()
+    with torch.no_grad():
+        module.weight += 1
+    ema.update(module)
+    with ema.applied(module):
+        assert (module.weight > old).all() and (module.weight < old + 1).all()
+    torch.testing.assert_close(module.weight.detach(), old + 1)
+
+
+def test_mistakes_are_named(make_model, make_batch):
+    with pytest.raises(UserError, match="unknown key 'residul'"):
+        make_model(residul="none")
+    with pytest.raises(UserError, match="relative needs pitch"):
+        make_model(condition={"pitch": "none"})
+    with pytest.raises(UserError, match="unexpected keyword"):
+        make_model(condition={"chanels": 3})
+    flow = FlowInference(make_model())
+    tokens, midi, prompts = utterances(make_batch([10]))
+    with pytest.raises(UserError, match="midi"):
+        flow.generate(tokens, None, prompts)
+    with pytest.raises(UserError, match="outside its stream"):
+        flow.generate([tokens[0] + 99], midi, prompts)
