@@ -98,6 +98,8 @@ def read_json(path: str | Path) -> Any:
         return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}", error.msg, "JSON") from None
+    except (ValueError, RecursionError):
+        raise UserError(path, "a number too long or lists too deep", "JSON") from None
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -5,7 +5,6 @@ the phone durations give the performance. They may differ, as consonants lead th
 """
 
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,10 +12,9 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text, write_text
 from espnet2_ext.score.music_score import REST_MIDI, SLUR_LYRIC, MusicScore, Note, Phone
 from espnet2_ext.score.note_names import midi_to_name, name_to_midi
-from espnet2_ext.score.phones import INITIALS, PHONES, is_final, is_rest
+from espnet2_ext.score.phones import INITIALS, PHONES, is_final, is_hanzi, is_rest
 
 FIELDS = ("id", "text", "phones", "notes", "note durations", "phone durations", "slurs")
-_HANZI = re.compile(r"[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 def _numbers(items: list[str], field: str, place: str) -> list[float]:
@@ -63,7 +61,7 @@ def _lyrics(text: str, phones: list[str], spans: list[tuple[int, int, bool]]) ->
     """One lyric per note: hanzi or pinyin of the text where it has one each, else the phones."""
     sung = [i for i, (a, _, slur) in enumerate(spans) if not slur and not is_rest(phones[a])]
     lyrics = [SLUR_LYRIC if slur else "" for _, _, slur in spans]
-    words = _HANZI.findall(text)
+    words = [char for char in text if is_hanzi(char)]
     if len(words) != len(sung):
         words = text.split()
     if len(words) != len(sung):
@@ -161,7 +159,7 @@ def format_line(utt: str, score: MusicScore) -> str:
         return f"{round(span.end_sec, 6) - round(span.start_sec, 6):.6f}"
 
     lyrics = [note.lyric for note in score.notes if note.lyric and not note.slur]
-    joint = "" if all(_HANZI.fullmatch(lyric) for lyric in lyrics) else " "
+    joint = "" if all(is_hanzi(lyric) for lyric in lyrics) else " "
     notes = [score.notes[phone.note] for phone in score.phones]
     columns = (
         [phone.phone for phone in score.phones],

@@ -91,6 +91,11 @@ def is_rest(phone: str) -> bool:
     return phone in REST_PHONES
 
 
+def is_hanzi(char: str) -> bool:
+    """Whether a character is a Chinese one."""
+    return _IS_HANZI.fullmatch(char) is not None
+
+
 def normalize_syllable(pinyin: str) -> str:
     """Write a pinyin syllable in lower-case ASCII, ü as v, without its tone."""
     text = pinyin.strip().lower().replace("u:", "v")

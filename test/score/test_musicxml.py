@@ -1,0 +1,277 @@
+import contextlib
+import zipfile
+
+import pytest
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.musicxml import read_musicxml
+
+HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN"
+ "http://www.musicxml.org/dtds/partwise.dtd">
+"""
+DIVISIONS = "<attributes><divisions>2</divisions></attributes>"
+TEMPO = '<direction><sound tempo="60"/></direction>'
+
+
+def note(pitch, duration=2, lyric=None, voice=1, extra="", **verses):
+    """A note of `duration` eighths; `pitch` is a step and octave, or None for a rest."""
+    chord = "<chord/>" if "chord" in extra else ""
+    ties = "".join(f'<tie type="{t}"/>' for t in ("stop", "start") if t in extra)
+    what = "<rest/>"
+    if pitch:
+        alter = "<alter>1</alter>" if "#" in pitch else ""
+        what = f"<pitch><step>{pitch[0]}</step>{alter}<octave>{pitch[-1]}</octave></pitch>"
+    verses = {"1": lyric, **{k[1:]: v for k, v in verses.items()}}
+    words = "".join(f'<lyric number="{k}"><text>{v}</text></lyric>' for k, v in verses.items() if v)
+    length = f"<duration>{duration}</duration>" if "grace" not in extra else ""
+    grace = "<grace/>" if "grace" in extra else ""
+    return f"<note>{grace}{chord}{what}{length}{ties}<voice>{voice}</voice>{words}</note>"
+
+
+def document(*parts, names=("Voice", "Piano")):
+    listed = "".join(
+        f'<score-part id="P{i}"><part-name>{names[i]}</part-name></score-part>'
+        for i in range(len(parts))
+    )
+    bodies = "".join(
+        f'<part id="P{i}">'
+        + "".join(f'<measure number="{n}">{m}</measure>' for n, m in enumerate(measures, 1))
+        + "</part>"
+        for i, measures in enumerate(parts)
+    )
+    return f"{HEAD}<score-partwise><part-list>{listed}</part-list>{bodies}</score-partwise>"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def run(*parts, names=("Voice", "Piano"), **options):
+        path = tmp_path / "a.musicxml"
+        path.write_text(document(*parts, names=names), encoding="utf-8")
+        return read_musicxml(path, **options)
+
+    return run
+
+
+def rows(score):
+    return [(round(n.start_sec, 4), round(n.end_sec, 4), n.midi, n.lyric) for n in score.notes]
+
+
+def first(*content):
+    return DIVISIONS + TEMPO + "".join(content)
+
+
+def test_notes_rests_ties_and_melisma(read):
+    measures = [
+        first(
+            note("C4", 2, "wo"), note("D4", 1), note(None, 1), note("F#4", 4, "你", extra="start")
+        ),
+        note("F#4", 2, extra="stop") + note("G4", 2, "hao3") + note(None, 4),
+    ]
+    score = read(measures)
+    assert rows(score) == [
+        (0, 1, 60, "wo"),
+        (1, 1.5, 62, "—"),
+        (1.5, 2, 0, ""),
+        (2, 5, 66, "你"),
+        (5, 6, 67, "hao3"),
+        (6, 8, 0, ""),
+    ]
+    assert [n.phones for n in score.notes] == [
+        ("w", "o"), ("o",), ("SP",), ("n", "i"), ("h", "ao"), ("SP",),
+    ]  # fmt: skip
+    assert score.tempo == 60 and score.notes[1].slur
+
+
+def test_tempo_changes_and_metronome_marks(read):
+    mark = (
+        "<direction><direction-type><metronome><beat-unit>quarter</beat-unit><beat-unit-dot/>"
+        "<per-minute>80</per-minute></metronome></direction-type></direction>"
+    )
+    measures = [first(note("C4", 2, "a"), mark, note("C4", 2, "a")), note("C4", 2, "a")]
+    assert rows(read(measures)) == [(0, 1, 60, "a"), (1, 1.5, 60, "a"), (1.5, 2, 60, "a")]
+    assert read([DIVISIONS + note("C4", 2, "a")]).tempo == 120
+
+
+def test_tempo_is_taken_from_the_first_part(read):
+    voice = [DIVISIONS + note("C4", 2, "a"), note("C4", 2, "a")]
+    piano = [first(note("C3", 2)), '<sound tempo="120"/>' + note("C3", 2)]
+    assert rows(read(piano, voice)) == [(0, 1, 60, "a"), (1, 1.5, 60, "a")]
+
+
+def test_part_by_name_number_id_and_default(read):
+    parts = ([first(note("C3"))], [first(note("E4", 2, "a"))], [first(note("G4", 2, "o"))])
+    names = ("Piano", "Alto", "Bass")
+    assert read(*parts, names=names).notes[0].midi == 64
+    for part in ("3", "Bass", "P2"):
+        assert read(*parts, names=names, part=part).notes[0].midi == 67
+    with pytest.raises(UserError, match="part: no part 'Solo'.*1 .Piano., 2 .Alto., 3 .Bass."):
+        read(*parts, names=names, part="Solo")
+    with pytest.raises(UserError, match="part Piano.*no lyrics"):
+        read(*parts, names=names, part="Piano")
+
+
+def test_voices_and_backup(read):
+    back = "<backup><duration>4</duration></backup>"
+    measure = first(
+        note("C4", 4, voice=1), back, note("E4", 2, "a", 2), note("F4", 2, "o", 2),
+        back, "<forward><duration>2</duration></forward>", note("A4", 2, "e", 3),
+    )  # fmt: skip
+    assert rows(read([measure])) == [(0, 1, 64, "a"), (1, 2, 65, "o")]
+    assert rows(read([measure], voice="3")) == [(0, 1, 0, ""), (1, 2, 69, "e")]
+    with pytest.raises(UserError, match="voice: no voice '9' .expected 1, 2, 3"):
+        read([measure], voice="9")
+
+
+def test_chord_sings_its_top_note(read):
+    chord = note("C4", 2, "a") + note("G4", 2, extra="chord") + note("E4", 2, extra="chord")
+    assert rows(read([first(chord)])) == [(0, 1, 67, "a")]
+
+
+def test_grace_and_unpitched_notes_are_left_out(read):
+    unpitched = "<note><unpitched/><duration>2</duration><voice>1</voice></note>"
+    measure = first(note("B3", extra="grace"), note("C4", 2, "a"), unpitched)
+    assert rows(read([measure])) == [(0, 1, 60, "a"), (1, 2, 0, "")]
+
+
+def test_transposing_part(read):
+    moved = "<attributes><transpose><chromatic>-2</chromatic></transpose></attributes>"
+    assert read([first(moved, note("D4", 2, "a"))]).notes[0].midi == 60
+
+
+def repeat(direction, extra="", times=""):
+    times = f' times="{times}"' if times else ""
+    return f'<barline>{extra}<repeat direction="{direction}"{times}/></barline>'
+
+
+def ending(number, kind):
+    return f'<barline><ending number="{number}" type="{kind}"/></barline>'
+
+
+def lyrics(score):
+    return "".join(n.lyric for n in score.notes)
+
+
+def test_repeats_take_the_next_verse(read):
+    measures = [
+        first(note("C4", 2, "a")),
+        repeat("forward") + note("D4", 2, "e", v2="o"),
+        note("E4", 2, "ni", v2="wo") + repeat("backward"),
+        note("F4", 2, "ai"),
+    ]
+    assert lyrics(read(measures)) == "ae" + "ni" + "o" + "wo" + "ai"
+    score = read(measures)
+    assert [n.midi for n in score.notes] == [60, 62, 64, 62, 64, 65]
+    assert score.notes[-1].end_sec == 6
+
+
+def test_endings(read):
+    measures = [
+        first(note("C4", 2, "a")),
+        ending("1, 2", "start") + note("D4", 2, "e") + repeat("backward") + ending("1, 2", "stop"),
+        ending("3", "start") + note("E4", 2, "o") + ending("3", "stop"),
+        note("F4", 2, "ai"),
+    ]
+    assert lyrics(read(measures)) == "ae" + "ae" + "ao" + "ai"
+    measures[1] = measures[1].replace("1, 2", "1")
+    measures[2] = measures[2].replace('"3"', '"2"')
+    assert lyrics(read(measures)) == "aeaoai"
+
+
+def test_repeat_times_and_bombs(read):
+    assert lyrics(read([first(note("C4", 2, "a")) + repeat("backward", times="3")])) == "aaa"
+    many = read([first(note("C4", 2, "a")) + repeat("backward", times="999999")])
+    assert len(many.notes) == 16
+
+
+def test_verse(read):
+    measures = [first(note("C4", 2, "a", v2="o"), note("D4", 2, "e", v2="ai"))]
+    assert lyrics(read(measures)) == "ae" and lyrics(read(measures, verse=2)) == "oai"
+    with pytest.raises(UserError, match="verse: no verse 3 .expected 1, 2"):
+        read(measures, verse=3)
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        (note("C4", 2, "xyz"), "part Voice, measure 1, note 1.*'xyz'"),
+        (note("C4", 0, "a"), "measure 1, note 1.*positive length"),
+        (note("H4", 2, "a"), "step: 'H'"),
+        (note("C4", "x", "a"), "duration: 'x'"),
+        (note("C4", "1e999999999", "a"), "duration: '1e9"),
+        (note("C4", -2, "a"), "duration: '-2'"),
+        (note(None, 2) + note("C4", 2) + note("C4", 2, "a"), "note 1.*without a lyric"),
+        ('<sound tempo="fast"/>' + note("C4", 2, "a"), "tempo: 'fast'"),
+        (note("C4", 2, "ni hao"), "2 syllables"),
+        (note("C4", 2), "no part has lyrics"),
+        ("<tempo/><length/>", "no part has lyrics"),
+    ],
+)
+def test_mistakes(read, measure, message):
+    with pytest.raises(UserError, match=message):
+        read([DIVISIONS + measure])
+
+
+def test_mxl(tmp_path):
+    path = tmp_path / "a.mxl"
+    container = '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>'
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", container)
+        archive.writestr("s.xml", document([first(note("C4", 2, "a"))]))
+    assert rows(read_musicxml(path)) == [(0, 1, 60, "a")]
+    data = path.read_bytes()
+    for size in (0, 10, len(data) // 2, len(data) - 5):
+        path.write_bytes(data[:size])
+        with pytest.raises(UserError, match="a.mxl"):
+            read_musicxml(path)
+    for position in range(30, len(data), 7):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 255]) + data[position + 1 :])
+        with contextlib.suppress(UserError):
+            read_musicxml(path)
+
+
+def test_zip_bomb(tmp_path):
+    path = tmp_path / "a.mxl"
+    container = '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>'
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", container)
+        archive.writestr("s.xml", b" " * 30_000_000)
+    with pytest.raises(UserError, match="unpacks to 30000000 bytes"):
+        read_musicxml(path)
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        '<!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE s [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]>',
+        '<!DOCTYPE s [<!ENTITY % p SYSTEM "http://example.com/x.dtd"> %p;]>',
+    ],
+)
+def test_entities_are_refused(tmp_path, entity):
+    path = tmp_path / "a.xml"
+    text = document([first(note("C4", 2, "&x;"))])
+    path.write_text(entity + text.removeprefix(HEAD), encoding="utf-8")
+    with pytest.raises(UserError, match="declares entities"):
+        read_musicxml(path)
+
+
+def test_truncated_and_foreign_files(tmp_path):
+    path = tmp_path / "a.musicxml"
+    data = document([first(note("C4", 2, "我"))]).encode()
+    for size in range(0, len(data) - 1, 11):
+        path.write_bytes(data[:size])
+        with pytest.raises(UserError, match=r"a\.musicxml"):
+            read_musicxml(path)
+    for data, message in [
+        (b"<score-timewise/>", "'score-timewise'"),
+        (b"<score-partwise/>", "no parts"),
+        (b"<?xml version='1.0' encoding='klingon'?><a/>", "broken XML"),
+        (b"<a>\xff</a>", "broken XML"),
+        (b"\x00\x01garbage", "broken XML"),
+    ]:
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=message):
+            read_musicxml(path)
+    with pytest.raises(UserError, match="No such file"):
+        read_musicxml(tmp_path / "none.xml")
