@@ -1,0 +1,56 @@
+"""ESPnet2 task of the phone-duration model."""
+
+import argparse
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar
+
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.train.trainer import Trainer
+from espnet2.utils.nested_dict_action import NestedDictAction
+
+from espnet2_ext.duration.inference import build_net
+from espnet2_ext.duration.model import DurationModel
+from espnet2_ext.score.phones import PHONES
+
+
+class DurationTask(AbsTask):
+    """Trains `DurationModel` on notes and how a label performed them, with the plain trainer."""
+
+    num_optimizers = 1
+    class_choices_list: ClassVar[list] = []
+    trainer = Trainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add this task's options to ESPnet's."""
+        group = parser.add_argument_group("Duration")
+        group.add_argument("--model_conf", action=NestedDictAction, default={})
+        group.add_argument(
+            "--phone_list", nargs="*", default=list(PHONES), help="phones in the order of their ids"
+        )
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable[..., Any]:
+        """Pad with zeros; the model masks by length."""
+        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> None:
+        """None: the arks hold what the model reads."""
+        return
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        """Streams that training cannot do without."""
+        return ("notes",) if inference else ("notes", "targets")
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> Collection[str]:
+        """None."""
+        return ()
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> DurationModel:
+        """Build from parsed options."""
+        return DurationModel(build_net(vars(args), getattr(args, "config", None) or "options"))
