@@ -6,6 +6,7 @@ time. It is put off until somebody uses it.
 
 import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -21,4 +22,6 @@ class _PutOff(ModuleType):
         return getattr(import_module(self.__name__), name)
 
 
-sys.modules.setdefault("g2p_en", _PutOff("g2p_en"))
+_g2p = _PutOff("g2p_en")
+_g2p.__spec__ = ModuleSpec("g2p_en", None)  # transformers asks for it with find_spec
+sys.modules.setdefault("g2p_en", _g2p)
