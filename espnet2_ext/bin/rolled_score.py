@@ -1,0 +1,79 @@
+"""Rolled-score test of a speech LM: real tokens must be likelier under their own score.
+
+Writes a JSON report; exit status 1 when a score shifted in time or pitch is as good as the right
+one: such an LM ignores its score.
+"""
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from espnet2_ext.errors import UserError, cli
+from espnet2_ext.files import read_scp, read_table, write_json
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--train_config", type=Path, required=True, help="EXP/config.yaml")
+    add("--model_file", type=Path, required=True, help="EXP/valid.loss.best.pth")
+    add("--token_dir", type=Path, required=True,
+        help="dump/tokens/SET with codec_ssl.scp, score_frames.scp and prompt.scp")  # fmt: skip
+    add("--output", type=Path, required=True, help="report, JSON")
+    add("--frames", type=int, nargs="*", default=[-25, -10, 10, 25], help="shifts in time")
+    add("--semitones", type=int, nargs="*", default=[-3, 3], help="shifts in pitch")
+    add("--margin", type=float, default=0.02, help="least drop of the mean log-likelihood")
+    add("--max_utts", type=int, default=64, help="utterances, evenly spread over the set")
+    add("--device", default="cpu")
+    return parser
+
+
+@cli
+def main(argv: Sequence[str] | None = None) -> int:
+    args = get_parser().parse_args(argv)
+    from espnet2_ext.speechlm.decode_dir import SCORE_COLUMNS, read_rows
+    from espnet2_ext.speechlm.inference import SpeechLMInference
+    from espnet2_ext.speechlm.rolled_score import Shift, Utterance, rolled_score
+
+    if args.max_utts < 1:
+        raise UserError("--max_utts", str(args.max_utts), "1 or more")
+    model = SpeechLMInference.load(args.train_config, args.model_file, args.device).model
+    paths = {n: args.token_dir / f"{n}.scp" for n in ("codec_ssl", "score_frames", "prompt")}
+    if not paths["prompt"].is_file():
+        del paths["prompt"]
+    columns = {"score_frames": SCORE_COLUMNS}
+    tables = {name: read_scp(path) for name, path in paths.items()}
+    keys = sorted(read_table(paths["codec_ssl"]))
+    if not keys:
+        raise UserError(paths["codec_ssl"], "no utterances")
+    keys = keys[:: max(1, len(keys) // args.max_utts)][: args.max_utts]
+    utterances = []
+    for key in keys:
+        for name, table in tables.items():
+            if key not in table:
+                raise UserError(paths[name], f"no {key}", "every utterance of codec_ssl.scp")
+        utterances.append(
+            Utterance(**{
+                name: read_rows(
+                    paths[name], key, table[key], columns.get(name, model.vocabulary.nq)
+                )
+                for name, table in tables.items()
+            })
+        )  # fmt: skip
+    shifts = [Shift(frames=n) for n in args.frames] + [Shift(semitones=n) for n in args.semitones]
+    report = rolled_score(model, utterances, shifts, args.margin)
+    write_json(args.output, {**asdict(report), "passed": report.passed})
+    logging.info("right score: %.4f per token (%d utterances)", report.log_prob, report.n_utt)
+    for s in report.shifts:
+        logging.info("%s: drop %.4f, preferred %.2f", s.shift, s.drop, s.preferred)
+    if not report.passed:
+        logging.error("the LM does not prefer the right score: it ignores it")
+    return 0 if report.passed else 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""LM inference over Kaldi tables: sharded, and resumed chunk by chunk."""
+
+import hashlib
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import LongTensor
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import ArkWriter, read_scp, read_table, write_table
+from espnet2_ext.speechlm.inference import SpeechLMInference
+from espnet2_ext.speechlm.sampling import DecodingConfig
+
+SCORE_COLUMNS = 4
+_TOKENS, _SCORES, _DONE = "codec_ssl", "scores", "done"
+
+
+@dataclass(frozen=True)
+class DecodeTask:
+    """What is decoded, and where to.
+
+    Args:
+        score_frames: scp of the scores.
+        prompt: scp of the prompts; None: no prompt.
+        output_dir: Gets ``codec_ssl.scp``, ``scores`` and ``chunks/``.
+        shard: This job, from 1.
+        num_shards: Jobs.
+        chunk_utts: Utterances between savepoints.
+    """
+
+    score_frames: Path
+    prompt: Path | None
+    output_dir: Path
+    shard: int = 1
+    num_shards: int = 1
+    chunk_utts: int = 64
+
+
+def read_rows(path: Path, key: str, values: np.ndarray, columns: int) -> LongTensor:
+    """A flat vector of an ark as (rows, columns); raises `UserError` naming the utterance."""
+    if values.ndim != 1 or len(values) == 0 or len(values) % columns:
+        raise UserError(f"{path}: {key}", f"shape {values.shape}", f"rows of {columns} numbers")
+    return torch.from_numpy(values.astype(np.int64)).view(-1, columns)
+
+
+def decode_dir(
+    inference: SpeechLMInference, model_id: str, task: DecodeTask, config: DecodingConfig
+) -> bool:
+    """Decode this shard's chunks, and join all chunks if none is missing.
+
+    A chunk's folder is named after all that its content depends on: a killed run goes on where it
+    was, and a changed score, model or option is decoded anew.
+
+    Args:
+        inference: The model.
+        model_id: Changes when configuration or weights do.
+        task: What to decode.
+        config: Options.
+
+    Returns:
+        Whether the output is complete.
+    """
+    keys = sorted(read_table(task.score_frames))
+    if not keys:
+        raise UserError(task.score_frames, "no utterances")
+    scores = read_scp(task.score_frames)
+    prompts = None if task.prompt is None else read_scp(task.prompt)
+    for key in keys:
+        if prompts is not None and key not in prompts:
+            raise UserError(task.prompt, f"no {key}", "every utterance of the scores")
+    chunks = [keys[k : k + task.chunk_utts] for k in range(0, len(keys), task.chunk_utts)]
+    nq = inference.model.vocabulary.nq
+    folders = []
+    for number, chunk in enumerate(chunks):
+        score = [read_rows(task.score_frames, k, scores[k], SCORE_COLUMNS) for k in chunk]
+        prompt = None
+        if prompts is not None:
+            prompt = [read_rows(task.prompt, k, prompts[k], nq) for k in chunk]
+        name = f"{number + 1}-{_digest(model_id, config, chunk, score, prompt)}"
+        folders.append(task.output_dir / "chunks" / name)
+        if number % task.num_shards == task.shard - 1 and not (folders[-1] / _DONE).exists():
+            _decode_chunk(inference, chunk, score, prompt, config, folders[-1])
+    if not all((folder / _DONE).exists() for folder in folders):
+        return False
+    _join(folders, task.output_dir)
+    return True
+
+
+def _digest(
+    model_id: str,
+    config: DecodingConfig,
+    keys: Sequence[str],
+    scores: Sequence[LongTensor],
+    prompts: Sequence[LongTensor] | None,
+) -> str:
+    total = hashlib.sha256(f"{model_id} {config} {' '.join(keys)}".encode())
+    for tensor in (*scores, *(prompts or ())):
+        total.update(f"{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
+    return total.hexdigest()[:12]
+
+
+def _decode_chunk(
+    inference: SpeechLMInference,
+    keys: Sequence[str],
+    scores: list[LongTensor],
+    prompts: list[LongTensor] | None,
+    config: DecodingConfig,
+    folder: Path,
+) -> None:
+    started = time.perf_counter()
+    sung = inference.generate(scores, prompts, config)
+    seconds = time.perf_counter() - started
+    frames = sum(len(s.tokens) for s in sung)
+    logging.info("%d utterances, %d frames, %.0f frames/s", len(keys), frames, frames / seconds)
+    with ArkWriter(folder, _TOKENS) as writer:
+        for key, one in zip(keys, sung, strict=True):
+            writer[key] = one.tokens.reshape(-1).numpy()
+    rows = ((key, f"{one.score:.6f}") for key, one in zip(keys, sung, strict=True))
+    write_table(folder / _SCORES, rows)
+    write_table(folder / _DONE, {"n_utts": len(keys), "frames": frames, "sec": f"{seconds:.3f}"})
+
+
+def _join(folders: Sequence[Path], output_dir: Path) -> None:
+    for name in (f"{_TOKENS}.scp", _SCORES):
+        rows: dict[str, str] = {}
+        for folder in folders:
+            rows |= read_table(folder / name)
+        write_table(output_dir / name, rows)
+    for folder in (output_dir / "chunks").iterdir():
+        if folder not in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def digest_files(*paths: Path) -> str:
+    """Hash of the files' contents."""
+    total = hashlib.sha256()
+    for path in paths:
+        if not path.is_file():
+            raise UserError(path, "no such file")
+        total.update(path.read_bytes())
+    return total.hexdigest()

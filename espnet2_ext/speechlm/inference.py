@@ -1,0 +1,174 @@
+"""Sing tokens with a trained speech LM."""
+
+import zlib
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import LongTensor, Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from espnet2_ext.checkpoint import load_state, load_strict
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.speechlm.build import build_speechlm
+from espnet2_ext.speechlm.decoding import decode
+from espnet2_ext.speechlm.model import SpeechLM
+from espnet2_ext.speechlm.sampling import DecodingConfig
+
+__all__ = ["DecodingConfig", "Generated", "SpeechLMInference", "load_decoding"]
+
+_DEFAULTS = {
+    "token_list": None, "token_bias": None, "phone_list": None, "model_conf": {},
+    "corelm": "ar_delay", "corelm_conf": {}, "score_encoder": None, "score_encoder_conf": {},
+    "prompt_encoder": None, "prompt_encoder_conf": {},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Tokens of an utterance: local codes (F, nq), and their mean log-likelihood."""
+
+    tokens: LongTensor
+    score: float
+
+
+def load_decoding(path: str | Path | None) -> DecodingConfig:
+    """``decode_speechlm.yaml``; the defaults without a file."""
+    return parse_config(DecodingConfig, read_yaml(path), path) if path else DecodingConfig()
+
+
+class SpeechLMInference:
+    """A trained speech LM.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: SpeechLM) -> None:
+        self.model = model.eval()
+
+    @classmethod
+    def load(
+        cls,
+        config: str | Path,
+        weights: str | Path,
+        device: str | torch.device = "cpu",
+        dtype: str = "float32",
+    ) -> "SpeechLMInference":
+        """Load a trained model, strictly.
+
+        Args:
+            config: config.yaml of the experiment.
+            weights: Plain ``.pth`` or ``.safetensors``.
+            device: Where it runs.
+            dtype: ``float32``, ``bfloat16`` or ``float16``.
+
+        Raises:
+            UserError: weights and configuration do not fit.
+        """
+        if dtype not in ("float32", "bfloat16", "float16"):
+            raise UserError("dtype", f"{dtype!r}", "float32, bfloat16 or float16")
+        state = load_state(weights)
+        model = build_speechlm(Namespace(**{**_DEFAULTS, **read_yaml(config)}), str(config))
+        load_strict(model, state, weights)
+        return cls(model.to(device, getattr(torch, dtype)))
+
+    @torch.no_grad()
+    def generate(
+        self,
+        score_frames: Sequence[LongTensor],
+        prompts: Sequence[LongTensor] | None = None,
+        decoding: DecodingConfig | None = None,
+    ) -> list[Generated]:
+        """Sing scores of any lengths, in their order.
+
+        An utterance's draws are seeded by ``decoding.seed`` and its score, so results depend
+        neither on the batch nor on the order.
+
+        Args:
+            score_frames: Per utterance (F, 4): phone id, midi, phone index, note index.
+            prompts: Per utterance local codes of the singer (P, nq); None: no prompt.
+            decoding: Options.
+
+        Raises:
+            UserError: a score or prompt that the model has no tokens for.
+        """
+        config = decoding or DecodingConfig()
+        self._check(score_frames, prompts)
+        order = sorted(range(len(score_frames)), key=lambda k: -len(score_frames[k]))
+        per_batch = max(1, config.batch_size // config.nbest)
+        results: dict[int, Generated] = {}
+        for first in range(0, len(order), per_batch):
+            batch = order[first : first + per_batch]
+            results |= zip(
+                batch,
+                self._generate_batch(
+                    [score_frames[k].long() for k in batch],
+                    None if prompts is None else [prompts[k].long() for k in batch],
+                    config,
+                ),
+                strict=True,
+            )
+        return [results[k] for k in range(len(score_frames))]
+
+    def _generate_batch(
+        self, scores: list[LongTensor], prompts: list[LongTensor] | None, config: DecodingConfig
+    ) -> list[Generated]:
+        n, nq, device = config.nbest, self.model.vocabulary.nq, self.model.device
+        frames = [len(s) if config.fixed_length else config.max_frames for s in scores]
+        uniform = [_uniform(s, k, F, nq, config.seed) for s, F in zip(scores, frames, strict=True)
+                   for k in range(n)]  # fmt: skip
+        scores = [s for s in scores for _ in range(n)]
+        lengths = torch.tensor([len(s) for s in scores], device=device)
+        prompt = prompt_lengths = None
+        if prompts is not None:
+            prompts = [p for p in prompts for _ in range(n)]
+            prompt = pad_sequence(prompts, batch_first=True).to(device)
+            prompt_lengths = torch.tensor([len(p) for p in prompts], device=device)
+        conditions = self.model.conditions(
+            pad_sequence(scores, batch_first=True).to(device), lengths, prompt, prompt_lengths
+        )
+        decoded = decode(
+            self.model,
+            conditions,
+            torch.tensor([F for F in frames for _ in range(n)]),
+            pad_sequence(uniform, batch_first=True).to(device),
+            config,
+        )
+        best = decoded.scores.view(-1, n).argmax(-1).tolist()
+        chosen = [utterance * n + k for utterance, k in enumerate(best)]
+        return [Generated(decoded.tokens[k].cpu(), float(decoded.scores[k])) for k in chosen]
+
+    def _check(self, scores: Sequence[LongTensor], prompts: Sequence[LongTensor] | None) -> None:
+        sizes = torch.tensor([end - start for start, end in self.model.vocabulary.stream_slices()])
+        if prompts is not None and len(prompts) != len(scores):
+            raise UserError("prompts", f"{len(prompts)}", f"{len(scores)}, as the scores")
+        for k, score in enumerate(scores):
+            place = f"utterance {k + 1} of {len(scores)}"
+            if score.dim() != 2 or score.size(1) != 4 or not len(score):
+                raise UserError(place, f"a score of shape {tuple(score.shape)}", "(F, 4)")
+            phones, midi = score[:, 0], score[:, 1]
+            if phones.min() < 0 or phones.max() >= len(self.model.phones):
+                raise UserError(place, f"phone ids up to {int(phones.max())}",
+                                f"below {len(self.model.phones)}")  # fmt: skip
+            if midi.min() < 0 or midi.max() > 127:
+                raise UserError(place, f"midi {int(midi.max())}", "0 to 127")
+            if prompts is None:
+                continue
+            prompt = prompts[k]
+            if prompt.dim() != 2 or prompt.size(1) != len(sizes):
+                raise UserError(place, f"a prompt of shape {tuple(prompt.shape)}",
+                                f"(P, {len(sizes)})")  # fmt: skip
+            if ((prompt < 0) | (prompt >= sizes)).any():
+                raise UserError(place, "codes of the prompt outside their streams",
+                                f"below {sizes.tolist()}")  # fmt: skip
+
+
+def _uniform(score: LongTensor, candidate: int, frames: int, nq: int, seed: int) -> Tensor:
+    data = score.to(torch.int32).contiguous().numpy().tobytes()
+    generator = np.random.default_rng([seed, candidate, zlib.crc32(data)])
+    return torch.from_numpy(generator.random((frames + nq, nq), dtype=np.float32))
