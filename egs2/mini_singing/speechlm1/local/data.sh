@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Data preparation: makes the synthetic corpus, then its data directories (all sets and speech).
+# Reads nothing. Writes ${corpus_dir}/ (Opencpop's layout) and data/{train,dev,test,...}/.
+set -euo pipefail
+
+minutes=50         # singing in all splits together (min)
+speech_minutes=10  # speech of all singers together (min)
+singers=8          # singers; the last is held out of training
+seed=0             # the same seed gives the same scores and samples
+fs=24000           # sampling rate of the corpus (Hz)
+nj=2               # parallel processes
+corpus_dir=downloads/mini_singing
+
+log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') (data.sh) $*"; }
+help_message="Usage: local/data.sh [--minutes 50] [--speech_minutes 10] [--singers 8] [--seed 0]
+    [--fs 24000] [--nj 2] [--corpus_dir downloads/mini_singing]"
+
+. ./path.sh
+. utils/parse_options.sh
+
+if [ $# -ne 0 ]; then
+    log "${help_message}"
+    log "error: no positional arguments are taken: $*"
+    exit 2
+fi
+
+log "synthetic corpus: ${minutes} min of singing, ${speech_minutes} min of speech -> ${corpus_dir}"
+"${PYTHON:-python3}" -m espnet2_ext.bin.make_mini_singing --out "${corpus_dir}" \
+    --minutes "${minutes}" --speech_minutes "${speech_minutes}" --singers "${singers}" \
+    --seed "${seed}" --fs "${fs}" --nj "${nj}"
+
+log "data directories: ${corpus_dir} -> data/"
+"${PYTHON:-python3}" -m espnet2_ext.bin.prepare_opencpop --corpus "${corpus_dir}" --out data

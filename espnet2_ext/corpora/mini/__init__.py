@@ -1,0 +1,1 @@
+"""Parts of the embedded corpus: words, songs, singers, performances and their synthesis."""

@@ -1,0 +1,297 @@
+"""Songs by a phrase grammar: form, rhythm, melody and words, drawn from a seed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from espnet2_ext.corpora.mini.lexicon import Word
+from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.score.music_score import BREATH, SILENCE, SLUR_LYRIC, MusicScore, Note
+from espnet2_ext.score.phones import syllable_to_phones
+
+_SCALES = {
+    "major": (0, 2, 4, 5, 7, 9, 11),
+    "major pentatonic": (0, 2, 4, 7, 9),
+    "minor pentatonic": (0, 3, 5, 7, 10),
+}
+_SCALE_WEIGHTS = (0.4, 0.35, 0.25)
+_STEPS = (-4, -3, -2, -1, 0, 1, 2, 3, 4)
+_STEP_WEIGHTS = (0.02, 0.04, 0.13, 0.25, 0.12, 0.25, 0.13, 0.04, 0.02)
+_SECTION_PHRASES = 4
+_SLUR_RATE = 0.14
+_MIN_SLUR_SEC = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Metre:
+    """Bars in quarter notes: tempo range (quarters per minute), bars of a phrase, rhythms."""
+
+    name: str
+    tempi: tuple[int, int]
+    bars: int
+    inner: tuple[tuple[float, ...], ...]
+    closing: tuple[tuple[float, ...], ...]
+
+
+_METRES = (
+    _Metre(
+        "4/4",
+        (68, 112),
+        2,
+        (
+            (1, 1, 1, 1),
+            (0.5, 0.5, 1, 1, 1),
+            (1, 0.5, 0.5, 1, 1),
+            (1, 1, 0.5, 0.5, 1),
+            (0.5, 0.5, 0.5, 0.5, 1, 1),
+            (1.5, 0.5, 1, 1),
+            (1.5, 0.5, 1.5, 0.5),
+            (2, 1, 1),
+            (0.5, 1, 0.5, 1, 1),
+        ),
+        ((1, 1, 2), (0.5, 0.5, 1, 2), (1, 0.5, 0.5, 2), (1.5, 0.5, 2), (2, 2), (1, 3)),
+    ),
+    _Metre(
+        "2/4",
+        (72, 116),
+        4,
+        ((1, 1), (0.5, 0.5, 1), (1, 0.5, 0.5), (0.5, 0.5, 0.5, 0.5), (1.5, 0.5), (2,)),
+        ((2,), (1, 1), (0.5, 0.5, 1), (0.5, 1.5)),
+    ),
+    _Metre(
+        "3/4",
+        (92, 144),
+        4,
+        ((1, 1, 1), (2, 1), (1, 2), (1.5, 0.5, 1), (1, 1, 0.5, 0.5), (0.5, 0.5, 1, 1)),
+        ((3,), (2, 1), (1, 2)),
+    ),
+    _Metre(
+        "6/8",
+        (88, 126),
+        3,
+        ((1, 0.5, 1, 0.5), (0.5, 0.5, 0.5, 1, 0.5), (1.5, 1, 0.5), (1, 0.5, 1.5), (1.5, 1.5)),
+        ((1, 0.5, 1.5), (3,), (1.5, 1.5)),
+    ),
+)
+_METRE_WEIGHTS = (0.45, 0.2, 0.2, 0.15)
+
+
+@dataclass(frozen=True, slots=True)
+class SungPhrase:
+    """One utterance as written: its nominal score (no phone times) and its words in hanzi."""
+
+    score: MusicScore
+    hanzi: str
+
+
+@dataclass(frozen=True, slots=True)
+class Song:
+    """A song for one singer. `number` is its four-digit id; `tempo` in quarters per minute."""
+
+    number: int
+    singer: Singer
+    metre: str
+    scale: str
+    tempo: int
+    phrases: tuple[SungPhrase, ...]
+
+    def utterance_id(self, phrase_index: int) -> str:
+        """Opencpop's form: four digits of the song, six of the segment."""
+        return f"{self.number:04d}{phrase_index + 1:06d}"
+
+
+class WordChooser:
+    """Draws words so that no phone stays rare: a word counts by its rarest phone so far."""
+
+    def __init__(self, words: Sequence[Word], balance: float = 3.0) -> None:
+        self._words = tuple(words)
+        self._balance = balance
+        self._longest = max(len(word.syllables) for word in words)
+        self._counts: Counter[str] = Counter()
+
+    def fill(self, n_syllables: int, rng: np.random.Generator) -> list[Word]:
+        """Return words of `n_syllables` in all, no word twice in a row."""
+        chosen: list[Word] = []
+        left = n_syllables
+        while left:
+            fitting = [
+                word
+                for word in self._words
+                if len(word.syllables) <= left and (not chosen or word != chosen[-1])
+            ]
+            weights = np.array([self._weight(word) for word in fitting])
+            word = fitting[rng.choice(len(fitting), p=weights / weights.sum())]
+            chosen.append(word)
+            self._counts.update(word.phones)
+            left -= len(word.syllables)
+        return chosen
+
+    def _weight(self, word: Word) -> float:
+        # Short words fill gaps that long ones leave, so they are asked for less.
+        rarest = min(self._counts[phone] for phone in word.phones)
+        short = 0.3 if len(word.syllables) < self._longest else 1.0
+        return short / (1 + rarest) ** self._balance
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A note before it has words: `quarters` long; midi 0 is a breath; or a slur."""
+
+    quarters: float
+    midi: int = 0
+    slur: bool = False
+
+
+def compose(
+    number: int,
+    singer: Singer,
+    n_phrases: int,
+    words: WordChooser,
+    rng: np.random.Generator,
+) -> Song:
+    """Compose a song of `n_phrases` utterances of about 3 to 10 s in the singer's range."""
+    metre = _METRES[rng.choice(len(_METRES), p=_METRE_WEIGHTS)]
+    scale = list(_SCALES)[rng.choice(len(_SCALES), p=_SCALE_WEIGHTS)]
+    tempo = int(rng.integers(metre.tempi[0], metre.tempi[1] + 1))
+    tonic = singer.low_midi + int(rng.integers(0, 12))
+    pitches = _scale_pitches(scale, tonic, singer.low_midi, singer.high_midi)
+
+    verse = _section(metre, tempo, pitches[: -len(pitches) // 4 or None], tonic, rng)
+    refrain = _section(metre, tempo, pitches[len(pitches) // 4 :], tonic, rng)
+    refrain_phrases = [_with_words(slots, tempo, words, rng) for slots in refrain]
+    phrases: list[SungPhrase] = []
+    while len(phrases) < n_phrases:
+        if len(phrases) % (2 * _SECTION_PHRASES) == 0:  # verse and refrain by turns
+            phrases += [_with_words(_varied(s, pitches, rng), tempo, words, rng) for s in verse]
+        else:
+            phrases += refrain_phrases
+    return Song(number, singer, metre.name, scale, tempo, tuple(phrases[:n_phrases]))
+
+
+def _scale_pitches(scale: str, tonic: int, low: int, high: int) -> list[int]:
+    degrees = _SCALES[scale]
+    return [midi for midi in range(low, high + 1) if (midi - tonic) % 12 in degrees]
+
+
+def _section(
+    metre: _Metre, tempo: int, pitches: list[int], tonic: int, rng: np.random.Generator
+) -> list[list[_Slot]]:
+    """Four phrases A B A' C: the last ends on the tonic, the others on another chord tone."""
+    phrases: list[list[_Slot]] = []
+    first = _rhythm(metre, rng)
+    for index in range(_SECTION_PHRASES):
+        rhythm = first if index == 2 else _rhythm(metre, rng)
+        if index == 2:
+            phrases.append(_varied(phrases[0], pitches, rng))
+            continue
+        targets = (0,) if index == _SECTION_PHRASES - 1 else (4, 7, 3, 2)
+        phrases.append(_melody(rhythm, pitches, tonic, targets, tempo, rng))
+        if index == 0:
+            first = rhythm
+    return phrases
+
+
+def _rhythm(metre: _Metre, rng: np.random.Generator) -> list[tuple[float, bool]]:
+    """Draw (quarters, is a breath) over the bars of a phrase, rests at the ends apart."""
+    slots: list[tuple[float, bool]] = []
+    for bar in range(metre.bars):
+        closing = bar == metre.bars - 1
+        choices = metre.closing if closing else metre.inner
+        slots += [(quarters, False) for quarters in choices[rng.integers(len(choices))]]
+        middle = metre.bars // 2 == bar + 1
+        if middle and slots[-1][0] >= 1 and rng.random() < 0.3:
+            quarters = slots.pop()[0]
+            slots += [(quarters - 0.5, False), (0.5, True)]
+    return slots
+
+
+def _melody(
+    rhythm: list[tuple[float, bool]],
+    pitches: list[int],
+    tonic: int,
+    targets: tuple[int, ...],
+    tempo: int,
+    rng: np.random.Generator,
+) -> list[_Slot]:
+    """A walk over the scale, drawn to chord tones on long notes, ending on a target degree."""
+    n_sung = sum(not rest for _, rest in rhythm)
+    ends = [i for i, midi in enumerate(pitches) if (midi - tonic) % 12 in targets]
+    end = int(rng.choice(ends)) if ends else len(pitches) // 2
+    at = int(np.clip(end + rng.integers(-3, 4), 0, len(pitches) - 1))
+    slots: list[_Slot] = []
+    sung = 0
+    for quarters, rest in rhythm:
+        if rest:
+            slots.append(_Slot(quarters))
+            continue
+        sung += 1
+        left = n_sung - sum(not s.slur and s.midi > 0 for s in slots) - 1
+        if left == 0:
+            at = end
+        elif slots:
+            weights = np.array(_STEP_WEIGHTS)
+            for i, step in enumerate(_STEPS):
+                to = at + step
+                if not 0 <= to < len(pitches):
+                    weights[i] = 0
+                    continue
+                if (pitches[to] - tonic) % 12 in (0, 4, 7) and quarters >= 1:
+                    weights[i] *= 2
+                weights[i] *= np.exp(-max(0, abs(to - end) - 2 * left) / 1.5)
+            at += int(_STEPS[rng.choice(len(_STEPS), p=weights / weights.sum())])
+        slots.append(_Slot(quarters, pitches[at]))
+        half_sec = quarters / 2 * 60 / tempo
+        if quarters >= 1 and half_sec >= _MIN_SLUR_SEC and rng.random() < _SLUR_RATE:
+            to = at + int(rng.choice((-2, -1, 1, 2)))
+            if 0 <= to < len(pitches):
+                slots[-1].quarters = quarters / 2
+                slots.append(_Slot(quarters / 2, pitches[to], slur=True))
+                at = to if left else at
+    return slots
+
+
+def _varied(slots: list[_Slot], pitches: list[int], rng: np.random.Generator) -> list[_Slot]:
+    """Repeat a phrase with an occasional neighbouring note in its inside."""
+    varied = [_Slot(slot.quarters, slot.midi, slot.slur) for slot in slots]
+    for slot in varied[1:-1]:
+        if slot.midi in pitches and not slot.slur and rng.random() < 0.2:
+            index = pitches.index(slot.midi) + int(rng.choice((-1, 1)))
+            slot.midi = pitches[int(np.clip(index, 0, len(pitches) - 1))]
+    return varied
+
+
+def _with_words(
+    slots: list[_Slot], tempo: int, words: WordChooser, rng: np.random.Generator
+) -> SungPhrase:
+    """Put words under a phrase, and rests before and after it."""
+    chosen = words.fill(sum(s.midi > 0 and not s.slur for s in slots), rng)
+    syllables = iter([syllable for word in chosen for syllable in word.toneless])
+    quarter_sec = 60 / tempo
+    notes: list[Note] = []
+    at = 0.0
+
+    def rest(quarters: float, phone: str) -> None:
+        nonlocal at
+        end = at + quarters
+        notes.append(Note(at * quarter_sec, end * quarter_sec, 0, "", (phone,)))
+        at = end
+
+    if rng.random() < 0.8:
+        rest(0.5 if quarter_sec > 0.6 else 1.0, BREATH if rng.random() < 0.4 else SILENCE)
+    phones: tuple[str, ...] = ()
+    for slot in slots:
+        if not slot.midi:
+            rest(slot.quarters, BREATH)
+            continue
+        lyric = SLUR_LYRIC if slot.slur else next(syllables)
+        phones = phones[-1:] if slot.slur else syllable_to_phones(lyric)
+        end = at + slot.quarters
+        span = (at * quarter_sec, end * quarter_sec)
+        notes.append(Note(*span, slot.midi, lyric, phones, slot.slur))
+        at = end
+    if rng.random() < 0.8:
+        rest(0.5 if quarter_sec > 0.6 else 1.0, SILENCE)
+    score = MusicScore(tuple(notes), tempo=float(tempo), language="zh")
+    return SungPhrase(score, "".join(word.hanzi for word in chosen))

@@ -1,0 +1,224 @@
+"""A take: how a singer performs a score this time.
+
+The score does not settle it. Drawn per take: when vowels begin around the beat, how long
+consonants are and how far they lead, vibrato, loudness, voice quality, small pitch deviations.
+What is drawn is kept, so labels and F0 are exact.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.corpora.mini.voice import FRAME_SEC
+from espnet2_ext.score.music_score import MusicScore, Phone
+
+_GLIDE_SEC = 0.04
+_VIBRATO_MIN_SEC = 0.4
+_MIN_FINAL_SEC = 0.07
+_MIN_INITIAL_SEC = 0.03
+_MIN_REST_SEC = 0.04
+_A4_MIDI, _A4_HZ = 69, 440.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """A sung syllable of a take: its times (s), and the index of its first note in the score."""
+
+    syllable: str
+    note: int
+    start_sec: float
+    onset_sec: float
+    end_sec: float
+    gain_db: float
+
+
+@dataclass(frozen=True)
+class Take:
+    """A performance: labels, pitch and colour.
+
+    Args:
+        score: The score with the performed phones.
+        groups: Sung syllables in order.
+        breaths: (start_sec, end_sec, gain_db) of every AP.
+        f0_hz: Pitch at k * FRAME_SEC (K,), as if voiced throughout.
+        gain_db: Loudness contour (K,).
+        tilt_db: Spectral tilt, dB per octave above 1 kHz.
+        breathiness: Exponent on the voice's aperiodicity.
+        level_db: Loudness of the take.
+    """
+
+    score: MusicScore
+    groups: tuple[Group, ...]
+    breaths: tuple[tuple[float, float, float], ...]
+    f0_hz: np.ndarray
+    gain_db: np.ndarray
+    tilt_db: float
+    breathiness: float
+    level_db: float
+
+
+def perform(
+    score: MusicScore,
+    singer: Singer,
+    initial_sec: Mapping[str, float],
+    rng: np.random.Generator,
+) -> Take:
+    """Draw a take of `score`.
+
+    Args:
+        score: Nominal notes with their phones.
+        singer: Gives the habits that the take varies.
+        initial_sec: Natural length of each syllable's initial (s); 0 where it has none.
+        rng: Draws everything that the score leaves open.
+    """
+    total = score.notes[-1].end_sec
+    onsets, starts = _onsets(score, initial_sec, rng)
+    phones, groups, breaths = _label(score, starts, onsets, total, rng)
+    n_frames = int(np.floor(total / FRAME_SEC + 1e-6)) + 1
+    times = np.arange(n_frames) * FRAME_SEC
+    loudness = _loudness(groups, times, rng)
+    performed = MusicScore(score.notes, tuple(phones), score.tempo, score.language)
+    return Take(
+        score=performed,
+        groups=tuple(groups),
+        breaths=tuple(breaths),
+        f0_hz=_pitch(score, onsets, singer, times, rng),
+        gain_db=loudness,
+        tilt_db=singer.tilt_db + float(np.clip(rng.normal(0, 0.7), -1.5, 1.5)),
+        breathiness=singer.breathiness * float(np.exp(np.clip(rng.normal(0, 0.15), -0.3, 0.3))),
+        level_db=float(np.clip(rng.normal(0, 1.2), -2.5, 2.5)),
+    )
+
+
+def _onsets(
+    score: MusicScore, initial_sec: Mapping[str, float], rng: np.random.Generator
+) -> tuple[list[float], list[float]]:
+    """Draw per note when its final (or rest) begins, and when its first phone begins."""
+    lead = rng.uniform(0.7, 1.0)  # share of the initial before the beat
+    lag = np.clip(rng.normal(0, 0.006), -0.012, 0.012)  # this take drags or hurries
+    rate = float(np.exp(np.clip(rng.normal(0, 0.1), -0.2, 0.2)))
+    onsets: list[float] = []
+    starts: list[float] = []
+    for index, note in enumerate(score.notes):
+        deviation = lag + float(np.clip(rng.normal(0, 0.012), -0.03, 0.03))
+        wobble = float(np.exp(np.clip(rng.normal(0, 0.12), -0.25, 0.25)))
+        if index == 0:
+            natural = initial_sec.get(note.lyric, 0.0) * rate * wobble if not note.is_rest else 0
+            limit = 0.45 * (note.end_sec - note.start_sec)
+            starts.append(0.0)
+            onsets.append(min(natural, limit))
+            continue
+        previous = score.notes[index - 1]
+        if note.is_rest:  # the voice stops a little before or after the written rest
+            at = note.start_sec + deviation - 0.01
+            at = max(at, onsets[-1] + _MIN_FINAL_SEC)
+            starts.append(at)
+            onsets.append(at)
+            continue
+        natural = 0.0 if note.slur else initial_sec[note.lyric] * rate * wobble
+        onset = note.start_sec + deviation + (1 - lead) * natural
+        onset = min(onset, note.end_sec - _MIN_FINAL_SEC)
+        room = _MIN_REST_SEC if previous.is_rest else _MIN_FINAL_SEC
+        room = max(room, 0.45 * (onset - onsets[-1]))
+        length = min(natural, max(onset - onsets[-1] - room, _MIN_INITIAL_SEC if natural else 0))
+        onsets.append(onset)
+        starts.append(onset - length)
+    return onsets, starts
+
+
+def _label(
+    score: MusicScore,
+    starts: list[float],
+    onsets: list[float],
+    total: float,
+    rng: np.random.Generator,
+) -> tuple[list[Phone], list[Group], list[tuple[float, float, float]]]:
+    phones: list[Phone] = []
+    groups: list[Group] = []
+    breaths: list[tuple[float, float, float]] = []
+    ends = [*starts[1:], total]
+    for index, note in enumerate(score.notes):
+        start, onset, end = starts[index], onsets[index], ends[index]
+        if len(note.phones) == 2:
+            phones.append(Phone(start, onset, note.phones[0], index))
+        else:
+            onset = start
+        phones.append(Phone(onset, end, note.phones[-1], index))
+        if note.is_rest:
+            if note.phones[0] == "AP":
+                breaths.append((start, end, float(rng.uniform(-8, 0))))
+        elif note.slur:
+            last = groups.pop()
+            groups.append(
+                Group(last.syllable, last.note, last.start_sec, last.onset_sec, end, last.gain_db)
+            )
+        else:
+            gain = float(np.clip(rng.normal(0, 0.8), -2, 2))
+            groups.append(Group(note.lyric, index, start, onset, end, gain))
+    return phones, groups, breaths
+
+
+def _pitch(
+    score: MusicScore,
+    onsets: list[float],
+    singer: Singer,
+    times: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """F0 (K,) Hz: notes joined by glides, with vibrato on long notes and slight drift."""
+    sung = [i for i, note in enumerate(score.notes) if not note.is_rest]
+    rate = singer.vibrato_hz * float(np.exp(np.clip(rng.normal(0, 0.05), -0.1, 0.1)))
+    depth = singer.vibrato_cents * float(np.exp(np.clip(rng.normal(0, 0.2), -0.4, 0.25)))
+    tuning = float(np.clip(rng.normal(0, 4), -8, 8))
+    midi = np.zeros(len(times))
+    level = 0.0  # of the note before
+    vibrato = np.zeros(len(times))
+    for order, index in enumerate(sung):
+        note, at = score.notes[index], onsets[index]
+        cents = tuning + float(np.clip(rng.normal(0, 6), -12, 12))
+        target = note.midi + cents / 100
+        following = sung[order + 1] if order + 1 < len(sung) else None
+        end = times[-1] if following is None else onsets[following]
+        after_rest = index == 0 or score.notes[index - 1].is_rest
+        if order == 0:
+            midi[:] = target
+        else:
+            glide = _GLIDE_SEC * float(rng.uniform(0.8, 1.4))
+            step = np.clip((times - at) / glide + 0.5, 0, 1)
+            step = step * step * (3 - 2 * step)
+            midi += (target - level) * step
+        if after_rest and rng.random() < 0.35:  # scoop into a phrase from below
+            scoop = float(rng.uniform(0.4, 1.2))
+            midi -= scoop * np.where(times >= at, np.exp(-(times - at) / 0.03), 0.0) * (times < end)
+        level = target
+        last = note.end_sec if following is None else min(note.end_sec, end)
+        if last - at > _VIBRATO_MIN_SEC and rng.random() < 0.9:
+            phase = 2 * np.pi * rate * float(rng.uniform(0.95, 1.05)) * (times - at)
+            rise = np.clip((times - at - 0.18) / 0.2, 0, 1) * np.clip((last - times) / 0.06, 0, 1)
+            vibrato += depth * float(rng.uniform(0.7, 1.1)) * rise * np.sin(phase)
+    drift = _smooth_noise(len(times), 0.12, rng) * 4
+    midi += (np.clip(vibrato, -45, 45) + np.clip(drift, -8, 8)) / 100
+    return _A4_HZ * 2 ** ((midi - _A4_MIDI) / 12)
+
+
+def _loudness(groups: list[Group], times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Gain (K,) dB: an arc over the phrase, an accent per syllable, and slow wander."""
+    peak = float(rng.uniform(0.3, 0.75)) * times[-1]
+    arc = float(rng.uniform(1.0, 4.0))
+    gain = -arc * ((times - peak) / max(peak, times[-1] - peak)) ** 2
+    gain += 0.7 * _smooth_noise(len(times), 0.25, rng)
+    for group in groups:
+        inside = (times >= group.start_sec) & (times < group.end_sec)
+        gain[inside] += group.gain_db
+    kernel = np.hanning(11)
+    return np.convolve(np.pad(gain, 5, mode="edge"), kernel / kernel.sum(), "valid")
+
+
+def _smooth_noise(n: int, scale_sec: float, rng: np.random.Generator) -> np.ndarray:
+    """Noise (n,) of unit variance with a correlation time of about `scale_sec`."""
+    width = max(3, round(scale_sec / FRAME_SEC))
+    kernel = np.hanning(2 * width + 1)
+    noise = np.convolve(rng.normal(size=n + 2 * width), kernel, "valid")
+    return noise / np.sqrt((kernel**2).sum())

@@ -1,0 +1,205 @@
+"""A singer's syllables as WORLD features, cut from espeak-ng's speech.
+
+Every syllable is synthesised once per singer in tone 1, analysed with WORLD at 5 ms, cut at
+espeak's own phoneme positions, warped to the singer's formants and levelled. F0 is thrown away:
+the performance brings its own.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_ext.corpora.mini.espeak import Espeak, Speech
+from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.files import atomic_path
+from espnet2_ext.score.phones import syllable_to_phones
+
+FRAME_SEC = 0.005
+PINYIN_VOICE = "cmn-latn-pinyin"
+_SYLLABLE_RATE = 115  # words per minute: slow, so that vowels reach their targets
+_CLOSURE_SEC = 0.045  # silence kept before a stop's burst
+_LEADING_SILENCE_SEC = 0.03  # espeak leaves this much before a stop, less before other phones
+_TRANSITION_FRAMES = 8  # after the final's start, not to be stretched
+_TAIL_FRAMES = 14  # of an open final, not to be stretched
+_DECAY_NEPERS = 3.2  # in power; what is softer than this at the end is the decay, cut off
+_MAX_VOICED_APERIODICITY = 0.9
+_NASALS = ("n", "N")
+VOICED_INITIALS = ("m", "n", "l", "r", "y", "w")
+_BAND_EDGE_HZ = 10000.0  # espeak speaks at 22.05 kHz; above this the envelope is extrapolated
+_FLOOR = 1e-14
+# espeak-ng's pinyin voice falls back to English for these: their final is cut from "yong".
+SPLICED = {"xiong": ("xi", "yong"), "qiong": ("qi", "yong"), "jiong": ("ji", "yong")}
+_REFERENCE_LEVEL = -5.0  # natural log of a vowel's mean power spectrum after levelling
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A syllable of a voice.
+
+    Args:
+        log_sp: Natural log of WORLD's power spectral envelope (T, bins) float32.
+        ap: WORLD's aperiodicity (T, bins) float32 in [0, 1].
+        voiced: (T,) bool.
+        onset: First frame of the final; 0 where there is no initial.
+        nucleus: First frame that a long note may stretch, after glides into the vowel.
+        coda: First frame of what closes the final (nasal, or a fixed tail).
+        end: One past the last frame of the final that carries energy.
+    """
+
+    log_sp: np.ndarray
+    ap: np.ndarray
+    voiced: np.ndarray
+    onset: int
+    nucleus: int
+    coda: int
+    end: int
+
+    @property
+    def initial_sec(self) -> float:
+        return self.onset * FRAME_SEC
+
+
+def say(espeak: Espeak, text: str, voice: str, rate: int, span: int = 50) -> Speech:
+    """Speak pinyin; raises `ValueError` where espeak-ng falls back to English."""
+    speech = espeak.say(text, voice, rate, span=span)
+    if any(name.startswith("(") for _, name in speech.events):
+        raise ValueError(f"espeak-ng does not read {text!r} as pinyin")
+    return speech
+
+
+def to_rate(wav: np.ndarray, fs_from: int, fs_to: int) -> np.ndarray:
+    """Resample (N,) by a polyphase filter."""
+    from scipy.signal import resample_poly
+
+    if fs_from == fs_to:
+        return wav
+    divisor = int(np.gcd(fs_from, fs_to))
+    return resample_poly(wav, fs_to // divisor, fs_from // divisor)
+
+
+def analyse(wav: np.ndarray, fs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """WORLD analysis: f0 (T,) Hz, power envelope (T, bins), aperiodicity (T, bins)."""
+    import pyworld
+
+    wav = np.ascontiguousarray(wav, np.float64)
+    f0, times = pyworld.dio(wav, fs, f0_floor=60, f0_ceil=450, frame_period=FRAME_SEC * 1000)
+    f0 = pyworld.stonemask(wav, f0, times, fs)
+    sp = pyworld.cheaptrick(wav, f0, times, fs)
+    ap = pyworld.d4c(wav, f0, times, fs)
+    return f0, sp, ap
+
+
+def warp_bins(log_sp: np.ndarray, warp: float, fs: int) -> np.ndarray:
+    """Move formants by `warp` along frequency, (T, bins); fills the band espeak does not have."""
+    bins = log_sp.shape[1]
+    edge = min(_BAND_EDGE_HZ / fs * 2, 1.0) * (bins - 1)
+    position = np.minimum(np.arange(bins) / warp, edge)
+    low = np.minimum(position.astype(int), bins - 2)
+    share = (position - low).astype(log_sp.dtype)
+    return log_sp[:, low] * (1 - share) + log_sp[:, low + 1] * share
+
+
+class Voice:
+    """The units of one singer, by toneless syllable, and the spectrum of the singer's breath."""
+
+    def __init__(self, units: dict[str, Unit]) -> None:
+        self.units = units
+        breath = units["he"]
+        self.breath = breath.log_sp[: max(breath.onset - 2, 1)].mean(axis=0)
+        self.bins = breath.log_sp.shape[1]
+
+    @classmethod
+    def build(cls, singer: Singer, syllables: list[str], fs: int, espeak: Espeak) -> "Voice":
+        """Synthesise and analyse the singer's `syllables` ("he" is added for the breath)."""
+        wanted = dict.fromkeys([*syllables, "he"])
+        return cls({syllable: _unit(syllable, singer, fs, espeak) for syllable in wanted})
+
+    def save(self, path: Path) -> None:
+        """Write to npz, atomically."""
+        arrays = {}
+        for name, unit in self.units.items():
+            arrays[f"{name}.log_sp"] = unit.log_sp
+            arrays[f"{name}.ap"] = (unit.ap * 255).round().astype(np.uint8)
+            arrays[f"{name}.voiced"] = unit.voiced
+            arrays[f"{name}.marks"] = np.array([unit.onset, unit.nucleus, unit.coda, unit.end])
+        with atomic_path(path) as part:
+            np.savez(part, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> "Voice":
+        units = {}
+        with np.load(path) as arrays:
+            for name in dict.fromkeys(key.split(".")[0] for key in arrays.files):
+                units[name] = Unit(
+                    arrays[f"{name}.log_sp"],
+                    arrays[f"{name}.ap"].astype(np.float32) / 255,
+                    arrays[f"{name}.voiced"],
+                    *(int(mark) for mark in arrays[f"{name}.marks"]),
+                )
+        return cls(units)
+
+
+def _unit(syllable: str, singer: Singer, fs: int, espeak: Espeak) -> Unit:
+    voice = f"{PINYIN_VOICE}+{singer.variant}"
+    text = " ".join(f"{part}1" for part in SPLICED.get(syllable, (syllable,)))
+    speech = say(espeak, text, voice, _SYLLABLE_RATE, span=0)
+    named = [(sample, name) for sample, name in speech.events if not name.startswith("_")]
+    starts = [sample for sample, _ in named]
+    last = [sample for sample, name in speech.events if name.startswith("_|")][-1]
+    if syllable in SPLICED:  # x i | y ong: the final starts in the end of y
+        initial_end, final_start = starts[1], starts[3] - round(0.05 * speech.fs)
+        nucleus = starts[3]
+    else:
+        has_initial = len(syllable_to_phones(syllable)) == 2
+        initial_end = final_start = starts[1] if has_initial else starts[0]
+        after = [(sample, name) for sample, name in named if sample > final_start]
+        nucleus = after[0][0] if after and after[0][1] not in _NASALS else final_start
+    coda = starts[-1] if named[-1][1] in _NASALS else None
+
+    f0, sp, ap = analyse(to_rate(speech.wav, speech.fs, fs), fs)
+
+    def frame(sample: int) -> int:
+        return round(sample / speech.fs / FRAME_SEC)
+
+    first = frame(starts[0])
+    if starts[0] / speech.fs > _LEADING_SILENCE_SEC:
+        first = max(first - round(_CLOSURE_SEC / FRAME_SEC), 0)
+    skipped = frame(final_start) - frame(initial_end)
+    keep = np.r_[first : frame(initial_end), frame(final_start) : min(frame(last), len(f0))]
+    onset = frame(initial_end) - first
+    log_sp = np.log(sp[keep] + _FLOOR)
+    voiced = _voicing(f0[keep] > 0, onset, syllable)
+    ap = np.where(voiced[:, None], np.minimum(ap[keep], _MAX_VOICED_APERIODICITY), 1.0)
+
+    energy = np.log(np.exp(log_sp).mean(axis=1))
+    alive = np.flatnonzero(energy[onset:] > energy[onset:].max() - _DECAY_NEPERS)
+    end = onset + int(alive[-1]) + 1
+    nucleus_frame = frame(nucleus) - first - skipped + _TRANSITION_FRAMES
+    if coda is None:
+        coda_frame = end - min(_TAIL_FRAMES, (end - onset) // 3)
+    else:
+        coda_frame = min(frame(coda) - first - skipped, end - 4)
+    # Close vowels are softer than open ones; a singer evens most of that out.
+    gain = _REFERENCE_LEVEL - np.percentile(energy[onset:end], 75)
+    log_sp = warp_bins(log_sp + gain, singer.warp, fs)
+    return Unit(
+        log_sp.astype(np.float32),
+        ap.astype(np.float32),
+        voiced,
+        onset,
+        min(nucleus_frame, coda_frame - 2),
+        coda_frame,
+        end,
+    )
+
+
+def _voicing(raw: np.ndarray, onset: int, syllable: str) -> np.ndarray:
+    """Finals are voiced throughout; voiced initials too; others are not until the onset."""
+    voiced = np.ones(len(raw), bool)
+    phones = syllable_to_phones(syllable)
+    if len(phones) == 2 and phones[0] not in VOICED_INITIALS:
+        # WORLD hears the voice a few frames after a burst: believe it within 30 ms.
+        late = np.flatnonzero(raw[onset : onset + 6])
+        voiced[: onset + (int(late[0]) if len(late) else 0)] = False
+    return voiced
