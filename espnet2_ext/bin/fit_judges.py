@@ -46,9 +46,11 @@ def get_parser() -> argparse.ArgumentParser:
         "--centroid_dirs", nargs="*", default=[],
         help="real recordings of singers that are not in the training data",
     )  # fmt: skip
-    parser.add_argument("--true_f0", help="kaldi scp of known F0 (Hz) of --true_f0_data")
-    parser.add_argument("--true_f0_data", help="data directory that the known F0 belongs to")
-    parser.add_argument("--true_f0_period", type=float, default=0.005, help="seconds")
+    parser.add_argument(
+        "--qualify_dir",
+        help="data directory with true_f0.scp (Hz), where the F0 extractor has to qualify",
+    )
+    parser.add_argument("--true_f0_period", type=float, default=0.01, help="seconds")
     parser.add_argument(
         "--compare_f0", nargs="*", default=[], help="other extractors to measure beside the chosen"
     )
@@ -92,21 +94,16 @@ def main(argv: list[str] | None = None) -> None:
         done.add("centroids", centroid_key)
 
     names = dict.fromkeys([config.f0_extractor, *args.compare_f0])
-    quality_key = _digest(key, centroid_key, args.dev_dir, args.true_f0, list(names),
-                          config.dev_utts, config.qualify_utts)  # fmt: skip
+    quality_key = _digest(
+        key, centroid_key, args.dev_dir, args.qualify_dir, list(names), config.dev_utts,
+        config.qualify_utts,
+    )  # fmt: skip
     if not done.has("quality", quality_key):
         quality = _measure_dev(args, config, recognizer, embedder, out_dir)
-        if args.true_f0:
-            quality["f0"] = {
-                name: qualify(
-                    name,
-                    known_f0(args.true_f0_data or args.dev_dir, args.true_f0,
-                             args.true_f0_period, config.qualify_utts),
-                ).asdict()
-                for name in names
-            }  # fmt: skip
+        if args.qualify_dir:
+            quality["f0"] = {name: _qualify(name, args, config) for name in names}
         else:
-            logging.warning("no --true_f0: %s judges unexamined", config.f0_extractor)
+            logging.warning("no --qualify_dir: %s judges unexamined", config.f0_extractor)
         write_json(out_dir / QUALITY, quality)
         done.add("quality", quality_key)
     quality = read_json(out_dir / QUALITY)
@@ -135,6 +132,11 @@ def _measure_dev(args, config, recognizer, embedder, out_dir) -> dict:
         "dev_singer_sim": float(np.mean([v.cosine for v in voices])),
         "dev_other_sim": float(np.mean([v.cosine - v.margin for v in voices])),
     }
+
+
+def _qualify(name: str, args: argparse.Namespace, config: ScoringConfig) -> dict:
+    recordings = known_f0(args.qualify_dir, args.true_f0_period, config.qualify_utts)
+    return qualify(name, recordings).asdict()
 
 
 class _Done:

@@ -62,13 +62,15 @@ def load_recordings(folder: str | Path, limit: int | None = None) -> dict[str, R
 
 
 def known_f0(
-    folder: str | Path, true_f0: str | Path, period_sec: float, limit: int | None
+    folder: str | Path, period_sec: float, limit: int | None
 ) -> Iterator[tuple[np.ndarray, int, np.ndarray, np.ndarray]]:
     """Recordings of a data directory whose F0 is known, as `judges.f0.qualify` takes them.
 
     Args:
-        true_f0: Kaldi scp of F0 vectors (Hz, 0 where unvoiced), a value every `period_sec` from 0.
+        folder: With ``true_f0.scp``: F0 vectors (Hz, 0 where unvoiced), a value every `period_sec`
+            from 0.
     """
+    true_f0 = Path(folder) / "true_f0.scp"
     wavs, truth = read_table(Path(folder) / "wav.scp"), read_scp(true_f0)
     utts = [utt for utt in wavs if utt in truth]
     if not utts:

@@ -228,13 +228,8 @@ def _frame_targets(recording: Recording, index: Mapping[str, int]) -> Tensor:
     return targets
 
 
-def shortest_frames(phones: Sequence[str]) -> int:
-    """Mel frames that CTC needs at least for `phones`: one each, and a blank between repeats."""
-    repeats = sum(a == b for a, b in pairwise(phones))
-    return int(2 * (len(phones) + repeats))
-
-
 def trainable(recording: Recording) -> bool:
-    """CTC has a path for this recording."""
+    """CTC has a path: a frame for each phone, and a blank between repeats."""
     frames = int(out_lengths(torch.tensor(len(recording.mel))))
-    return bool(recording.phones) and 2 * frames >= shortest_frames(recording.phones)
+    repeats = sum(a == b for a, b in pairwise(recording.phones))
+    return 0 < len(recording.phones) <= frames - repeats
