@@ -1,6 +1,7 @@
 """Fit the judges on real audio: what the recipe does before it scores anything."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -179,8 +180,10 @@ def phone_error_rate(recognizer: CtcPhoneRecognizer, recordings: Sequence[Record
 
 def _train(network, parameters, loss_of_batch, config, name: str) -> None:
     optimizer = torch.optim.AdamW(parameters, config.lr, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.lr, total_steps=config.steps, pct_start=config.warmup
+    warmup = max(1, round(config.warmup * config.steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / warmup, 0.5 + 0.5 * math.cos(math.pi * step / config.steps)),
     )
     network.train()
     started, running = time.monotonic(), 0.0
