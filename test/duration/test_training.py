@@ -1,0 +1,87 @@
+import random
+
+import pytest
+import torch
+
+from espnet2_ext.bin import duration_inference, duration_train
+from espnet2_ext.duration.net import DurationNet
+from espnet2_ext.score.espnet_format import Entry, read_scores, write_data_dir
+from espnet2_ext.score.music_score import MusicScore, Note, Phone
+
+INITIAL_SEC = {"w": 0.05, "sh": 0.12}
+
+
+def sing(n_notes, rng):
+    """Initials have their own lengths and lead the beat by all of it."""
+    notes = [Note(0, 0.5, 0, "", ("SP",))]
+    phones = []
+    end = 0.5
+    for index in range(1, n_notes):
+        start, end = end, end + rng.choice([0.3, 0.5])
+        initial = rng.choice(["w", "sh"])
+        notes.append(Note(start, end, 60, "", (initial, "a")))
+        before = start - INITIAL_SEC[initial]
+        phones.append((before, initial, index))
+        phones.append((start, "a", index))
+    starts = [(0.0, "SP", 0), *phones]
+    ends = [s for s, _, _ in starts[1:]] + [end]
+    performed = [Phone(s, e, p, n) for (s, p, n), e in zip(starts, ends, strict=True)]
+    return MusicScore(tuple(notes), tuple(performed))
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = random.Random(0)
+    for name, n in (("train", 16), ("dev", 4)):
+        entries = [Entry(f"u{i:02}", f"u{i}.wav", "anna", sing(8, rng)) for i in range(n)]
+        write_data_dir(tmp_path / name, entries, license_text="CC0")
+    return tmp_path
+
+
+def run(main, *argv):
+    with pytest.raises(SystemExit) as status:
+        main([str(a) for a in argv])
+    return status.value.code
+
+
+def test_train_then_infer(data, capsys):
+    config = data / "train.yaml"
+    config.write_text(
+        "model_conf: {channels: 32}\nbatch_type: unsorted\nbatch_size: 4\nmax_epoch: 6\n"
+        "optim: adam\noptim_conf: {lr: 0.01}\nuse_tensorboard: false\nuse_matplotlib: false\n"
+        "num_workers: 0\nkeep_nbest_models: 2\nbest_model_criterion: [[valid, loss, min]]\n"
+    )
+    sets = ("--train_dir", data / "train", "--valid_dir", data / "dev")
+    exp = data / "exp"
+    assert run(duration_train.main, "--config", config, *sets, "--output_dir", exp) == 0
+    out = data / "out"
+    model = ("--config", exp / "config.yaml", "--checkpoint", exp / "valid.loss.best.pth")
+    dirs = ("--data_dir", data / "dev", "--output_dir", out)
+    assert run(duration_inference.main, *model, *dirs) == 0
+    label, timed = read_scores(data / "dev"), read_scores(out)
+    assert (out / "LICENSE.txt").read_text() == "CC0"
+    errors = [
+        abs(a.start_sec - b.start_sec)
+        for utt in label
+        for a, b in zip(timed[utt].phones, label[utt].phones, strict=True)
+    ]
+    assert max(errors) < 0.03, "a rule this simple is learned"
+    assert run(duration_inference.main, *model, *dirs[:3], data / "dev") == 2
+    assert "the data directory itself" in capsys.readouterr().err
+
+
+def test_mistakes_end_in_one_line(data, capsys):
+    sets = ("--train_dir", data / "train", "--valid_dir", data / "none")
+    assert run(duration_train.main, *sets, "--output_dir", data / "exp") == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in lines if line.startswith("error:")]) == 1
+    assert "none/label" in lines[-1]
+
+
+def test_gradients_reach_every_parameter():
+    torch.manual_seed(0)
+    net = DurationNet(5, channels=8)
+    notes = torch.rand(2, 4, 6) + torch.tensor([1.0, 1, 60, 0, 0, 100])
+    net(notes, torch.tensor([4, 2])).square().mean().backward()
+    for name, parameter in net.named_parameters():
+        assert torch.isfinite(parameter.grad).all() and parameter.grad.abs().sum() > 0, name
