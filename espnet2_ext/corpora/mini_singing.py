@@ -175,6 +175,8 @@ def _claim(out: Path, config: CorpusConfig) -> bool:
                 f"a corpus made with another {', '.join(differ)}",
                 "the same options, or another --out",
             )
+        for part in out.rglob(".part-*"):  # of a run that was killed
+            part.unlink()
         return not (out / ".done").exists()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(out, "exists and is not a mini_singing corpus", "a new or empty directory")

@@ -16,6 +16,7 @@ from espnet2_ext.score.music_score import MusicScore, Phone
 
 _GLIDE_SEC = 0.04
 _VIBRATO_MIN_SEC = 0.4
+_INITIAL_RATE = 0.85  # sung initials against espeak's slow speech
 _MIN_FINAL_SEC = 0.07
 _MIN_INITIAL_SEC = 0.03
 _MIN_REST_SEC = 0.04
@@ -98,7 +99,7 @@ def _onsets(
     """Draw per note when its final (or rest) begins, and when its first phone begins."""
     lead = rng.uniform(0.7, 1.0)  # share of the initial before the beat
     lag = np.clip(rng.normal(0, 0.006), -0.012, 0.012)  # this take drags or hurries
-    rate = float(np.exp(np.clip(rng.normal(0, 0.1), -0.2, 0.2)))
+    rate = _INITIAL_RATE * float(np.exp(np.clip(rng.normal(0, 0.1), -0.2, 0.2)))
     onsets: list[float] = []
     starts: list[float] = []
     for index, note in enumerate(score.notes):
