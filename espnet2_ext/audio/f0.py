@@ -30,7 +30,7 @@ def extract_f0(
 ) -> np.ndarray:
     """Extract F0 with WORLD's DIO, refined by StoneMask, one value per hop.
 
-    Frame t is centred on sample ``t * hop_length``, as are the frames of `LogMel`.
+    Frame t is centred on the middle of its hop, as `LogMel` has it.
 
     Args:
         wav: Samples (N,) in [-1, 1].
@@ -65,7 +65,8 @@ def extract_f0(
             high_hz = midi_to_hz(sung.max() + RANGE_MARGIN_SEMITONES)
     if not n_frames:
         return np.zeros(0, dtype=np.float32)
-    samples = np.ascontiguousarray(wav, dtype=np.float64)
+    half = hop_length // 2  # WORLD centres its frames on multiples of the hop
+    samples = np.pad(wav.astype(np.float64), (0, half))[half:]
     f0, times = pyworld.dio(
         samples,
         fs,

@@ -11,10 +11,10 @@ FS, HOP = 24000, 240
 def sing(f0: np.ndarray) -> np.ndarray:
     """A buzz (harmonics falling by 1/k) at F0 (T,) Hz, silent where F0 is 0."""
     n = np.arange(len(f0) * HOP)
-    hz = np.interp(n / HOP, np.arange(len(f0)), f0)
+    hz = np.interp(n / HOP - 0.5, np.arange(len(f0)), f0)
     phase = 2 * np.pi * np.cumsum(hz) / FS
     wav = sum(np.cos(k * phase) / k for k in range(1, 16))
-    loud = np.interp(n / HOP, np.arange(len(f0)), (f0 > 0).astype(float))
+    loud = np.interp(n / HOP - 0.5, np.arange(len(f0)), (f0 > 0).astype(float))
     return (0.05 * wav * loud + 1e-4 * np.random.default_rng(0).standard_normal(len(n))).astype(
         np.float32
     )

@@ -1,0 +1,139 @@
+"""Training of vocoders with ESPnet's GAN trainer, or its plain one where nothing is adversarial."""
+
+import argparse
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+import torch
+from espnet2.tasks.abs_task import AbsTask, optim_classes
+from espnet2.train.class_choices import ClassChoices
+from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.train.gan_trainer import GANTrainer
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str2bool
+
+from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config
+from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
+from espnet2_ext.vocoder.crops import CropPreprocessor
+from espnet2_ext.vocoder.f0_predictor import F0Predictor
+from espnet2_ext.vocoder.hifigan import HiFiGANDiscriminator, HiFiGANVocoder
+from espnet2_ext.vocoder.model import VocoderModel
+from espnet2_ext.vocoder.source_filter import SourceFilterVocoder
+
+vocoder_choices = ClassChoices(
+    "vocoder",
+    classes={"source_filter": SourceFilterVocoder, "hifigan": HiFiGANVocoder},
+    type_check=AbsVocoder,
+    default="source_filter",
+)
+f0_predictor_choices = ClassChoices(
+    "f0_predictor", classes={"convnext": F0Predictor}, default=None, optional=True
+)
+discriminator_choices = ClassChoices(
+    "discriminator", classes={"hifigan": HiFiGANDiscriminator}, default=None, optional=True
+)
+
+
+class VocoderTrainer(GANTrainer):
+    """ESPnet's GAN trainer; without a discriminator, its plain trainer on the generator's turn."""
+
+    @classmethod
+    def train_one_epoch(cls, model: torch.nn.Module, *args: Any, **kwargs: Any) -> bool:
+        return _trainer_of(cls, model).train_one_epoch(model, *args, **kwargs)
+
+    @classmethod
+    def validate_one_epoch(cls, model: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
+        _trainer_of(cls, model).validate_one_epoch(model, *args, **kwargs)
+
+
+def _trainer_of(trainer: type[VocoderTrainer], model: torch.nn.Module) -> Any:
+    adversarial = getattr(model, "module", model).discriminator is not None
+    return super(VocoderTrainer if adversarial else GANTrainer, trainer)
+
+
+class VocoderTask(AbsTask):
+    """Streams: ``mel`` and ``f0`` (kaldi_ark, at the mel's hop) and ``wav`` (sound)."""
+
+    num_optimizers: int = 2
+    class_choices_list = [vocoder_choices, f0_predictor_choices, discriminator_choices]  # noqa: RUF012
+    trainer = VocoderTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        group = parser.add_argument_group(description="Task related")
+        group.add_argument(
+            "--mel_config",
+            default="conf/mel.yaml",
+            help="YAML of the mel configuration; its values are stored in the run's config.yaml",
+        )
+        group.add_argument(
+            "--crop_frames", type=int, default=64, help="mel frames of a training crop"
+        )
+        group.add_argument(
+            "--model_conf",
+            action=NestedDictAction,
+            default={},
+            help="keyword arguments of VocoderModel",
+        )
+        group.add_argument(
+            "--use_preprocessor", type=str2bool, default=True, help="crop (always needed)"
+        )
+        for choices in cls.class_choices_list:
+            choices.add_arguments(group)
+
+    @classmethod
+    def mel_config(cls, args: argparse.Namespace) -> MelConfig:
+        """The mel configuration, read from its file the first time and kept in `args`."""
+        if isinstance(args.mel_config, str):
+            args.mel_config = MelConfig.load(args.mel_config).asdict()
+        return parse_config(MelConfig, args.mel_config, "mel_config")
+
+    @classmethod
+    def build_collate_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict]]:
+        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
+
+    @classmethod
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> CropPreprocessor:
+        mel = cls.mel_config(args)
+        return CropPreprocessor(args.crop_frames, mel.hop_length, float(np.log(mel.floor)), train)
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        return ("mel",) if inference else ("mel", "wav")
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        return ("f0",)
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> VocoderModel:
+        mel = cls.mel_config(args)
+        built: dict[str, Any] = {}
+        for choices in cls.class_choices_list:
+            name, conf = getattr(args, choices.name), getattr(args, f"{choices.name}_conf")
+            chosen = choices.get_class(name)
+            takes_mel = choices is not discriminator_choices
+            try:
+                built[choices.name] = chosen and chosen(*([mel] if takes_mel else []), **conf)
+            except (TypeError, ValueError) as error:
+                raise UserError(f"{choices.name}_conf", str(error)) from None
+        try:
+            return VocoderModel(**built, **args.model_conf)
+        except TypeError as error:
+            raise UserError("model_conf", str(error)) from None
+
+    @classmethod
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: VocoderModel
+    ) -> list[torch.optim.Optimizer]:
+        optimizers = [optim_classes[args.optim](model.generator.parameters(), **args.optim_conf)]
+        if model.discriminator is not None:
+            optimizers.append(
+                optim_classes[args.optim2](model.discriminator.parameters(), **args.optim2_conf)
+            )
+        return optimizers

@@ -1,0 +1,163 @@
+"""Render a table of generated features to wav files, resumably."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from tqdm import tqdm
+
+from espnet2_ext.audio.wav import write_wav
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_scp, read_table, write_json, write_table
+from espnet2_ext.vocoder.inference import VocoderInference
+from espnet2_ext.vocoder.score_f0 import score_f0
+
+N_SCORE_FIELDS = 4
+MIDI_FIELD = 1
+COMMENT = "synthetic singing, made by espnet2-ext"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RenderInputs:
+    """Kaldi tables of features.
+
+    Args:
+        mel_scp: Natural-log mels (T, n_mels).
+        f0_scp: F0 in Hz (T,), 0 where unvoiced; needed by ``f0_source`` feats.
+        score_scp: Frame scores (F * 4,); needed by ``f0_source`` score.
+        f0_source: ``feats``, ``predictor`` (from the mel) or ``score`` (the written notes).
+    """
+
+    mel_scp: Path
+    f0_scp: Path | None = None
+    score_scp: Path | None = None
+    f0_source: str = "predictor"
+
+    def __post_init__(self) -> None:
+        for source, scp, option in (
+            ("feats", self.f0_scp, "--f0_scp"),
+            ("score", self.score_scp, "--score_scp"),
+        ):
+            if self.f0_source == source and scp is None:
+                raise UserError("--f0_source", source, f"{option} with it")
+
+
+class Renderer:
+    """Renders utterances into ``output_dir/wav``; what is there from the same input is kept.
+
+    Args:
+        model: The vocoder.
+        model_id: Text that changes with the vocoder (a hash of its checkpoint).
+        inputs: Tables of features.
+        output_dir: Gets ``wav/UTT.wav``, ``wav.scp`` and ``vocoder.json``.
+    """
+
+    def __init__(
+        self, model: VocoderInference, model_id: str, inputs: RenderInputs, output_dir: Path
+    ) -> None:
+        self.model, self.model_id, self.inputs = model, model_id, inputs
+        self.output_dir = output_dir
+        self.utts = list(read_table(inputs.mel_scp))
+        self.mels = read_scp(inputs.mel_scp)
+        self.f0s = None if inputs.f0_scp is None else read_scp(inputs.f0_scp)
+        self.scores = None if inputs.score_scp is None else read_scp(inputs.score_scp)
+
+    def run(self, shard: int = 1, num_shards: int = 1, batch_size: int = 8) -> None:
+        """Render every `num_shards`-th utterance, starting with number `shard` (from 1)."""
+        mine = self.utts[shard - 1 :: num_shards]
+        n_kept = 0
+        with tqdm(total=len(mine), desc="vocoder", mininterval=10) as bar:
+            for first in range(0, len(mine), batch_size):
+                batch = []
+                for utt in mine[first : first + batch_size]:
+                    mel, f0 = self._features(utt)
+                    digest = self._digest(mel, f0)
+                    if _comment(self._path(utt)) == digest:
+                        n_kept += 1
+                    else:
+                        batch.append((utt, mel, f0, digest))
+                self._render(batch)
+                bar.update(min(batch_size, len(mine) - first))
+        logger.info(f"{self.output_dir}: {len(mine)} utterances, {n_kept} were there already")
+
+    def merge(self) -> None:
+        """Write ``wav.scp`` and ``vocoder.json`` when every utterance has been rendered."""
+        missing = [utt for utt in self.utts if not self._path(utt).is_file()]
+        if missing:
+            raise UserError(self.output_dir, f"{missing[0]} not rendered", "all shards finished")
+        table = {utt: str(self._path(utt).resolve()) for utt in self.utts}
+        write_table(self.output_dir / "wav.scp", table)
+        write_json(
+            self.output_dir / "vocoder.json",
+            {"f0_source": self.inputs.f0_source if self.model.vocoder.uses_f0 else "mel"},
+        )
+
+    def _features(self, utt: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+        mel = torch.from_numpy(np.array(self._read(self.mels, utt, self.inputs.mel_scp)))
+        if mel.dim() != 2 or mel.size(1) != self.model.mel.n_mels:
+            expected = f"(T, {self.model.mel.n_mels})"
+            raise UserError(f"{self.inputs.mel_scp}: {utt}", f"{tuple(mel.shape)}", expected)
+        if not self.model.vocoder.uses_f0 or self.inputs.f0_source == "predictor":
+            return mel, None
+        f0 = (
+            self.model.predict_f0(mel).cpu()
+            if self.f0s is None
+            else torch.from_numpy(np.array(self._read(self.f0s, utt, self.inputs.f0_scp)))
+        )
+        if f0.shape != mel.shape[:1]:
+            found, expected = f"{tuple(f0.shape)}", f"({len(mel)},), as its mel"
+            raise UserError(f"{self.inputs.f0_scp}: {utt}", found, expected)
+        if self.inputs.f0_source == "score":
+            frames = np.array(self._read(self.scores, utt, self.inputs.score_scp))
+            midi = torch.from_numpy(frames.reshape(-1, N_SCORE_FIELDS)[:, MIDI_FIELD]).long()
+            mel_config = self.model.mel
+            try:
+                f0 = score_f0(midi, f0 > 0, mel_config.frames_per_token, mel_config.fps)
+            except ValueError as error:
+                raise UserError(f"{self.inputs.score_scp}: {utt}", str(error)) from None
+        return mel, f0
+
+    def _render(self, batch: list[tuple]) -> None:
+        wavs = self.model.generate([b[1] for b in batch], [b[2] for b in batch])
+        for (utt, _, _, digest), wav in zip(batch, wavs, strict=True):
+            write_wav(self._path(utt), wav.numpy(), self.model.mel.fs, digest)
+
+    def _digest(self, mel: torch.Tensor, f0: torch.Tensor | None) -> str:
+        content = hashlib.sha256(self.model_id.encode())
+        for array in (mel, f0):
+            content.update(b"none" if array is None else array.numpy().tobytes())
+        return f"{COMMENT}; input {content.hexdigest()[:16]}"
+
+    def _path(self, utt: str) -> Path:
+        if Path(utt).name != utt:
+            raise UserError(f"{self.inputs.mel_scp}: {utt}", "an id with a slash", "a file's name")
+        return self.output_dir / "wav" / f"{utt}.wav"
+
+    @staticmethod
+    def _read(table: Mapping[str, np.ndarray], utt: str, path: Path | None) -> np.ndarray:
+        try:
+            return table[utt]
+        except KeyError:
+            raise UserError(f"{path}", "no such utterance", utt) from None
+
+
+def file_id(path: str | Path) -> str:
+    """Hash of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _comment(path: Path) -> str | None:
+    """The comment of a wav file; None when there is no readable one."""
+    try:
+        with soundfile.SoundFile(path) as sound:
+            return sound.comment
+    except (soundfile.SoundFileError, OSError):
+        return None

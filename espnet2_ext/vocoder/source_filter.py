@@ -1,0 +1,180 @@
+"""A source-filter vocoder: pulses at F0 and noise, each through a filter that a network predicts.
+
+Unusual here: F0 is heard exactly as given; the filters are minimum-phase, as WORLD's are, so that
+only magnitudes are learned; and the network corrects an envelope read off the mel itself, which is
+why it sings after minutes on a CPU.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from espnet2_ext.audio.mel import LogMel, MelConfig
+from espnet2_ext.vocoder.abs_vocoder import AbsVocoder, normalise_mel
+from espnet2_ext.vocoder.convnext import ConvNeXt
+from espnet2_ext.vocoder.source import PulseTrain, fill_unvoiced, position_noise
+
+LOG_GAIN_RANGE = (-16.0, 8.0)
+"""Natural log of a filter's gain is kept inside, so that no input makes it overflow."""
+
+LOG_F0_CENTRE = math.log(220.0)
+
+
+@dataclass
+class Parts:
+    """What `SourceFilterVocoder` heard in its input: (B, N) samples each, adding up to the wave."""
+
+    harmonic: Tensor
+    noise: Tensor
+
+
+class SourceFilterVocoder(AbsVocoder):
+    """See the module's docstring.
+
+    Args:
+        mel: Configuration of the input.
+        dim: Channels of the network.
+        n_layers: ConvNeXt blocks.
+        kernel_size: Of the convolutions over frames.
+        expansion: Width of the pointwise networks over `dim`.
+        filter_size: Length of the filters in samples; their response is given at
+            ``filter_size / 2 + 1`` frequencies.
+    """
+
+    uses_f0 = True
+    exact_padding = True
+
+    def __init__(
+        self,
+        mel: MelConfig,
+        dim: int = 192,
+        n_layers: int = 5,
+        kernel_size: int = 7,
+        expansion: int = 2,
+        filter_size: int = 512,
+    ) -> None:
+        super().__init__(mel)
+        self.filter_size = filter_size
+        self.n_bins = filter_size // 2 + 1
+        # a windowed segment of two hops, convolved with a filter, fits without wrapping around
+        self.fft_size = 1 << (2 * mel.hop_length + filter_size - 1).bit_length()
+        self.pulses = PulseTrain(mel.fs, mel.hop_length)
+        self.network = ConvNeXt(
+            mel.n_mels + 2, 2 * self.n_bins, dim, n_layers, kernel_size, expansion
+        )
+        nn.init.zeros_(self.network.output.weight)
+        nn.init.zeros_(self.network.output.bias)
+        self.context_frames = self.network.context_frames + 1
+        self.register_buffer("to_bins", _mel_to_bins(mel, self.n_bins), persistent=False)
+        self.register_buffer("band_level", LogMel(mel).basis.sum(1).log(), persistent=False)
+        ramp = (torch.arange(mel.hop_length) + 0.5) / mel.hop_length
+        window = torch.cat([ramp, ramp.flip(0)])  # neighbouring segments add up to one
+        self.register_buffer("window", window, persistent=False)
+        fold = torch.zeros(filter_size)
+        fold[0] = fold[filter_size // 2] = 1
+        fold[1 : filter_size // 2] = 2
+        self.register_buffer("fold", fold, persistent=False)
+        # levels in an STFT bin: of white noise of unit variance, and of one harmonic times its Hz
+        # (a Hann window's main lobe is two bins wide and half its length high)
+        self.noise_level = math.log(math.sqrt(mel.win_length * 3 / 8))
+        self.harmonic_level = math.log(mel.win_length / 2 * mel.fs / mel.n_fft)
+
+    def plan(self, f0: Tensor) -> Tensor:
+        return self.pulses.start(fill_unvoiced(f0))
+
+    def forward(
+        self,
+        mel: Tensor,
+        f0: Tensor,
+        mask: Tensor | None = None,
+        start: Tensor | None = None,
+        start_frame: int | None = None,
+    ) -> Tensor:
+        parts = self.parts(mel, f0, mask, start, start_frame)
+        return parts.harmonic + parts.noise
+
+    def parts(
+        self,
+        mel: Tensor,
+        f0: Tensor,
+        mask: Tensor | None = None,
+        start: Tensor | None = None,
+        start_frame: int | None = None,
+    ) -> Parts:
+        """As `forward`, the harmonic and the noisy part apart."""
+        B, T, _ = mel.size()
+        N = T * self.mel.hop_length
+        filled = fill_unvoiced(f0)
+        log_gain = self.log_gains(mel, f0, filled, mask)
+        voiced = (f0 > 0).float()
+        if start_frame is None:
+            noise = torch.randn(B, N, device=mel.device)
+        else:
+            first = start_frame * self.mel.hop_length
+            noise = position_noise(torch.arange(first, first + N, device=mel.device)).expand(B, N)
+        pulses = self.pulses(filled, start)
+        return Parts(
+            self._filter(pulses, log_gain[:, :, 0], voiced), self._filter(noise, log_gain[:, :, 1])
+        )
+
+    def log_gains(self, mel: Tensor, f0: Tensor, filled: Tensor, mask: Tensor | None) -> Tensor:
+        """Natural-log gains (B, T, 2, n_bins) of the pulses' and of the noise's filter."""
+        hz = filled.clamp_min(20.0)
+        log_f0 = (hz.log() - LOG_F0_CENTRE).unsqueeze(-1)
+        voiced = (f0 > 0).float().unsqueeze(-1)
+        features = torch.cat([normalise_mel(mel), log_f0 * voiced, voiced], -1)
+        envelope = (mel - self.band_level) @ self.to_bins
+        harmonic = envelope + (hz.log() - self.harmonic_level).unsqueeze(-1)
+        noise = envelope - self.noise_level
+        correction = self.network(features, mask).unflatten(-1, (2, self.n_bins))
+        return (torch.stack([harmonic, noise], 2) + correction).clamp(*LOG_GAIN_RANGE)
+
+    def _filter(self, source: Tensor, log_gain: Tensor, level: Tensor | None = None) -> Tensor:
+        """Filter (B, N) samples by gains (B, T, n_bins), cross-faded from frame to frame.
+
+        Args:
+            source: Excitation.
+            log_gain: Natural-log magnitude of each frame's response.
+            level: Linear gain of each frame (B, T), where there is one.
+        """
+        T = log_gain.size(1)
+        H = self.mel.hop_length
+        cepstrum = torch.fft.irfft(log_gain, self.filter_size)
+        response = torch.fft.rfft(cepstrum * self.fold, self.fft_size).exp()  # minimum phase
+        if level is not None:
+            response = response * level.unsqueeze(-1)
+        # the first and last frame also cover the outer half hop: one more segment on each side
+        response = torch.cat([response[:, :1], response, response[:, -1:]], 1)
+        half = H // 2
+        padded = nn.functional.pad(source, (half + H, 2 * H - half))
+        segments = padded.unfold(1, 2 * H, H)[:, : T + 2] * self.window
+        filtered = torch.fft.irfft(torch.fft.rfft(segments, self.fft_size) * response)
+        return _overlap_add(filtered, H)[:, half + H : half + H + T * H]
+
+
+def _overlap_add(segments: Tensor, hop_length: int) -> Tensor:
+    """Add (B, S, L) segments at multiples of the hop: (B, (S - 1) * hop_length + L)."""
+    B, S, L = segments.size()
+    length = (S - 1) * hop_length + L
+    return nn.functional.fold(
+        segments.transpose(1, 2), (1, length), (1, L), stride=(1, hop_length)
+    ).view(B, length)
+
+
+def _mel_to_bins(mel: MelConfig, n_bins: int) -> Tensor:
+    """Linear interpolation (n_mels, n_bins) from the bands' centres to equally spaced Hz."""
+    import librosa
+
+    centres = torch.from_numpy(
+        librosa.mel_frequencies(mel.n_mels + 2, fmin=mel.fmin, fmax=mel.fmax)[1:-1]
+    ).float()
+    hz = torch.linspace(0, mel.fs / 2, n_bins).clamp(centres[0], centres[-1])
+    upper = torch.searchsorted(centres, hz).clamp(1, mel.n_mels - 1)
+    share = (hz - centres[upper - 1]) / (centres[upper] - centres[upper - 1])
+    matrix = torch.zeros(mel.n_mels, n_bins)
+    bins = torch.arange(n_bins)
+    matrix[upper - 1, bins] = 1 - share
+    matrix[upper, bins] += share
+    return matrix

@@ -1,0 +1,109 @@
+"""Both vocoders train through the command line, and what they wrote renders to wav files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from espnet2_ext.audio.mel import LogMel, MelConfig
+from espnet2_ext.files import ArkWriter, read_table, write_table
+
+ROOT = Path(__file__).parents[2]
+CONF = ROOT / "egs2/mini_singing/speechlm1/conf"
+MEL = MelConfig()
+N_UTTS = 4
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+
+    folder = tmp_path_factory.mktemp("tokens")
+    rng = np.random.default_rng(0)
+    wavs = {}
+    with ArkWriter(folder, "mel") as mels, ArkWriter(folder, "f0") as f0s:
+        for number in range(N_UTTS):
+            n_frames = 30 + 2 * number
+            wav = 0.1 * np.sin(np.arange(n_frames * MEL.hop_length) * 0.06)
+            wav += 0.01 * rng.standard_normal(len(wav))
+            path = folder / f"utt{number}.wav"
+            soundfile.write(path, wav, MEL.fs)
+            wavs[f"utt{number}"] = str(path)
+            mel = LogMel(MEL)(torch.from_numpy(wav).float().unsqueeze(0))[0]
+            mels[f"utt{number}"] = mel.numpy()
+            f0s[f"utt{number}"] = np.full(n_frames, 229.0)
+    write_table(folder / "wav.scp", wavs)
+    return folder
+
+
+def run(*args: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, args)], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("name", ["train_vocoder_debug", "train_vocoder_hifigan_debug"])
+def test_train_then_render(name: str, data: Path, tmp_path: Path) -> None:
+    streams = []
+    for split in ("train", "valid"):
+        for stream in ("mel.scp,mel,kaldi_ark", "f0.scp,f0,kaldi_ark", "wav.scp,wav,sound"):
+            streams += [f"--{split}_data_path_and_name_and_type", f"{data}/{stream}"]
+        streams += [f"--{split}_shape_file", f"{data}/wav.scp"]
+    trained = run(
+        "espnet2_ext.bin.vocoder_train", "--config", CONF / f"{name}.yaml",
+        "--mel_config", ROOT / "conf/mel.yaml", "--ngpu", 0, "--output_dir", tmp_path / "exp",
+        *streams,
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr[-3000:]
+    stored = yaml.safe_load((tmp_path / "exp/config.yaml").read_text())
+    assert stored["mel_config"] == MEL.asdict()  # the run needs no other file
+
+    from espnet2_ext.bin import vocoder_inference
+
+    def render(*options: object) -> int:
+        arguments = ["--model_dir", tmp_path / "exp", "--mel_scp", data / "mel.scp"]
+        arguments += ["--output_dir", tmp_path / "out", *options]
+        with pytest.raises(SystemExit) as done:
+            vocoder_inference.main([str(a) for a in arguments])
+        return done.value.code
+
+    assert render("--shard", 1, "--num_shards", 2) == 0
+    assert render("--num_shards", 2, "--merge") == 2  # the second shard is missing
+    assert not (tmp_path / "out/wav.scp").exists()
+    assert render() == 0
+    table = read_table(tmp_path / "out/wav.scp")
+    assert list(table) == [f"utt{i}" for i in range(N_UTTS)]
+    for number, path in enumerate(table.values()):
+        info = soundfile.info(path)
+        assert (info.samplerate, info.subtype) == (MEL.fs, "PCM_16")
+        assert info.frames == (30 + 2 * number) * MEL.hop_length
+    before = Path(table["utt0"]).stat().st_mtime_ns
+    assert render() == 0
+    assert Path(table["utt0"]).stat().st_mtime_ns == before  # kept
+    if "hifigan" not in name:
+        assert render("--f0_scp", data / "f0.scp") == 0
+        assert Path(table["utt0"]).stat().st_mtime_ns != before  # from another F0
+        assert render("--f0_source", "score") == 2
+
+
+@pytest.mark.parametrize(
+    "config", sorted(CONF.glob("**/*vocoder*.yaml")), ids=lambda path: path.stem
+)
+def test_every_shipped_config_builds(config: Path) -> None:
+    import torch
+
+    from espnet2_ext.tasks.vocoder import VocoderTask
+
+    mel = ROOT / "conf/mel.yaml"
+    if "paper" in config.stem:
+        mel = config.with_name("paper_mel.yaml")
+    options = ["--config", str(config), "--mel_config", str(mel), "--output_dir", "unused"]
+    args = VocoderTask.get_parser().parse_args(options)
+    with torch.device("meta" if args.vocoder == "hifigan" else "cpu"):  # no memory for large ones
+        model = VocoderTask.build_model(args)
+    assert model.vocoder.mel == MelConfig.load(mel)
+    assert len(VocoderTask.build_optimizers(args, model)) == 1 + (args.discriminator is not None)
