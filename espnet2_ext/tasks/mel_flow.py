@@ -9,7 +9,6 @@ import torch
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
-from espnet2.train.trainer import Trainer
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
@@ -18,6 +17,7 @@ from espnet2_ext.flow.dataset import FlowPreprocessor
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
 from espnet2_ext.registry import register
+from espnet2_ext.train.epoch_seed import EpochSeededTrainer
 
 velocity_choices = ClassChoices(
     "velocity", classes=VELOCITIES, type_check=torch.nn.Module, default="convnext"
@@ -25,7 +25,7 @@ velocity_choices = ClassChoices(
 
 
 class MelFlowTask(AbsTask):
-    """Trains `MelFlow` with ESPnet's plain trainer.
+    """Trains `MelFlow` with ESPnet's plain trainer, seeded anew each epoch.
 
     Data streams, all kaldi_ark: ``codec_ssl``, ``mel``; ``score_frames`` (Flow2), ``f0``
     (predict_f0), ``prompt``, ``sampled`` (LM-sampled tokens) as the configuration needs them.
@@ -33,7 +33,7 @@ class MelFlowTask(AbsTask):
 
     num_optimizers = 1
     class_choices_list: ClassVar[list] = [velocity_choices]
-    trainer = Trainer
+    trainer = EpochSeededTrainer
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -92,4 +92,5 @@ class MelFlowTask(AbsTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> MelFlow:
         """Build from parsed options; a new model notes its geometry there, for config.yaml."""
+        cls.trainer.seed = args.seed
         return new_model(args, getattr(args, "config", None) or "flow configuration")

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from espnet2_ext.bin import flow_inference, flow_train
+from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import read_scp, read_table, read_yaml
 from espnet2_ext.flow.build import build_model
 from espnet2_ext.flow.decode import load_sampling
@@ -93,6 +95,22 @@ def test_trains_and_decodes_in_shards_that_resume(trained, tokens, tokenizer_dir
     before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("chunks/*/mel.ark")}
     assert decode(trained, tokens, tmp_path, *check) == 0
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.glob("chunks/*/mel.ark")}
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tokens, tokenizer_dir, tmp_path):
+    shapes = [a for p in ("train", "valid") for a in (f"--{p}_shape_file", tokens / "mel.scp")]
+    for name, epochs in (("straight", [2]), ("resumed", [1, 2])):
+        for n in epochs:
+            more = (*shapes, "--max_epoch", n, "--resume", "true")
+            assert (
+                run(flow_train.main, *train_args(tokens, tokenizer_dir, tmp_path / name, *more))
+                == 0
+            )
+    straight, resumed = (
+        load_state(tmp_path / name / "2epoch.pth") for name in ("straight", "resumed")
+    )
+    for key, value in straight.items():
+        torch.testing.assert_close(resumed[key], value, rtol=0, atol=0)
 
 
 def test_mistakes_end_in_one_line(trained, tokens, tokenizer_dir, tmp_path, capsys):
