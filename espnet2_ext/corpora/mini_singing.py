@@ -42,7 +42,7 @@ from espnet2_ext.score.music_score import MusicScore
 
 SPLITS = ("train", "dev", "test", "test_words", "test_singer")
 F0_HOP_SEC = 0.01
-_VERSION = 1
+_VERSION = 2
 _FIRST_SONG = 3001
 _FULL_MINUTES = 50  # the size for which the evaluation splits have their full number of utterances
 _EVAL_UTTERANCES = {"dev": 40, "test": 60, "test_words": 28, "test_singer": 32}

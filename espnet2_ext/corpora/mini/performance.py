@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from espnet2_ext.corpora.mini.singers import Singer
-from espnet2_ext.corpora.mini.voice import FRAME_SEC
+from espnet2_ext.corpora.mini.stretch import FRAME_SEC
 from espnet2_ext.score.music_score import MusicScore, Phone
 
 _GLIDE_SEC = 0.04

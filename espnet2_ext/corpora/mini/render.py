@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from espnet2_ext.corpora.mini.performance import Group, Take
-from espnet2_ext.corpora.mini.voice import FRAME_SEC, Unit, Voice
+from espnet2_ext.corpora.mini.stretch import FRAME_SEC, stretched_times
+from espnet2_ext.corpora.mini.voice import Unit, Voice
 
 _JOIN_SEC = 0.012  # half width of the crossfade between syllables
 _RELEASE_SEC = 0.04  # before a rest
@@ -34,8 +35,8 @@ class Rendered:
 def render(take: Take, voice: Voice, fs: int) -> Rendered:
     """Sing a take.
 
-    Syllables are laid out frame by frame: initials keep their pace, finals are stretched in
-    their steady part, neighbours are crossfaded in the log spectrum, so nothing clicks.
+    Syllables are laid out frame by frame: initials keep their pace, finals are stretched
+    where they are held, neighbours are crossfaded in the log spectrum, so nothing clicks.
     """
     import pyworld
 
@@ -96,22 +97,11 @@ def _envelope(times: np.ndarray, group: Group, before: bool, after: bool) -> np.
 
 def _source_position(times: np.ndarray, group: Group, unit: Unit) -> np.ndarray:
     """Map times (s) to the unit's frames, piecewise linearly."""
-    final_sec = group.end_sec - group.onset_sec
-    head = (unit.nucleus - unit.onset) * FRAME_SEC
-    tail = (unit.end - unit.coda) * FRAME_SEC
-    # A short note squeezes the parts that would not be stretched to 70% of itself.
-    squeeze = min(1.0, 0.7 * final_sec / (head + tail))
-    knots = [
-        group.start_sec,
-        group.onset_sec,
-        group.onset_sec + head * squeeze,
-        group.end_sec - tail * squeeze,
-        group.end_sec,
-    ]
-    frames = [0, unit.onset, unit.nucleus, unit.coda, unit.end - 1]
-    if group.onset_sec - group.start_sec < 1e-9:
-        knots, frames = knots[1:], frames[1:]
-    return np.interp(times, knots, frames)
+    final = group.onset_sec + stretched_times(unit.weights, group.end_sec - group.onset_sec)
+    frames = np.arange(unit.onset, len(unit.voiced), dtype=float)
+    if group.onset_sec - group.start_sec > 1e-9:
+        final, frames = np.append(group.start_sec, final), np.append(0.0, frames)
+    return np.interp(times, final, frames)
 
 
 def _breath(take: Take, voice: Voice, times: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 from espnet2_ext.corpora.mini.espeak import Espeak
 from espnet2_ext.corpora.mini.lexicon import Word
 from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.corpora.mini.stretch import FRAME_SEC
 from espnet2_ext.corpora.mini.voice import (
-    FRAME_SEC,
     PINYIN_VOICE,
     SPLICED,
     analyse,

@@ -12,17 +12,18 @@ import numpy as np
 
 from espnet2_ext.corpora.mini.espeak import Espeak, Speech
 from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.corpora.mini.stretch import FRAME_SEC, stretch_weights
 from espnet2_ext.files import atomic_path
 from espnet2_ext.score.phones import syllable_to_phones
 
-FRAME_SEC = 0.005
 PINYIN_VOICE = "cmn-latn-pinyin"
 _SYLLABLE_RATE = 115  # words per minute: slow, so that vowels reach their targets
 _CLOSURE_SEC = 0.045  # silence kept before a stop's burst
 _LEADING_SILENCE_SEC = 0.03  # espeak leaves this much before a stop, less before other phones
-_TRANSITION_FRAMES = 8  # after the final's start, not to be stretched
-_TAIL_FRAMES = 14  # of an open final, not to be stretched
 _DECAY_NEPERS = 3.2  # in power; what is softer than this at the end is the decay, cut off
+_CODA_DECAY_NEPERS = 1.5  # the same, against the nasal's own level
+_EVENNESS = 0.4  # of level differences within a final are evened out
+_MAX_LIFT = 4.0  # nepers below the vowel that this reaches
 _MAX_VOICED_APERIODICITY = 0.9
 _NASALS = ("n", "N")
 VOICED_INITIALS = ("m", "n", "l", "r", "y", "w")
@@ -42,18 +43,14 @@ class Unit:
         ap: WORLD's aperiodicity (T, bins) float32 in [0, 1].
         voiced: (T,) bool.
         onset: First frame of the final; 0 where there is no initial.
-        nucleus: First frame that a long note may stretch, after glides into the vowel.
-        coda: First frame of what closes the final (nasal, or a fixed tail).
-        end: One past the last frame of the final that carries energy.
+        weights: Share of a long note's added time for each frame of the final (T - onset,).
     """
 
     log_sp: np.ndarray
     ap: np.ndarray
     voiced: np.ndarray
     onset: int
-    nucleus: int
-    coda: int
-    end: int
+    weights: np.ndarray
 
     @property
     def initial_sec(self) -> float:
@@ -122,7 +119,8 @@ class Voice:
             arrays[f"{name}.log_sp"] = unit.log_sp
             arrays[f"{name}.ap"] = (unit.ap * 255).round().astype(np.uint8)
             arrays[f"{name}.voiced"] = unit.voiced
-            arrays[f"{name}.marks"] = np.array([unit.onset, unit.nucleus, unit.coda, unit.end])
+            arrays[f"{name}.onset"] = np.array(unit.onset)
+            arrays[f"{name}.weights"] = unit.weights
         with atomic_path(path) as part:
             np.savez(part, **arrays)
 
@@ -135,7 +133,8 @@ class Voice:
                     arrays[f"{name}.log_sp"],
                     arrays[f"{name}.ap"].astype(np.float32) / 255,
                     arrays[f"{name}.voiced"],
-                    *(int(mark) for mark in arrays[f"{name}.marks"]),
+                    int(arrays[f"{name}.onset"]),
+                    arrays[f"{name}.weights"],
                 )
         return cls(units)
 
@@ -149,13 +148,11 @@ def _unit(syllable: str, singer: Singer, fs: int, espeak: Espeak) -> Unit:
     last = [sample for sample, name in speech.events if name.startswith("_|")][-1]
     if syllable in SPLICED:  # x i | y ong: the final starts in the end of y
         initial_end, final_start = starts[1], starts[3] - round(0.05 * speech.fs)
-        nucleus = starts[3]
     else:
         has_initial = len(syllable_to_phones(syllable)) == 2
         initial_end = final_start = starts[1] if has_initial else starts[0]
-        after = [(sample, name) for sample, name in named if sample > final_start]
-        nucleus = after[0][0] if after and after[0][1] not in _NASALS else final_start
-    coda = starts[-1] if named[-1][1] in _NASALS else None
+    vowels = [name for _, name in named if name not in _NASALS][-1].lstrip("'")
+    coda_start = starts[-1] if named[-1][1] in _NASALS else None
 
     f0, sp, ap = analyse(to_rate(speech.wav, speech.fs, fs), fs)
 
@@ -172,25 +169,23 @@ def _unit(syllable: str, singer: Singer, fs: int, espeak: Espeak) -> Unit:
     voiced = _voicing(f0[keep] > 0, onset, syllable)
     ap = np.where(voiced[:, None], np.minimum(ap[keep], _MAX_VOICED_APERIODICITY), 1.0)
 
+    end = len(log_sp)
+    coda = end if coda_start is None else frame(coda_start) - first - skipped
     energy = np.log(np.exp(log_sp).mean(axis=1))
-    alive = np.flatnonzero(energy[onset:] > energy[onset:].max() - _DECAY_NEPERS)
-    end = onset + int(alive[-1]) + 1
-    nucleus_frame = frame(nucleus) - first - skipped + _TRANSITION_FRAMES
-    if coda is None:
-        coda_frame = end - min(_TAIL_FRAMES, (end - onset) // 3)
-    else:
-        coda_frame = min(frame(coda) - first - skipped, end - 4)
-    # Close vowels are softer than open ones; a singer evens most of that out.
-    gain = _REFERENCE_LEVEL - np.percentile(energy[onset:end], 75)
-    log_sp = warp_bins(log_sp + gain, singer.warp, fs)
+    closing = energy[coda:] if coda < end else energy[onset:]
+    decay = _CODA_DECAY_NEPERS if coda < end else _DECAY_NEPERS
+    end -= len(closing) - 1 - int(np.flatnonzero(closing > closing.max() - decay)[-1])
+    coda = min(coda, end)
+    # Close vowels, glides and nasals are softer than open vowels; a singer evens that out, in part.
+    loud = np.percentile(energy[onset:end], 75)
+    log_sp[onset:end] += _EVENNESS * np.clip(loud - energy[onset:end], 0, _MAX_LIFT)[:, None]
+    log_sp = warp_bins(log_sp[:end] + (_REFERENCE_LEVEL - loud), singer.warp, fs)
     return Unit(
         log_sp.astype(np.float32),
-        ap.astype(np.float32),
-        voiced,
+        ap[:end].astype(np.float32),
+        voiced[:end],
         onset,
-        min(nucleus_frame, coda_frame - 2),
-        coda_frame,
-        end,
+        stretch_weights(log_sp[onset:], vowels, coda - onset),
     )
 
 
