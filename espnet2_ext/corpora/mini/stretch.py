@@ -50,7 +50,7 @@ def stretch_weights(log_sp: np.ndarray, vowels: str, coda: int) -> np.ndarray:
 
 
 def stretched_times(weights: np.ndarray, duration_sec: float) -> np.ndarray:
-    """Start of each frame (T,) of a final sung for `duration_sec`; a short one is squeezed evenly."""
+    """Start (s) of each frame (T,) of a final sung for `duration_sec`; short: squeezed evenly."""
     natural = len(weights) * FRAME_SEC
     if duration_sec <= natural:
         lengths = np.full(len(weights), duration_sec / len(weights))
