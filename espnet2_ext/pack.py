@@ -20,7 +20,15 @@ from torch import LongTensor
 from espnet2_ext.archive import extract
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import atomic_path, read_json, read_scp, read_table, read_yaml, write_json
+from espnet2_ext.files import (
+    atomic_path,
+    parse_config,
+    read_json,
+    read_scp,
+    read_table,
+    read_yaml,
+    write_json,
+)
 from espnet2_ext.score.espnet_format import read_scores
 
 FORMAT = 1
@@ -140,6 +148,7 @@ class PackedModel:
 
     manifest: dict[str, Any]
     tokenizers: Any
+    vocabulary: Any
     speechlm: Any
     flow: Any
     vocoder: Any
@@ -175,11 +184,11 @@ class PackedModel:
     @classmethod
     def _load_folder(cls, folder: Path, place: Path, device: str) -> "PackedModel":
         from espnet2_ext.duration.inference import DurationInference
-        from espnet2_ext.files import parse_config
-        from espnet2_ext.flow.inference import FlowInference, SamplingConfig
-        from espnet2_ext.speechlm.decoding import DecodingConfig
-        from espnet2_ext.speechlm.inference import SpeechLMInference
+        from espnet2_ext.flow.inference import FlowInference
+        from espnet2_ext.flow.sampler import SamplingConfig
+        from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
         from espnet2_ext.tokenizer.tokenizers import Tokenizers
+        from espnet2_ext.tokenizer.vocabulary import Vocabulary
         from espnet2_ext.vocoder.inference import VocoderInference
 
         if not (folder / "manifest.json").is_file():
@@ -200,7 +209,8 @@ class PackedModel:
         packed = cls(
             manifest=manifest,
             tokenizers=tokenizers,
-            speechlm=load("speechlm", SpeechLMInference, vocabulary_dir=folder / "vocabulary"),
+            vocabulary=Vocabulary.load(folder / "vocabulary"),
+            speechlm=load("speechlm", SpeechLMInference),
             flow=load("flow", FlowInference, tokenizer_dir=folder / "tokenizer"),
             vocoder=load("vocoder", VocoderInference),
             duration=load("duration", DurationInference),
@@ -215,12 +225,24 @@ class PackedModel:
         """Refuse parts that were not made for each other.
 
         Raises:
-            UserError: another mel configuration, number of streams or phone set.
+            UserError: another mel configuration, number of streams, vocabulary or phone set.
         """
         for part in ("flow", "vocoder"):
-            other = getattr(getattr(self, part), "mel", None)
-            if other is not None:
-                self.tokenizers.mel.require_same(other, f"{place}: {part}")
+            self.tokenizers.mel.require_same(getattr(self, part).mel, f"{place}: {part}")
+        phones = list(self.tokenizers.phones)
+        for part, own in (
+            ("speechlm", list(self.speechlm.model.phones)),
+            ("duration", list(self.duration.phone_ids)),
+        ):
+            if own != phones:
+                odd = sorted(set(own) ^ set(phones)) or ["the same in another order"]
+                raise UserError(f"{place}: {part}", " ".join(odd), "the tokenizer's", "phone set")
+        if tuple(self.speechlm.model.vocabulary.tokens) != tuple(self.vocabulary.tokens):
+            raise UserError(f"{place}: speechlm", "another", "the pack's own", "vocabulary")
+        sizes = [end - start for start, end in self.vocabulary.stream_slices()]
+        if sizes != list(self.tokenizers.sizes):
+            expected = f"{list(self.tokenizers.sizes)}, as the tokenizers"
+            raise UserError(f"{place}: vocabulary", f"streams of {sizes} codes", expected)
         n_streams = self.tokenizers.n_streams
         for singer, tokens in self.prompts.items():
             if tokens.dim() != 2 or tokens.size(1) != n_streams:

@@ -82,7 +82,7 @@ class SingingSynthesizer:
                 takes the label where there is one.
             semitones: Transposition.
             seed: Of all sampling: the same seed gives the same audio.
-            read_options: ``part``, ``voice`` and ``verse`` of a score file.
+            read_options: ``part``, ``voice``, ``verse`` and ``lyrics`` of `read_score`.
 
         Raises:
             UserError: bad score, unknown singer, unknown phone, unreadable prompt.

@@ -79,6 +79,7 @@ def synthesizer(voice):
     model = PackedModel(
         manifest={"singers": {"ann": {"midi_range": [60, 70]}, "bob": {"midi_range": [45, 55]}}},
         tokenizers=tokenizers,
+        vocabulary=None,
         speechlm=SimpleNamespace(generate=voice.speechlm),
         flow=SimpleNamespace(generate=voice.flow),
         vocoder=SimpleNamespace(generate=voice.vocoder),

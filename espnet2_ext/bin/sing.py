@@ -21,6 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--part", help="part of a score with several: its name or number from 1")
     parser.add_argument("--voice", help="voice of that part")
     parser.add_argument("--verse", type=int, help="verse of the lyrics, from 1")
+    parser.add_argument("--lyrics", help="for MIDI without lyrics: hanzi or pinyin, - for a slur")
     parser.add_argument("--semitones", type=int, default=0, help="transposition")
     parser.add_argument(
         "--timing",
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.score.read import read_score
     from espnet2_ext.synthesizer import SingingSynthesizer
 
-    chosen = {k: getattr(args, k) for k in ("part", "voice", "verse") if getattr(args, k)}
+    chosen = {k: getattr(args, k) for k in ("part", "voice", "verse", "lyrics") if getattr(args, k)}
     score = read_score(args.score, **chosen)
     synthesizer = SingingSynthesizer.from_pretrained(args.model, args.device)
     singing = synthesizer(score, args.singer, args.prompt, args.timing, args.semitones, args.seed)
