@@ -17,12 +17,12 @@ from espnet2_ext.judges.f0 import qualify
 from espnet2_ext.judges.fitting import (
     EmbedderFitConfig,
     FitConfig,
-    Recording,
     fit_embedder,
     fit_recognizer,
     phone_error_rate,
 )
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer
+from espnet2_ext.judges.recording import Recording
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
 from espnet2_ext.judges.store import (
     QUALITY,

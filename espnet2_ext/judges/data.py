@@ -10,10 +10,11 @@ import numpy as np
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, read_table
-from espnet2_ext.judges.fitting import Recording, trainable
 from espnet2_ext.judges.network import FRAME_SHIFT_SEC, judge_mel
+from espnet2_ext.judges.recording import Recording, Span
 from espnet2_ext.metrics.per import sung_phones
 from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.score.music_score import REST_PHONES
 
 
 def choose(utts: Sequence[str], limit: int | None, seed: int = 0) -> list[str]:
@@ -46,13 +47,18 @@ def load_recordings(folder: str | Path, limit: int | None = None) -> dict[str, R
         score = scores[utt]
         mel = judge_mel(*read_wav(wavs[utt]))
         spans = tuple(
-            (round(p.start_sec / FRAME_SHIFT_SEC), round(p.end_sec / FRAME_SHIFT_SEC), p.phone)
+            Span(
+                min(len(mel), round(p.start_sec / FRAME_SHIFT_SEC)),
+                min(len(mel), round(p.end_sec / FRAME_SHIFT_SEC)),
+                p.phone,
+                p.phone not in REST_PHONES and not score.notes[p.note].slur,
+            )
             for p in score.phones
         )
         recording = Recording(
             mel, tuple(sung_phones(score)), spans, require(singers, utt, folder / "utt2spk")
         )
-        if trainable(recording):
+        if recording.trainable:
             recordings[utt] = recording
         else:
             logging.warning("%s: %s is too short for its phones: left out", folder, utt)

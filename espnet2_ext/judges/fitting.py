@@ -5,13 +5,11 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from espnet2_ext.judges.augment import perturb, uniform, warp_frequency
-from espnet2_ext.judges.network import out_lengths
 from espnet2_ext.judges.phone_recognizer import (
     BLANK,
     CtcNetwork,
@@ -20,6 +18,7 @@ from espnet2_ext.judges.phone_recognizer import (
     best_path,
     phone_inventory,
 )
+from espnet2_ext.judges.recording import PhoneBank, Recording
 from espnet2_ext.judges.singer_embedder import (
     ConvSingerEmbedder,
     EmbedderConfig,
@@ -31,32 +30,27 @@ IGNORE = -100
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One utterance of real audio, as a judge learns it.
+class FitConfig:
+    """How to train the recogniser.
 
     Args:
-        mel: Judge's log-mel (T, 64).
-        phones: What is sung, without rests and slurs.
-        spans: (start, end, phone) in frames of `mel`, rests too; empty when not known.
-        singer: Name.
+        steps: Optimiser steps.
+        batch_sec: Audio a step, padding included (s).
+        lr: Peak learning rate.
+        weight_decay: AdamW's.
+        warmup: Share of the steps.
+        align_weight: Weight of the frame-wise targets from the labels.
+        recombine: Share of the phones replaced by another one of the same singer.
+        seed: Of weights, order and augmentation.
     """
 
-    mel: Tensor
-    phones: tuple[str, ...]
-    spans: tuple[tuple[int, int, str], ...]
-    singer: str
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """How long and how fast to train; `steps` decides how long scoring's preparation takes."""
-
-    steps: int = 700
-    batch_sec: float = 40.0
+    steps: int = 1400
+    batch_sec: float = 20.0
     lr: float = 3e-3
     weight_decay: float = 0.02
     warmup: float = 0.1
     align_weight: float = 0.5
+    recombine: float = 0.3
     seed: int = 0
 
 
@@ -94,10 +88,12 @@ def fit_recognizer(
     align_head = nn.Linear(recognizer.trunk.channels, 1 + len(index))
     parameters = [*network.parameters(), *align_head.parameters()]
     batches = _by_length(recordings, config.batch_sec, generator)
+    bank = PhoneBank(recordings)
 
     def loss_of_batch() -> Tensor:
         batch = next(batches)
         mels, frame_targets = [], []
+        batch = [bank.recombine(r, config.recombine, generator) for r in batch]
         for recording in batch:
             mel, source = perturb(recording.mel, generator)
             mels.append(mel)
@@ -226,13 +222,6 @@ def _by_length(
 def _frame_targets(recording: Recording, index: Mapping[str, int]) -> Tensor:
     """Class of each frame (T,); rests are the blank's class."""
     targets = torch.full((len(recording.mel),), IGNORE)
-    for start, end, phone in recording.spans:
-        targets[start:end] = index.get(phone, BLANK)
+    for span in recording.spans:
+        targets[span.start : span.end] = index.get(span.phone, BLANK)
     return targets
-
-
-def trainable(recording: Recording) -> bool:
-    """CTC has a path: a frame for each phone, and a blank between repeats."""
-    frames = int(out_lengths(torch.tensor(len(recording.mel))))
-    repeats = sum(a == b for a, b in pairwise(recording.phones))
-    return 0 < len(recording.phones) <= frames - repeats

@@ -8,11 +8,9 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.judges.fitting import (
     EmbedderFitConfig,
     FitConfig,
-    Recording,
     fit_embedder,
     fit_recognizer,
     phone_error_rate,
-    trainable,
 )
 from espnet2_ext.judges.network import TrunkConfig, judge_mel
 from espnet2_ext.judges.phone_recognizer import (
@@ -21,6 +19,7 @@ from espnet2_ext.judges.phone_recognizer import (
     best_path,
     phone_inventory,
 )
+from espnet2_ext.judges.recording import PhoneBank, Recording, Span
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder, EmbedderConfig
 
 FS = 16000
@@ -36,7 +35,7 @@ def recording(phones: str, singer: str = "x", tilt: float = 0.0) -> tuple[Record
         [np.sin(2 * np.pi * TONES[p] * t) + tilt * np.sin(2 * np.pi * 5000 * t) for p in phones]
     )
     wav = (0.1 * wav + 1e-3 * rng.normal(size=len(wav))).astype(np.float32)
-    spans = tuple((15 * k, 15 * (k + 1), p) for k, p in enumerate(phones))
+    spans = tuple(Span(15 * k, 15 * (k + 1), p) for k, p in enumerate(phones))
     return Recording(judge_mel(wav, FS), tuple(phones), spans, singer), wav
 
 
@@ -99,7 +98,30 @@ def test_an_embedder_tells_unseen_utterances_apart(tmp_path):
 
 
 def test_recordings_too_short_for_their_phones_are_found():
-    assert trainable(recording("aou")[0])
     full = recording("aou")[0]
-    assert not trainable(Recording(full.mel[:4], full.phones, (), "x"))
-    assert not trainable(Recording(full.mel, (), (), "x"))
+    assert full.trainable
+    assert not Recording(full.mel[:4], full.phones, (), "x").trainable
+    assert not Recording(full.mel, (), (), "x").trainable
+
+
+def test_recombining_keeps_labels_with_their_sound():
+    generator = torch.Generator().manual_seed(0)
+    pool = corpus()
+    source, _ = recording("aouaou")
+    made = PhoneBank([*pool, source]).recombine(source, 0.5, generator)
+    assert made.phones != source.phones and len(made.phones) == 6
+    assert tuple(span.phone for span in made.spans) == made.phones
+    sound = {p: recording(p * 3)[0].mel[20].argmax() for p in TONES}
+    for span in made.spans:
+        middle = made.mel[(span.start + span.end) // 2]
+        assert min(TONES, key=lambda p: abs(middle.argmax() - sound[p])) == span.phone
+    assert PhoneBank(pool).recombine(source, 0.0, generator) is source
+
+
+def test_a_final_that_a_slur_carries_on_stays():
+    mel = torch.randn(40, 64)
+    spans = (Span(0, 10, "l"), Span(10, 20, "a"), Span(20, 40, "a", sounded=False))
+    held = Recording(mel, ("l", "a"), spans, "x")
+    other = Recording(mel, ("m", "o"), (Span(0, 10, "m"), Span(10, 40, "o")), "x")
+    made = PhoneBank([held, other]).recombine(held, 1.0, torch.Generator().manual_seed(0))
+    assert made.phones[1] == "a" and len(made.mel) == 40
