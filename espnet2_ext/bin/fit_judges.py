@@ -22,15 +22,10 @@ from espnet2_ext.judges.fitting import (
     phone_error_rate,
 )
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer
+from espnet2_ext.judges.quality import QUALITY, require_qualified
 from espnet2_ext.judges.recording import Recording
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
-from espnet2_ext.judges.store import (
-    QUALITY,
-    embed_folder,
-    load_centroids,
-    require_qualified,
-    save_centroids,
-)
+from espnet2_ext.judges.store import embed_folder, load_centroids, save_centroids
 from espnet2_ext.metrics.scoring import ScoringConfig
 
 PER_BAR = 0.05

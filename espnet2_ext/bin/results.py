@@ -5,7 +5,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import cli
 from espnet2_ext.files import write_json, write_text
-from espnet2_ext.judges.store import read_quality
+from espnet2_ext.judges.quality import read_quality
 from espnet2_ext.metrics.table import collect, markdown
 
 

@@ -1,19 +1,25 @@
-"""Score a system's wavs of one split against the real recordings; resumes where it stopped."""
+"""Score systems' wavs against the real recordings; resumes where it stopped.
+
+One system on one split by options, or many by ``--table``: tab-separated lines with the columns
+system, split, ref_dir, wav_scp, timing, f0_source, where the judges are loaded only once.
+"""
 
 import argparse
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.files import read_table, write_json
+from espnet2_ext.files import read_table, read_text, write_json
 from espnet2_ext.judges.data import require
 from espnet2_ext.judges.f0 import EXTRACTORS
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer, HfPhoneRecognizer
+from espnet2_ext.judges.quality import read_quality, require_qualified
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
-from espnet2_ext.judges.store import load_centroids, read_quality, require_qualified
+from espnet2_ext.judges.store import load_centroids
 from espnet2_ext.metrics.mos import MODELS, load_mos
 from espnet2_ext.metrics.scoring import (
     Judges,
@@ -26,23 +32,40 @@ from espnet2_ext.metrics.scoring import (
 from espnet2_ext.metrics.table import METRICS, summarize
 from espnet2_ext.score.espnet_format import read_scores
 
+COLUMNS = ("system", "split", "ref_dir", "wav_scp", "timing", "f0_source")
+TIMINGS = ("label", "model")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system on a split: where its wavs (scp, or a folder of UTT.wav) and references are."""
+
+    system: str
+    split: str
+    ref_dir: Path
+    wavs: Path
+    out_dir: Path
+    timing: str
+    f0_source: str
+
 
 def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--system", required=True, help="row of the table")
-    parser.add_argument("--split", required=True)
-    parser.add_argument("--ref_dir", required=True, help="data directory of the real recordings")
-    wavs = parser.add_mutually_exclusive_group(required=True)
-    wavs.add_argument("--wav_scp", help="the system's wavs")
-    wavs.add_argument("--wav_dir", help="the system's wavs, named UTT.wav")
+    parser.add_argument("--system", help="row of the table")
+    parser.add_argument("--split")
+    parser.add_argument("--ref_dir", help="data directory of the real recordings")
+    parser.add_argument("--wav_scp", help="the system's wavs")
+    parser.add_argument("--wav_dir", help="the same as a folder of UTT.wav")
+    parser.add_argument("--timing", default="label", choices=TIMINGS, help="of the phones")
+    parser.add_argument("--f0_source", default="", help="where the vocoder's F0 came from")
+    parser.add_argument("--out_dir", help="e.g. exp/scores/SYSTEM/SPLIT")
+    parser.add_argument("--table", help="many systems and splits instead of the options above")
+    parser.add_argument("--scores_dir", help="with --table: SYSTEM/SPLIT goes here")
     parser.add_argument("--judges_dir", required=True, help="written by bin.fit_judges")
-    parser.add_argument("--out_dir", required=True, help="e.g. exp/scores/SYSTEM/SPLIT")
     parser.add_argument("--config", help="conf/scoring.yaml")
     parser.add_argument("--cache_dir", help="features of references (default: in --judges_dir)")
     parser.add_argument("--nj", type=int, default=1, help="processes")
     parser.add_argument("--world_utts", type=int, help="utterances with WORLD metrics; overrides")
-    parser.add_argument("--timing", default="label", choices=["label", "model"])
-    parser.add_argument("--f0_source", default="", help="where the vocoder's F0 came from")
     parser.add_argument("--fetch_mos", default="false", choices=["true", "false"])
     return parser
 
@@ -52,63 +75,95 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     torch.set_num_threads(1)
     config = ScoringConfig.load(args.config)
-    ref_dir = Path(args.ref_dir)
-    refs, singers = read_table(ref_dir / "wav.scp"), read_table(ref_dir / "utt2spk")
-    scores = read_scores(ref_dir)
-    hyps = _hypotheses(args, refs)
-    limit = config.world_limit(args.split) if args.world_utts is None else args.world_utts
+    rows = read_rows(args.table, args.scores_dir) if args.table else [_row(args)]
+    judges = _load_judges(Path(args.judges_dir), config, args.fetch_mos == "true")
+    for row in rows:
+        _score(row, judges, config, args)
+
+
+def read_rows(table: str, scores_dir: str | None) -> list[Row]:
+    """Read ``--table``; raises `UserError` naming the line that is wrong."""
+    if not scores_dir:
+        raise UserError(table, "no --scores_dir", "the folder for SYSTEM/SPLIT")
+    header, *lines = read_text(table).rstrip("\n").split("\n")
+    if tuple(header.split("\t")) != COLUMNS:
+        raise UserError(f"{table}:1", repr(header), "columns " + " ".join(COLUMNS))
+    rows = []
+    for number, line in enumerate(lines, 2):
+        cells = line.split("\t")
+        if len(cells) != len(COLUMNS) or not all(cells[:4]):
+            raise UserError(f"{table}:{number}", f"{len(cells)} cells", f"{len(COLUMNS)}")
+        system, split, ref_dir, wavs, timing, f0_source = cells
+        if timing not in TIMINGS:
+            raise UserError(f"{table}:{number}", repr(timing), " or ".join(TIMINGS), "timing")
+        out_dir = Path(scores_dir) / system / split
+        rows.append(Row(system, split, Path(ref_dir), Path(wavs), out_dir, timing, f0_source))
+    return rows
+
+
+def _row(args: argparse.Namespace) -> Row:
+    wavs = args.wav_scp or args.wav_dir
+    for name in ("system", "split", "ref_dir", "out_dir"):
+        if not getattr(args, name):
+            raise UserError("command line", f"no --{name}", "it, or --table")
+    if not wavs:
+        raise UserError("command line", "no wavs", "--wav_scp or --wav_dir")
+    return Row(args.system, args.split, Path(args.ref_dir), Path(wavs), Path(args.out_dir),
+               args.timing, args.f0_source)  # fmt: skip
+
+
+def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Namespace) -> None:
+    refs, singers = read_table(row.ref_dir / "wav.scp"), read_table(row.ref_dir / "utt2spk")
+    scores = read_scores(row.ref_dir)
+    hyps = read_hypotheses(row.wavs, refs, row.ref_dir)
+    limit = config.world_limit(row.split) if args.world_utts is None else args.world_utts
     # Drawn from the references, so that every system of a split is measured on the same ones.
     with_world = world_subset(refs, limit, config.seed)
-    judges = _load_judges(Path(args.judges_dir), config, args.fetch_mos == "true")
     tasks = []
     for utt, wav in hyps.items():
-        singer = require(singers, utt, ref_dir / "utt2spk")
+        singer = require(singers, utt, row.ref_dir / "utt2spk")
         if singer not in judges.centroids.singers:
             raise UserError(
                 args.judges_dir, f"no recording of {singer!r}",
                 "the singer's real audio in --centroid_dirs of bin.fit_judges", utt,
             )  # fmt: skip
         if utt not in scores:
-            raise UserError(ref_dir / "score.scp", f"no line for {utt!r}", "each id of wav.scp")
+            raise UserError(row.ref_dir / "score.scp", f"no line for {utt!r}", "each id of wav.scp")
         tasks.append(Task(utt, wav, refs[utt], scores[utt], singer, utt in with_world))
-    out_dir = Path(args.out_dir)
     cache_dir = Path(args.cache_dir or Path(args.judges_dir) / "cache")
-    utts = score_all(tasks, judges, out_dir / "utts", cache_dir, args.nj, config.f0_dtw)
+    logging.info("%s on %s", row.system, row.split)
+    utts = score_all(tasks, judges, row.out_dir / "utts", cache_dir, args.nj, config.f0_dtw)
     missing = sorted(refs.keys() - hyps.keys())
     if missing:
-        logging.warning("%d utterances of %s have no wav: %s ...",
-                        len(missing), ref_dir, missing[0])  # fmt: skip
-    row = summarize(
-        args.system,
-        args.split,
-        utts,
-        {
-            "n_missing": len(missing),
-            "timing": args.timing,
-            "f0_source": args.f0_source,
-            "not_measured": {k: m.reason for k, m in judges.mos.items() if m.predict is None},
-        },
-    )
-    write_json(out_dir / "summary.json", row)
-    print(f"{args.system} {args.split}: {row['n_utt']} utterances, "
-          f"{row['n_utt_world']} with WORLD")  # fmt: skip
+        logging.warning("%d of %d utterances have no wav: %s ...",
+                        len(missing), len(refs), missing[0])  # fmt: skip
+    facts = {
+        "n_missing": len(missing),
+        "timing": row.timing,
+        "f0_source": row.f0_source,
+        "not_measured": {k: m.reason for k, m in judges.mos.items() if m.predict is None},
+    }
+    summary = summarize(row.system, row.split, utts, facts)
+    write_json(row.out_dir / "summary.json", summary)
+    print(f"{row.system} {row.split}: {summary['n_utt']} utterances, "
+          f"{summary['n_utt_world']} with WORLD")  # fmt: skip
     for metric in METRICS:
-        value = row["metrics"][metric.name]
+        value = summary["metrics"][metric.name]
         shown = "n/a" if value is None else f"{value:.{metric.digits}f}"
-        print(f"  {metric.name:14s} {shown:>8s}   {metric.head}")
+        print(f"  {metric.name:14s} {shown:>8s}   {metric.head}", flush=True)
 
 
-def _hypotheses(args: argparse.Namespace, refs: dict[str, str]) -> dict[str, str]:
-    if args.wav_scp:
-        hyps, place = read_table(args.wav_scp), args.wav_scp
+def read_hypotheses(wavs: Path, refs: dict[str, str], ref_dir: Path) -> dict[str, str]:
+    """Utterance to wav, from an scp or a folder; raises `UserError` for one without reference."""
+    if wavs.is_dir():
+        hyps = {path.stem: str(path) for path in sorted(wavs.glob("*.wav"))}
     else:
-        place = args.wav_dir
-        hyps = {path.stem: str(path) for path in sorted(Path(args.wav_dir).glob("*.wav"))}
+        hyps = read_table(wavs)
     if not hyps:
-        raise UserError(place, "no wavs", "one for each utterance")
+        raise UserError(wavs, "no wavs", "one for each utterance")
     for utt in hyps:
         if utt not in refs:
-            raise UserError(place, f"unknown utterance {utt!r}", f"an id of {args.ref_dir}")
+            raise UserError(wavs, f"unknown utterance {utt!r}", f"an id of {ref_dir}")
     return hyps
 
 

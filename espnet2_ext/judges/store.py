@@ -1,6 +1,6 @@
 """The folder of fitted judges: what is in it, and how scoring gets it back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from espnet2_ext.judges.singer_embedder import SingerEmbedder
 from espnet2_ext.metrics.similarity import SingerCentroids
 
 CENTROIDS = "singers"
-QUALITY = "judges.json"
 
 
 def embed_folder(
@@ -54,19 +53,3 @@ def load_centroids(folder: str | Path) -> SingerCentroids:
     if not isinstance(utt2spk, dict) or embeddings.keys() != utt2spk.keys():
         raise UserError(path.with_suffix(".json"), "other utterances than the embeddings'")
     return SingerCentroids(embeddings, utt2spk)
-
-
-def read_quality(folder: str | Path) -> dict:
-    """What fitting found the judges to be worth; empty when it has not been measured."""
-    path = Path(folder) / QUALITY
-    return read_json(path) if path.is_file() else {}
-
-
-def require_qualified(quality: Mapping, extractor: str, place: Sequence[str] | str | Path) -> None:
-    """Refuse an F0 extractor that failed on recordings whose F0 is known."""
-    measured = quality.get("f0", {}).get(extractor)
-    if measured and not measured["qualifies"]:
-        raise UserError(
-            str(place), f"correlation {measured['corr']:.3f} with the true F0", "0.95 or more",
-            f"F0 extractor {extractor}",
-        )  # fmt: skip

@@ -12,8 +12,6 @@ approximation of it (radius 1).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import firwin, lfilter
-from scipy.spatial.distance import cdist
 
 INT16_MAX = 32767
 FRAME_PERIOD_MS = 5.0
@@ -52,6 +50,8 @@ class F0Mcd:
 
 def low_cut(wav: np.ndarray, fs: int) -> np.ndarray:
     """High-pass FIR filter, causal (the delay is the same for both signals)."""
+    from scipy.signal import firwin, lfilter
+
     taps = firwin(LOW_CUT_TAPS, LOW_CUT_HZ / (fs // 2), pass_zero=False)
     return lfilter(taps, 1, wav)
 
@@ -109,6 +109,8 @@ def warping_path(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Steps are (1, 0), (0, 1), (1, 1) with weight 1. Exact, one anti-diagonal at a time.
     """
+    from scipy.spatial.distance import cdist
+
     cost = cdist(a, b)
     n, m = cost.shape
     # total[i + 1, j + 1] is the cost of the best path to (i, j).

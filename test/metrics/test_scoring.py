@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.bin.score import get_parser
+from espnet2_ext.bin.score import COLUMNS, read_hypotheses, read_rows
 from espnet2_ext.errors import UserError
 from espnet2_ext.metrics.musical import midi_to_hz
 from espnet2_ext.metrics.scoring import (
@@ -134,12 +134,21 @@ def _write(text: str) -> str:
 
 
 def test_wavs_must_belong_to_the_split(tmp_path):
-    from espnet2_ext.bin.score import _hypotheses
-
     write_wav(tmp_path / "stranger.wav", tone(), FS)
-    common = ["--system", "s", "--split", "t", "--ref_dir", "r", "--judges_dir", "j",
-              "--out_dir", "o"]  # fmt: skip
-    args = get_parser().parse_args([*common, "--wav_dir", str(tmp_path)])
     with pytest.raises(UserError, match="stranger"):
-        _hypotheses(args, {"u": "u.wav"})
-    assert _hypotheses(args, {"stranger": "x"}) == {"stranger": str(tmp_path / "stranger.wav")}
+        read_hypotheses(tmp_path, {"u": "u.wav"}, tmp_path)
+    expected = {"stranger": str(tmp_path / "stranger.wav")}
+    assert read_hypotheses(tmp_path, {"stranger": "x"}, tmp_path) == expected
+
+
+def test_a_table_of_systems(tmp_path):
+    table = tmp_path / "table.tsv"
+    head = "\t".join(COLUMNS)
+    table.write_text(f"{head}\nlm+flow2+voc\ttest\tr\tw.scp\tlabel\tmel\n")
+    (row,) = read_rows(str(table), "exp/scores")
+    assert (row.system, str(row.out_dir)) == ("lm+flow2+voc", "exp/scores/lm+flow2+voc/test")
+    for text, found in (("x", "table.tsv:1"), (f"{head}\na\tb", "table.tsv:2"),
+                        (f"{head}\na\tb\tc\td\tguess\t", "timing")):  # fmt: skip
+        table.write_text(text)
+        with pytest.raises(UserError, match=found):
+            read_rows(str(table), "exp/scores")
