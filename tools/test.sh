@@ -23,7 +23,7 @@ done
 SECONDS=0
 if "${install}"; then "${root}/tools/install.sh" --venv "${venv}"; fi
 cd "${root}"
-export PATH="${venv}/bin:${PATH}" PYTHONPATH="${root}${PYTHONPATH:+:${PYTHONPATH}}"
+export ESPNET2_EXT_VENV="${venv}" PATH="${venv}/bin:${PATH}" PYTHONPATH="${root}${PYTHONPATH:+:${PYTHONPATH}}"
 # Several processes at once on few cores: one thread each, or they slow each other down many times.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
@@ -49,7 +49,7 @@ check() { # check NAME COMMAND...
 
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
-check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x "${shell_scripts[@]}"
+check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x -P SCRIPTDIR "${shell_scripts[@]}"
 check "pytest" python -m pytest --durations=15 "${pytest_args[@]}"
 
 echo "== summary"

@@ -38,8 +38,13 @@ class FitUtterance:
 
 
 def phone_set(scores: dict[str, MusicScore]) -> tuple[str, ...]:
-    """Phones of the scores: rests first, then in Opencpop's order, then any others sorted."""
+    """Opencpop's phones, all of them, so that a song may have what the training split lacks.
+
+    Of a corpus that has others: rests first, then those of Opencpop that occur, then the others.
+    """
     seen = {phone.phone for score in scores.values() for phone in score.phones}
+    if seen <= set(PHONES):
+        return PHONES
     known = tuple(p for p in PHONES if p in seen or p in REST_PHONES)
     return known + tuple(sorted(seen - set(known)))
 

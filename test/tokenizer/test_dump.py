@@ -9,6 +9,7 @@ import torch
 from espnet2_ext.bin import build_vocabulary, tokenize
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.score.phones import PHONES
 from espnet2_ext.tokenizer import dump
 from espnet2_ext.tokenizer.merge import merge_chunks
 from espnet2_ext.tokenizer.svs_lb import tokens_to_frames
@@ -28,7 +29,7 @@ def tokens(corpus, tokenizer_dir, tmp_path_factory):
 
 def test_tokenizers_load_and_separate_the_vowels(corpus, tokenizer_dir, tokens):
     tokenizers = Tokenizers.load(tokenizer_dir)
-    assert tokenizers.phones == ("SP", "AP", "a", "i")
+    assert tokenizers.phones == PHONES  # a song may have what the training split lacks
     assert tokenizers.n_streams == 3 and tokenizers.sizes == [8, 16, 16]
     codes, frames = (
         read_scp(tokens / "dev/codec_ssl.scp"),

@@ -1,0 +1,759 @@
+#!/usr/bin/env bash
+# Singing voice synthesis with a speech language model, stage by stage (the SLM-SVS system).
+# Run by a corpus' run.sh, in the corpus' directory. Every stage says what it reads and writes, can
+# be run again, resumes when it was killed, and says so when it has nothing to do.
+set -euo pipefail
+
+log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') (${branch:-main}) $*"; }
+fail() { echo "speechlm_svs.sh: error: $*" >&2; exit 2; }
+SECONDS=0
+called_with=("$@")
+
+# General
+stage=1                # first stage to run
+stop_stage=16          # last stage to run
+skip_data_prep=false   # skip stages 1-6
+skip_train=false       # skip stages 7, 8, 10, 12
+skip_eval=false        # skip stages 9, 11, 13, 14, 15
+skip_packing=false     # skip stage 16
+ngpu=0                 # GPUs per node; 0: train on the CPU
+num_nodes=1            # nodes of the speech LM's training
+train_procs=1          # processes of the speech LM's training where ngpu is 0
+nj=2                   # parallel jobs of data preparation and evaluation
+inference_nj=1         # shards of each evaluation set
+gpu_inference=false    # infer on a GPU
+parallel_stages=false  # stages 7-9 beside 10, 12 and the judges, which do not need each other
+dumpdir=dump           # features and tokens
+expdir=exp             # models and results
+python=python3         # interpreter
+
+# Data (stages 1-3)
+local_data_opts=       # options of local/data.sh
+train_set=train        # names of data directories in data/
+valid_set=dev
+test_sets="test"       # evaluated; everything is tuned on valid_set alone
+prompt_sets=           # more recordings of the singers, for prompts alone (may be speech)
+mel_config=            # sampling rate, frame rate, mel; default: the toolkit's conf/mel.yaml
+min_wav_duration=0.5   # seconds; shorter and longer utterances of train and dev are left out
+max_wav_duration=30
+
+# Tokens (stages 4-6)
+tokenizer_config=conf/tokenizer.yaml
+prompt_seed=0          # of the draw of each utterance's prompt
+base_vocabulary=       # folder of a vocabulary to extend (that of a public checkpoint)
+
+# Speech LM (stages 7-9)
+train_config=conf/train_speechlm.yaml
+train_args=            # more options of speechlm_train, e.g. "--max_epoch 3"
+tag=                   # names exp/speechlm_${tag}; default: from train_config and train_args
+deepspeed_config=      # default: the toolkit's conf/ds_zero2.json
+inference_config=conf/decode_speechlm.yaml
+inference_args=        # more options of speechlm_inference
+inference_tag=         # default: from inference_config and inference_args
+inference_model=valid.loss.best.pth
+score_matters=true     # stop when the LM fails the rolled-score test: when it ignores its score
+
+# Flow and phone durations (stages 10-11)
+flow_config=conf/train_flow.yaml
+flow_args=
+flow_tag=
+flow_inference_config=conf/decode_flow.yaml
+flow_inference_args=
+flow_inference_tag=
+flow_model=valid.loss.best.pth
+duration_config=conf/train_duration.yaml
+duration_args=
+duration_tag=
+duration_model=valid.loss.best.pth
+
+# Vocoder (stages 12-13)
+vocoder_config=conf/train_vocoder.yaml
+vocoder_args=
+vocoder_tag=
+vocoder_model=valid.loss.best.pth
+vocoder_f0=feats       # of generated features: feats (generated with them), predictor or score
+
+# Scores, report, pack (stages 14-16)
+scoring_config=        # default: the toolkit's conf/scoring.yaml
+judge_args=            # more options of fit_judges, e.g. the true F0 of a synthetic corpus
+score_args=            # more options of score
+corpus_name=           # corpus of origin, for the pack; default: the recipe's folder
+pack_name=             # default: corpus name and tags
+branch=                # used by --parallel_stages itself
+
+help_message="Usage: ./run.sh [options of speechlm_svs.sh]
+Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5 tokenize,
+6 vocabulary, 7 statistics, 8 speech-LM training, 9 speech-LM inference, 10 flow training,
+11 flow inference, 12 vocoder training, 13 vocoder inference, 14 scoring, 15 report, 16 pack.
+Options (--name value; defaults and their meaning stand at the top of speechlm_svs.sh):
+  --stage --stop_stage --skip_data_prep --skip_train --skip_eval --skip_packing
+  --ngpu --num_nodes --train_procs --nj --inference_nj --gpu_inference --parallel_stages
+  --dumpdir --expdir --python --local_data_opts --train_set --valid_set --test_sets --prompt_sets
+  --mel_config --min_wav_duration --max_wav_duration --tokenizer_config --prompt_seed
+  --base_vocabulary --train_config --train_args --tag --deepspeed_config --inference_config
+  --inference_args --inference_tag --inference_model --score_matters --flow_config --flow_args --flow_tag
+  --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model
+  --duration_config --duration_args --duration_tag --duration_model --vocoder_config
+  --vocoder_args --vocoder_tag --vocoder_model --vocoder_f0 --scoring_config --judge_args
+  --score_args --corpus_name --pack_name"
+
+. utils/parse_options.sh
+[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
+. ./path.sh
+. ./cmd.sh
+
+: "${mel_config:=${MAIN_ROOT}/conf/mel.yaml}"
+: "${deepspeed_config:=${MAIN_ROOT}/conf/ds_zero2.json}"
+: "${scoring_config:=${MAIN_ROOT}/conf/scoring.yaml}"
+: "${corpus_name:=$(basename "$(dirname "${PWD}")")}"
+for value in "${stage}" "${stop_stage}" "${ngpu}" "${num_nodes}" "${train_procs}" "${nj}" \
+    "${inference_nj}"; do
+  [[ ${value} =~ ^[0-9]+$ ]] || fail "${value} is no number (in --stage, --stop_stage, --ngpu, --num_nodes, --train_procs, --nj or --inference_nj)"
+done
+
+# Options that hold several words are split here, once, and never evaluated.
+read -ra test_list <<< "${test_sets}"
+read -ra prompt_list <<< "${prompt_sets}"
+read -ra local_data_words <<< "${local_data_opts}"
+read -ra train_words <<< "${train_args}"
+read -ra inference_words <<< "${inference_args}"
+read -ra flow_words <<< "${flow_args}"
+read -ra flow_inference_words <<< "${flow_inference_args}"
+read -ra duration_words <<< "${duration_args}"
+read -ra vocoder_words <<< "${vocoder_args}"
+read -ra judge_words <<< "${judge_args}"
+read -ra score_words <<< "${score_args}"
+read -ra train_launch <<< "${train_cmd:?}"
+read -ra cuda_launch <<< "${cuda_cmd:?}"
+read -ra decode_launch <<< "${decode_cmd:?}"
+all_sets=("${train_set}" "${valid_set}" "${test_list[@]}" "${prompt_list[@]}")
+run_module=("${python}" -m)
+
+# Tag of a configuration: train_speechlm_debug.yaml with "--max_epoch 3" gives speechlm_debug_max_epoch3.
+tag_of() { # tag_of CONFIG WORDS...
+  local name
+  name=$(basename "$1" .yaml)
+  name=${name#train_}
+  shift
+  [ $# -eq 0 ] || name+="_$(tr -cs 'A-Za-z0-9.=-' '_' <<< "$*" | sed 's/^[_-]*//; s/_--/_/g; s/_*$//')"
+  echo "${name}"
+}
+: "${tag:=$(tag_of "${train_config}" "${train_words[@]}")}"
+: "${inference_tag:=$(tag_of "${inference_config}" "${inference_words[@]}")}"
+: "${flow_tag:=$(tag_of "${flow_config}" "${flow_words[@]}")}"
+: "${flow_inference_tag:=$(tag_of "${flow_inference_config}" "${flow_inference_words[@]}")}"
+: "${duration_tag:=$(tag_of "${duration_config}" "${duration_words[@]}")}"
+: "${vocoder_tag:=$(tag_of "${vocoder_config}" "${vocoder_words[@]}")}"
+: "${pack_name:=${corpus_name}_${tag#speechlm_}}"
+
+tokenizer_dir="${expdir}/tokenizer"
+tokens="${dumpdir}/tokens"
+lm_stats="${expdir}/speechlm_stats"
+lm_exp="${expdir}/speechlm_${tag#speechlm_}"
+flow_exp="${expdir}/flow_${flow_tag#flow_}"
+duration_exp="${expdir}/duration_${duration_tag#duration_}"
+vocoder_exp="${expdir}/vocoder_${vocoder_tag#vocoder_}"
+judges_dir="${expdir}/judges"
+scores_dir="${expdir}/scores"
+decode_lm="${lm_exp}/decode_${inference_tag#decode_}"
+# One folder per row of the result table; features in .../<set>, audio in .../<set>/wav.
+lm_row="lm_${tag#speechlm_}_${inference_tag#decode_}"
+flow_decode="${flow_exp}/decode_${flow_inference_tag#decode_}"
+device=cpu
+if "${gpu_inference}"; then device=cuda; fi
+inference_gpu=()
+if "${gpu_inference}"; then inference_gpu=(--gpu 1); fi
+training_gpu=()
+if [ "${ngpu}" -gt 0 ]; then training_gpu=(--gpu "${ngpu}"); fi
+# Trainings share this machine's cores with what runs beside them.
+train_device=(--ngpu "${ngpu}")
+if [ "${ngpu}" -gt 1 ]; then train_device+=(--multiprocessing_distributed true); fi
+
+# ---- helpers: which stages run, and what is done already ----
+
+# A branch is this script, started again for the stages that it may run.
+case ${branch} in
+  '') branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 " ;;
+  lm) branch_stages=" 7 8 9 " ;;
+  acoustic) branch_stages=" 10 12 judges " ;;
+  *) fail "--branch is set by --parallel_stages alone" ;;
+esac
+if [ -n "${branch}" ] && [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
+
+runs() { # runs N: does stage N run?
+  [ "${stage}" -le "$1" ] && [ "$1" -le "${stop_stage}" ] || return 1
+  [[ ${branch_stages} == *" $1 "* ]] || return 1
+  case $1 in
+    [1-6]) ! "${skip_data_prep}" ;;
+    7|8|10|12) ! "${skip_train}" ;;
+    9|11|13|14|15) ! "${skip_eval}" ;;
+    16) ! "${skip_packing}" ;;
+  esac
+}
+# What the stages to run read is there before the first of them starts.
+for needed in "4 ${tokenizer_config}" "2 ${mel_config}" "7 ${train_config}" "8 ${train_config}" \
+    "8 ${deepspeed_config}" "9 ${inference_config}" "10 ${flow_config}" "10 ${duration_config}" \
+    "11 ${flow_inference_config}" "12 ${vocoder_config}" "14 ${scoring_config}"; do
+  if runs "${needed%% *}" && [ ! -f "${needed#* }" ]; then
+    fail "${needed#* }: no such file (read by stage ${needed%% *})"
+  fi
+done
+begin() { # begin N TITLE READS WRITES
+  this_stage=$1
+  did_something=false
+  log "stage $1: $2"
+  log "stage $1: reads $3"
+  log "stage $1: writes $4"
+}
+end() {
+  if "${did_something}"; then log "stage ${this_stage}: done (${SECONDS} s since the start)"
+  else log "stage ${this_stage}: done before, nothing to do"; fi
+}
+
+# What a step was made from, as one short word: options, and files by their content.
+digest() { printf '%s\n' "$@" | sha256sum | cut -c 1-16; }
+contents() { cat -- "$@" | sha256sum | cut -c 1-16; }
+# Digest that an earlier step left in its output folder; a step's own digest includes those.
+made_of() { local f; for f in "$@"; do cat -- "${f}/.done" 2>/dev/null || echo "unknown"; done; }
+
+# A step that is done leaves DIR/.done with the digest of what it was made from, so that deleting
+# the folder undoes it and other inputs redo it.
+todo() { # todo DIR DIGEST
+  if [ "$(cat -- "$1/.done" 2>/dev/null)" = "$2" ]; then return 1; fi
+  did_something=true
+  rm -f -- "$1/.done"
+  mkdir -p -- "$1"
+}
+mark() { # mark DIR DIGEST
+  printf '%s\n' "$2" > "$1/.done.part"
+  mv -- "$1/.done.part" "$1/.done"
+}
+# A training never goes on from a checkpoint of other data or options.
+todo_training() { # todo_training DIR DIGEST TAG_OPTION
+  local had
+  had=$(cat -- "$1/.made_from" 2>/dev/null) || had=$2
+  [ "${had}" = "$2" ] || fail "$1 was trained with other data or options: remove it, or name another with $3"
+  todo "$1" "$2" || return 1
+  printf '%s\n' "$2" > "$1/.made_from"
+}
+
+# Commands side by side, at most nj; `drain` waits for all of them.
+spawned=()
+spawn_status=0
+spawn() {
+  if [ "${#spawned[@]}" -ge "${nj}" ]; then
+    wait "${spawned[0]}" || spawn_status=$?
+    spawned=("${spawned[@]:1}")
+  fi
+  if [ "${spawn_status}" -ne 0 ]; then drain; fi
+  "$@" &
+  spawned+=("$!")
+}
+drain() {
+  local pid
+  for pid in "${spawned[@]}"; do wait "${pid}" || spawn_status=$?; done
+  spawned=()
+  if [ "${spawn_status}" -ne 0 ]; then exit "${spawn_status}"; fi
+}
+# However this script ends, nothing that it started outlives it.
+stop_children() {
+  local pids
+  pids=$(jobs -p)
+  # shellcheck disable=SC2086
+  if [ -n "${pids}" ]; then kill ${pids} 2>/dev/null || true; wait; fi
+}
+trap stop_children EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+yaml_value() { sed -n "s/^$2:[[:space:]]*\([^#[:space:]]*\).*/\1/p" "$1"; } # yaml_value FILE KEY
+
+# ---- stages ----
+
+if runs 1; then
+  begin 1 "data preparation" "what local/data.sh downloads or makes" \
+    "data/{${train_set},${valid_set},$(tr ' ' ',' <<< "${test_sets} ${prompt_sets}")}: wav.scp text label score.scp utt2spk spk2utt utt2lang"
+  made=$(digest 1 "$(contents local/data.sh)" "${local_data_opts}")
+  if todo data "${made}"; then
+    local/data.sh --nj "${nj}" "${local_data_words[@]}"
+    mark data "${made}"
+  fi
+  end
+fi
+
+if runs 2; then
+  fs=$(yaml_value "${mel_config}" fs)
+  begin 2 "format audio at ${fs} Hz and validate" "data/<set>" "${dumpdir}/raw/org/<set>"
+  for set in "${all_sets[@]}"; do
+    out="${dumpdir}/raw/org/${set}"
+    made=$(digest 2 "$(made_of data)" "${fs}")
+    if todo "${out}" "${made}"; then
+      format_step() {
+        "${train_launch[@]}" "${out}/logs/format.log" \
+          "${run_module[@]}" espnet2_ext.bin.format_wav \
+          --in_dir "data/${set}" --out_dir "${out}" --fs "${fs}"
+        "${train_launch[@]}" "${out}/logs/validate.log" \
+          "${run_module[@]}" espnet2_ext.bin.data_dir validate --data_dir "${out}"
+        mark "${out}" "${made}"
+      }
+      spawn format_step
+    fi
+  done
+  drain
+  end
+fi
+
+if runs 3; then
+  begin 3 "length filter: ${min_wav_duration}-${max_wav_duration} s in training and validation" \
+    "${dumpdir}/raw/org/<set>" "${dumpdir}/raw/<set>"
+  for set in "${all_sets[@]}"; do
+    from="${dumpdir}/raw/org/${set}"
+    out="${dumpdir}/raw/${set}"
+    limits=(--min_sec "${min_wav_duration}" --max_sec "${max_wav_duration}")
+    # What is evaluated is evaluated whole.
+    [[ ${set} == "${train_set}" || ${set} == "${valid_set}" ]] || limits=()
+    made=$(digest 3 "$(made_of "${from}")" "${limits[@]}")
+    if todo "${out}" "${made}"; then
+      filter_step() {
+        "${train_launch[@]}" "${out}/logs/filter.log" \
+          "${run_module[@]}" espnet2_ext.bin.data_dir filter --in_dir "${from}" --out_dir "${out}" "${limits[@]}"
+        mark "${out}" "${made}"
+      }
+      spawn filter_step
+    fi
+  done
+  drain
+  end
+fi
+
+if runs 4; then
+  begin 4 "fit tokenizers" "${dumpdir}/raw/${train_set}, ${tokenizer_config}, ${mel_config}" \
+    "${tokenizer_dir}: codec, SSL clusters, phones.txt, mel statistics"
+  made=$(digest 4 "$(made_of "${dumpdir}/raw/${train_set}")" "$(contents "${tokenizer_config}" "${mel_config}")")
+  if todo "${tokenizer_dir}" "${made}"; then
+    "${train_launch[@]}" --num_threads "${nj}" "${expdir}/logs/fit_tokenizers.log" \
+      "${run_module[@]}" espnet2_ext.bin.fit_tokenizers --config "${tokenizer_config}" \
+      --mel_config "${mel_config}" --data_dir "${dumpdir}/raw/${train_set}" \
+      --out_dir "${tokenizer_dir}" --nj "${nj}"
+    mark "${tokenizer_dir}" "${made}"
+  fi
+  end
+fi
+
+if runs 5; then
+  begin 5 "tokenize" "${dumpdir}/raw/<set>, ${tokenizer_dir}" \
+    "${tokens}/<set>: codec_ssl score_frames mel f0 prompt (ark, scp), svs_lb, data.json"
+  # Prompts are drawn from the training and prompt sets, which are joined first.
+  prompt_dirs=("${tokens}/${train_set}")
+  for set in "${prompt_list[@]}"; do prompt_dirs+=("${tokens}/${set}"); done
+  for set in "${prompt_list[@]}" "${train_set}" "${valid_set}" "${test_list[@]}"; do
+    out="${tokens}/${set}"
+    made=$(digest 5 "$(made_of "${dumpdir}/raw/${set}" "${tokenizer_dir}" "${dumpdir}/raw/${train_set}")" \
+      "${prompt_sets}" "${prompt_seed}")
+    if todo "${out}" "${made}"; then
+      step=("${run_module[@]}" espnet2_ext.bin.tokenize --data_dir "${dumpdir}/raw/${set}"
+        --tokenizer_dir "${tokenizer_dir}" --out_dir "${out}")
+      "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${nj}" "${out}/logs/tokenize.JOB.log" \
+        "${step[@]}" --shard JOB --num_shards "${nj}" --device "${device}"
+      prompts=(--prompt_dirs "${prompt_dirs[@]}" --seed "${prompt_seed}")
+      [[ " ${prompt_sets} " != *" ${set} "* ]] || prompts=()
+      "${train_launch[@]}" "${out}/logs/merge.log" "${step[@]}" --merge "${prompts[@]}"
+      mark "${out}" "${made}"
+    fi
+  done
+  end
+fi
+
+if runs 6; then
+  begin 6 "vocabulary" "${tokenizer_dir}, ${tokens}/<set>/data.json" \
+    "${tokens}/vocabulary: token_list.json token_bias.json"
+  out="${tokens}/vocabulary"
+  made=$(digest 6 "$(made_of "${tokenizer_dir}" "${tokens}/${train_set}" "${tokens}/${valid_set}")" "${base_vocabulary}")
+  if todo "${out}" "${made}"; then
+    base=()
+    [ -z "${base_vocabulary}" ] || base=(--base_dir "${base_vocabulary}")
+    "${train_launch[@]}" "${out}/logs/build_vocabulary.log" \
+      "${run_module[@]}" espnet2_ext.bin.build_vocabulary --tokenizer_dir "${tokenizer_dir}" \
+      --out_dir "${out}" "${base[@]}" \
+      --data_json "${tokens}/${train_set}/data.json" "${tokens}/${valid_set}/data.json"
+    mark "${out}" "${made}"
+  fi
+  end
+fi
+
+# Stages 7-9 and 10-12 need each other no more than their inputs' tokens: side by side they use two
+# cores that one training alone would not.
+if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 10 ] \
+    && ! "${skip_train}"; then
+  log "stages 7-9 (lm) and 10, 12, judges (acoustic) side by side"
+  for name in lm acoustic; do
+    utils/die_with_parent.py bash "$0" "${called_with[@]}" --branch "${name}" &
+    spawned+=("$!")
+  done
+  drain
+fi
+
+data_of() { # data_of SPLIT SET STREAM...: ESPnet's options for token streams, into the array `data`
+  local split=$1 set=$2 stream
+  shift 2
+  for stream in "$@"; do
+    data+=("--${split}_data_path_and_name_and_type" "${tokens}/${set}/${stream}.scp,${stream},kaldi_ark")
+  done
+}
+
+lm_options=(--config "${train_config}" --token_list "${tokens}/vocabulary/token_list.json"
+  --phone_list "${tokenizer_dir}/phones.txt" "${train_words[@]}")
+data=()
+data_of train "${train_set}" codec_ssl score_frames prompt
+data_of valid "${valid_set}" codec_ssl score_frames prompt
+lm_options+=("${data[@]}")
+lm_inputs=$(digest 7 "$(made_of "${tokens}/${train_set}" "${tokens}/${valid_set}" "${tokens}/vocabulary")")
+
+if runs 7; then
+  begin 7 "statistics" "${tokens}/{${train_set},${valid_set}}" "${lm_stats}: shapes of the batches' streams"
+  if todo "${lm_stats}" "${lm_inputs}"; then
+    "${train_launch[@]}" "${lm_stats}/logs/stats.log" \
+      "${run_module[@]}" espnet2_ext.bin.speechlm_train --collect_stats true --ngpu 0 \
+      --output_dir "${lm_stats}" "${lm_options[@]}" \
+      --train_shape_file "${tokens}/${train_set}/codec_ssl.scp" \
+      --valid_shape_file "${tokens}/${valid_set}/codec_ssl.scp"
+    mark "${lm_stats}" "${lm_inputs}"
+  fi
+  end
+fi
+
+if runs 8; then
+  begin 8 "speech-LM training with ZeRO-2" "${tokens}/{${train_set},${valid_set},vocabulary}, ${lm_stats}, ${train_config}, ${deepspeed_config}" \
+    "${lm_exp}: config.yaml, ${inference_model}, train.log"
+  made=$(digest 8 "${lm_inputs}" "$(contents "${train_config}" "${deepspeed_config}")" "${train_args}")
+  if todo_training "${lm_exp}" "${made}" --tag; then
+    procs=${train_procs}
+    if [ "${ngpu}" -gt 0 ]; then procs=${ngpu}; fi
+    if [ "${num_nodes}" -gt 1 ]; then
+      # The launcher starts this command on every node; c10d lets them find each other.
+      launch=(--nnodes "${num_nodes}" --rdzv_backend c10d --rdzv_id "${tag}"
+        --rdzv_endpoint "${MASTER_ADDR:?the first node}:${MASTER_PORT:-29500}")
+    else
+      launch=(--standalone)
+    fi
+    backend=gloo
+    if [ "${ngpu}" -gt 0 ]; then backend=nccl; fi
+    "${cuda_launch[@]}" "${training_gpu[@]}" "${lm_exp}/train.launch.log" \
+      "${run_module[@]}" torch.distributed.run "${launch[@]}" --nproc_per_node "${procs}" \
+      -m espnet2_ext.bin.speechlm_train --ngpu "$((ngpu > 0))" --resume true \
+      --multiprocessing_distributed false --dist_backend "${backend}" \
+      --deepspeed_config "${deepspeed_config}" --output_dir "${lm_exp}" "${lm_options[@]}" \
+      --train_shape_file "${lm_stats}/train/codec_ssl_shape" \
+      --valid_shape_file "${lm_stats}/valid/codec_ssl_shape"
+    mark "${lm_exp}" "${made}"
+  fi
+  end
+fi
+
+if runs 9; then
+  begin 9 "speech-LM inference and rolled-score test" "${lm_exp}/${inference_model}, ${tokens}/<set>: score_frames prompt" \
+    "${decode_lm}/<set>: codec_ssl (sampled); ${lm_exp}/rolled_score/rolled_score.json"
+  for set in "${test_list[@]}"; do
+    out="${decode_lm}/${set}"
+    made=$(digest 9 "$(made_of "${lm_exp}" "${tokens}/${set}")" "$(contents "${inference_config}")" \
+      "${inference_args}" "${inference_model}")
+    if todo "${out}" "${made}"; then
+      lm_step() {
+        "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+          "${out}/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
+          --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
+          --score_frames_scp "${tokens}/${set}/score_frames.scp" --prompt_scp "${tokens}/${set}/prompt.scp" \
+          --decode_config "${inference_config}" --output_dir "${out}" \
+          --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
+        mark "${out}" "${made}"
+      }
+      spawn lm_step
+    fi
+  done
+  out="${lm_exp}/rolled_score"
+  made=$(digest 9r "$(made_of "${lm_exp}" "${tokens}/${valid_set}")" "${inference_model}")
+  if todo "${out}" "${made}"; then
+    rolled_step() {
+      local status=0
+      "${decode_launch[@]}" "${inference_gpu[@]}" "${out}/logs/rolled_score.log" \
+        "${run_module[@]}" espnet2_ext.bin.rolled_score --train_config "${lm_exp}/config.yaml" \
+        --model_file "${lm_exp}/${inference_model}" --token_dir "${tokens}/${valid_set}" \
+        --output "${out}/rolled_score.json" --device "${device}" || status=$?
+      if [ "${status}" -eq 1 ] && ! "${score_matters}"; then
+        log "stage 9: the speech LM ignores its score (--score_matters false: going on)"
+      elif [ "${status}" -ne 0 ]; then
+        exit "${status}"
+      fi
+      mark "${out}" "${made}"
+    }
+    spawn rolled_step
+  fi
+  drain
+  end
+fi
+
+if runs 10; then
+  begin 10 "flow training, and the phone-duration model" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${flow_config}, ${dumpdir}/raw/<set>, ${duration_config}" \
+    "${flow_exp}, ${duration_exp}: config.yaml, valid.loss.best.pth"
+  made=$(digest 10 "${lm_inputs}" "$(contents "${flow_config}")" "${flow_args}")
+  if todo_training "${flow_exp}" "${made}" --flow_tag; then
+    data=()
+    data_of train "${train_set}" codec_ssl score_frames prompt mel f0
+    data_of valid "${valid_set}" codec_ssl score_frames prompt mel f0
+    "${cuda_launch[@]}" "${training_gpu[@]}" "${flow_exp}/train.launch.log" \
+      "${run_module[@]}" espnet2_ext.bin.flow_train "${train_device[@]}" --resume true \
+      --config "${flow_config}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${flow_exp}" \
+      "${data[@]}" --train_shape_file "${tokens}/${train_set}/utt2num_frames" \
+      --valid_shape_file "${tokens}/${valid_set}/utt2num_frames" "${flow_words[@]}"
+    mark "${flow_exp}" "${made}"
+  fi
+  made=$(digest 10d "$(made_of "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}")" \
+    "$(contents "${duration_config}")" "${duration_args}")
+  if todo_training "${duration_exp}" "${made}" --duration_tag; then
+    "${cuda_launch[@]}" "${duration_exp}/train.launch.log" \
+      "${run_module[@]}" espnet2_ext.bin.duration_train --ngpu 0 --resume true \
+      --config "${duration_config}" --train_dir "${dumpdir}/raw/${train_set}" \
+      --valid_dir "${dumpdir}/raw/${valid_set}" --output_dir "${duration_exp}" "${duration_words[@]}"
+    mark "${duration_exp}" "${made}"
+  fi
+  end
+fi
+
+if runs 11; then
+  begin 11 "flow inference" "${flow_exp}/${flow_model}, ${tokens}/<set>, ${decode_lm}/<set>/codec_ssl.scp" \
+    "${flow_decode}/{gt_tokens,${lm_row}}/<set>, ${vocoder_exp}/codec_resynthesis/<set>: mel f0 (ark, scp)"
+  for set in "${test_list[@]}"; do
+    for row in gt_tokens "${lm_row}"; do
+      out="${flow_decode}/${row}/${set}"
+      sampled=()
+      from="${tokens}/${set}"
+      if [ "${row}" != gt_tokens ]; then
+        from="${decode_lm}/${set}"
+        sampled=(--codec_ssl "${from}/codec_ssl.scp")
+      fi
+      made=$(digest 11 "$(made_of "${flow_exp}" "${from}")" "$(contents "${flow_inference_config}")" \
+        "${flow_inference_args}" "${flow_model}")
+      if todo "${out}" "${made}"; then
+        flow_step() {
+          "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+            "${out}/logs/flow_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.flow_inference \
+            --train_config "${flow_exp}/config.yaml" --model_file "${flow_exp}/${flow_model}" \
+            --inference_config "${flow_inference_config}" --token_dir "${tokens}/${set}" "${sampled[@]}" \
+            --tokenizer_dir "${tokenizer_dir}" --output_dir "${out}" --shard JOB \
+            --num_shards "${inference_nj}" --device "${device}" "${flow_inference_words[@]}"
+          mark "${out}" "${made}"
+        }
+        spawn flow_step
+      fi
+    done
+    out="${expdir}/codec_resynthesis/${set}"
+    made=$(digest 11c "$(made_of "${tokens}/${set}" "${tokenizer_dir}")")
+    if todo "${out}" "${made}"; then
+      codec_step() {
+        "${decode_launch[@]}" "${out}/logs/codec_decode.log" \
+          "${run_module[@]}" espnet2_ext.bin.codec_decode --tokenizer_dir "${tokenizer_dir}" \
+          --codec_ssl "${tokens}/${set}/codec_ssl.scp" --output_dir "${out}"
+        mark "${out}" "${made}"
+      }
+      spawn codec_step
+    fi
+  done
+  drain
+  end
+fi
+
+if runs 12; then
+  begin 12 "vocoder training" "${tokens}/{${train_set},${valid_set}}: mel f0, ${dumpdir}/raw/<set>/wav.scp, ${vocoder_config}" \
+    "${vocoder_exp}: config.yaml, ${vocoder_model}"
+  made=$(digest 12 "$(made_of "${tokens}/${train_set}" "${tokens}/${valid_set}")" "$(contents "${vocoder_config}")" "${vocoder_args}")
+  if todo_training "${vocoder_exp}" "${made}" --vocoder_tag; then
+    data=()
+    data_of train "${train_set}" mel f0
+    data_of valid "${valid_set}" mel f0
+    "${cuda_launch[@]}" "${training_gpu[@]}" "${vocoder_exp}/train.launch.log" \
+      "${run_module[@]}" espnet2_ext.bin.vocoder_train "${train_device[@]}" --resume true \
+      --config "${vocoder_config}" --mel_config "${mel_config}" --output_dir "${vocoder_exp}" "${data[@]}" \
+      --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,wav,sound" \
+      --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,wav,sound" \
+      --train_shape_file "${tokens}/${train_set}/utt2num_frames" \
+      --valid_shape_file "${tokens}/${valid_set}/utt2num_frames" "${vocoder_words[@]}"
+    mark "${vocoder_exp}" "${made}"
+  fi
+  end
+fi
+
+# The rows of the result table: name, folder of features, F0 of the features (empty: from the mel).
+systems=(vocoder_gt_mel codec_resynthesis "gt_tokens+flow2+voc" "lm+flow2+voc")
+wav_dir() { # wav_dir SYSTEM SET
+  case $1 in
+    vocoder_gt_mel|codec_resynthesis) echo "${vocoder_exp}/$1/$2/wav" ;;
+    gt_tokens+*) echo "${flow_decode}/gt_tokens/$2/wav_${vocoder_exp##*/}" ;;
+    lm+*) echo "${flow_decode}/${lm_row}/$2/wav_${vocoder_exp##*/}" ;;
+  esac
+}
+features_dir() { # features_dir SYSTEM SET
+  case $1 in
+    vocoder_gt_mel) echo "${tokens}/$2" ;;
+    codec_resynthesis) echo "${expdir}/codec_resynthesis/$2" ;;
+    gt_tokens+*) echo "${flow_decode}/gt_tokens/$2" ;;
+    lm+*) echo "${flow_decode}/${lm_row}/$2" ;;
+  esac
+}
+f0_source_of() { # f0_source_of SYSTEM: real or codec features bring no generated F0
+  case $1 in
+    vocoder_gt_mel|codec_resynthesis) echo predictor ;;
+    *) echo "${vocoder_f0}" ;;
+  esac
+}
+
+if runs 13; then
+  begin 13 "vocoder inference: ${systems[*]}" "${vocoder_exp}/${vocoder_model}, mel and f0 of stages 5 and 11" \
+    "${vocoder_exp}/<row>/<set>/wav, ${flow_decode}/<row>/<set>/wav_*: <utt>.wav, wav.scp"
+  for set in "${test_list[@]}"; do
+    for system in "${systems[@]}"; do
+      features=$(features_dir "${system}" "${set}")
+      source=$(f0_source_of "${system}")
+      out=$(wav_dir "${system}" "${set}")
+      made=$(digest 13 "$(made_of "${vocoder_exp}" "${features}")" "${source}" "${vocoder_model}")
+      if todo "${out}" "${made}"; then
+        given=()
+        [ "${source}" != feats ] || given=(--f0_scp "${features}/f0.scp")
+        [ "${source}" != score ] || given=(--score_scp "${tokens}/${set}/score_frames.scp")
+        vocoder_step() {
+          # A codec that decodes to audio needs no vocoder.
+          if [ -f "${features}/wav.scp" ] && [ "${system}" = codec_resynthesis ]; then
+            cp -- "${features}/wav.scp" "${out}/wav.scp"
+            mark "${out}" "${made}"
+            return
+          fi
+          local step=("${run_module[@]}" espnet2_ext.bin.vocoder_inference --model_dir "${vocoder_exp}"
+            --model_file "${vocoder_model}" --mel_scp "${features}/mel.scp" --f0_source "${source}"
+            "${given[@]}" --output_dir "${out}" --num_shards "${inference_nj}" --device "${device}")
+          "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+            "${out}/logs/vocoder_inference.JOB.log" "${step[@]}" --shard JOB
+          if [ "${inference_nj}" -gt 1 ]; then
+            "${train_launch[@]}" "${out}/logs/merge.log" "${step[@]}" --merge
+          fi
+          mark "${out}" "${made}"
+        }
+        spawn vocoder_step
+      fi
+    done
+  done
+  drain
+  end
+fi
+
+fit_judges() {
+  local made
+  made=$(digest 14 "$(made_of "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}")" \
+    "$(contents "${scoring_config}")" "${judge_args}" "${test_sets}")
+  if todo "${judges_dir}" "${made}"; then
+    local centroids=() set
+    for set in "${prompt_list[@]}" "${test_list[@]}"; do centroids+=("${dumpdir}/raw/${set}"); done
+    "${cuda_launch[@]}" "${judges_dir}/logs/fit_judges.log" \
+      "${run_module[@]}" espnet2_ext.bin.fit_judges --data_dir "${dumpdir}/raw/${train_set}" \
+      --dev_dir "${dumpdir}/raw/${valid_set}" --out_dir "${judges_dir}" --config "${scoring_config}" \
+      --centroid_dirs "${centroids[@]}" "${judge_words[@]}"
+    mark "${judges_dir}" "${made}"
+  fi
+}
+
+if [ "${branch}" = acoustic ] && [ "${stop_stage}" -ge 14 ] && ! "${skip_eval}"; then
+  begin 14 "judges" "${dumpdir}/raw/{${train_set},${valid_set}}" "${judges_dir}"
+  fit_judges
+  end
+fi
+
+if runs 14; then
+  begin 14 "scoring" "${dumpdir}/raw/<set>, wavs of stage 13" \
+    "${judges_dir}, ${scores_dir}/<row>/<set>, ${expdir}/{results.json,RESULTS.md}"
+  fit_judges
+  # The real recordings first: what is measured on them is kept for the rows compared with them.
+  for system in ground_truth "${systems[@]}"; do
+    for set in "${test_list[@]}"; do
+      out="${scores_dir}/${system}/${set}"
+      wavs="${dumpdir}/raw/${set}"
+      source=recording
+      if [ "${system}" != ground_truth ]; then
+        wavs=$(wav_dir "${system}" "${set}")
+        source=$(f0_source_of "${system}")
+      fi
+      made=$(digest 14s "$(made_of "${judges_dir}" "${wavs}")" "$(contents "${scoring_config}")" "${score_args}")
+      if todo "${out}" "${made}"; then
+        score_step() {
+          "${decode_launch[@]}" "${out}/logs/score.log" \
+            "${run_module[@]}" espnet2_ext.bin.score --system "${system}" --split "${set}" \
+            --ref_dir "${dumpdir}/raw/${set}" --wav_scp "${wavs}/wav.scp" --judges_dir "${judges_dir}" \
+            --out_dir "${out}" --config "${scoring_config}" --timing label --f0_source "${source}" \
+            "${score_words[@]}"
+          mark "${out}" "${made}"
+        }
+        spawn score_step
+      fi
+    done
+    [ "${system}" != ground_truth ] || drain
+  done
+  drain
+  "${train_launch[@]}" "${scores_dir}/logs/results.log" \
+    "${run_module[@]}" espnet2_ext.bin.results --scores_dir "${scores_dir}" \
+    --judges_dir "${judges_dir}" --out_dir "${expdir}"
+  cat "${expdir}/RESULTS.md"
+  end
+fi
+
+if runs 15; then
+  begin 15 "report" "${expdir}/results.json, wavs and features of every row, training logs" \
+    "${expdir}/report/index.html"
+  row_options=()
+  for set in "${test_list[@]}"; do
+    row_options+=(--row "ground_truth,${set},${dumpdir}/raw/${set}/wav.scp,${tokens}/${set}")
+    for system in "${systems[@]}"; do
+      row_options+=(--row "${system},${set},$(wav_dir "${system}" "${set}")/wav.scp,$(features_dir "${system}" "${set}")")
+    done
+  done
+  score_dirs=()
+  for set in "${test_list[@]}"; do score_dirs+=("${dumpdir}/raw/${set}"); done
+  out="${expdir}/report"
+  # Made anew whenever a result is: it takes seconds.
+  made=$(digest 15 "$(contents "${expdir}/results.json")" "${row_options[@]}")
+  if todo "${out}" "${made}"; then
+    "${train_launch[@]}" "${out}/logs/report.log" \
+      "${run_module[@]}" espnet2_ext.bin.report --results "${expdir}/results.json" \
+      "${row_options[@]}" --score_dirs "${score_dirs[@]}" --mel_config "${mel_config}" \
+      --judges_dir "${judges_dir}" \
+      --exp_dirs "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}" --out_dir "${out}"
+    mark "${out}" "${made}"
+  fi
+  log "report: ${out}/index.html"
+  end
+fi
+
+if runs 16; then
+  begin 16 "pack" "${lm_exp}, ${flow_exp}, ${vocoder_exp}, ${duration_exp}, ${tokenizer_dir}, ${tokens}/vocabulary" \
+    "${expdir}/packed/${pack_name}.zip"
+  out="${expdir}/packed"
+  made=$(digest 16 "$(made_of "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}")" "${pack_name}" \
+    "$(contents "${inference_config}" "${flow_inference_config}")" \
+    "$(contents "${expdir}/results.json" 2>/dev/null || true)")
+  if todo "${out}" "${made}"; then
+    results=()
+    [ ! -f "${expdir}/results.json" ] || results=(--results "${expdir}/results.json")
+    "${train_launch[@]}" "${out}/logs/pack.log" \
+      "${run_module[@]}" espnet2_ext.bin.pack \
+      --speechlm_dir "${lm_exp}" --speechlm_file "${inference_model}" \
+      --flow_dir "${flow_exp}" --flow_file "${flow_model}" \
+      --vocoder_dir "${vocoder_exp}" --vocoder_file "${vocoder_model}" \
+      --duration_dir "${duration_exp}" --duration_file "${duration_model}" \
+      --decode_config "${inference_config}" --sampling_config "${flow_inference_config}" \
+      --tokenizer_dir "${tokenizer_dir}" --vocabulary_dir "${tokens}/vocabulary" \
+      --tokens_dir "${tokens}/${train_set}" --data_dir "${dumpdir}/raw/${train_set}" \
+      "${results[@]}" --name "${pack_name}" --corpus "${corpus_name}" \
+      --command "run.sh ${called_with[*]}" --out "${out}/${pack_name}.zip"
+    mark "${out}" "${made}"
+  fi
+  log "packed model: ${out}/${pack_name}.zip"
+  end
+fi
+
+log "finished in ${SECONDS} s"

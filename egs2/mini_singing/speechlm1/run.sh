@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The embedded corpus, which the recipe makes itself: from nothing to a report and a packed model.
+#   ./run.sh                  everything (two cores: about 20 minutes)
+#   ./run.sh --size debug     the same stages with tiny data and models (minutes; sings noise)
+# Any option of speechlm_svs.sh may follow, e.g. ./run.sh --stage 9 --inference_args "--top_k 5".
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+options=(
+  --train_set train --valid_set dev --test_sets "test test_words test_singer" --prompt_sets speech
+  --nj "$(nproc)"
+  --parallel_stages true
+)
+sizes_default=(
+  --local_data_opts "--minutes 50 --speech_minutes 10 --singers 8"
+)
+sizes_debug=(
+  --local_data_opts "--minutes 1.5 --speech_minutes 0.3 --singers 3"
+  --tokenizer_config conf/tokenizer_debug.yaml
+  --train_config conf/train_speechlm_debug.yaml
+  --inference_config conf/decode_speechlm_debug.yaml
+  --flow_config conf/train_flow_debug.yaml
+  --flow_inference_config conf/decode_flow_debug.yaml
+  --vocoder_config conf/train_vocoder_debug.yaml
+  --duration_config conf/train_duration_debug.yaml
+  --scoring_config conf/scoring_debug.yaml
+  --score_matters false
+)
+
+size=default
+if [ "${1:-}" = --size ]; then size=${2:-}; shift 2; fi
+case ${size} in
+  default) options+=("${sizes_default[@]}") ;;
+  debug) options+=("${sizes_debug[@]}") ;;
+  *) echo "run.sh: error: --size ${size} (expected default or debug)" >&2; exit 2 ;;
+esac
+
+exec ./speechlm_svs.sh "${options[@]}" "$@"
