@@ -75,7 +75,7 @@ vocoder_f0=feats       # of generated features: feats (generated with them), pre
 
 # Scores, report, pack (stages 14-16)
 scoring_config=        # default: the toolkit's conf/scoring.yaml
-judge_args=            # more options of fit_judges, e.g. the true F0 of a synthetic corpus
+judge_args=            # more options of fit_judges
 score_args=            # more options of score
 corpus_name=           # corpus of origin, for the pack; default: the recipe's folder
 pack_name=             # default: corpus name and tags
@@ -651,10 +651,13 @@ fit_judges() {
   if todo "${judges_dir}" "${made}"; then
     local centroids=() set
     for set in "${prompt_list[@]}" "${test_list[@]}"; do centroids+=("${dumpdir}/raw/${set}"); done
+    # A synthetic corpus knows its F0: there the F0 extractor has to show that it can judge.
+    local qualify=() known="${dumpdir}/raw/${test_list[0]}"
+    [ ! -f "${known}/true_f0.scp" ] || qualify=(--qualify_dir "${known}")
     "${cuda_launch[@]}" "${judges_dir}/logs/fit_judges.log" \
       "${run_module[@]}" espnet2_ext.bin.fit_judges --data_dir "${dumpdir}/raw/${train_set}" \
       --dev_dir "${dumpdir}/raw/${valid_set}" --out_dir "${judges_dir}" --config "${scoring_config}" \
-      --centroid_dirs "${centroids[@]}" "${judge_words[@]}"
+      --centroid_dirs "${centroids[@]}" "${qualify[@]}" "${judge_words[@]}"
     mark "${judges_dir}" "${made}"
   fi
 }
@@ -667,34 +670,33 @@ fi
 
 if runs 14; then
   begin 14 "scoring" "${dumpdir}/raw/<set>, wavs of stage 13" \
-    "${judges_dir}, ${scores_dir}/<row>/<set>, ${expdir}/{results.json,RESULTS.md}"
+    "${judges_dir}, ${scores_dir}/<row>/<set>: summary.json, ${expdir}/{results.json,RESULTS.md}"
   fit_judges
-  # The real recordings first: what is measured on them is kept for the rows compared with them.
+  # One line per system and split, for one process that loads the judges once.
+  mkdir -p -- "${scores_dir}"
+  printf '%s\t%s\t%s\t%s\t%s\t%s\n' system split ref_dir wav_scp timing f0_source > "${scores_dir}/systems.tsv"
+  rendered=()
   for system in ground_truth "${systems[@]}"; do
     for set in "${test_list[@]}"; do
-      out="${scores_dir}/${system}/${set}"
       wavs="${dumpdir}/raw/${set}"
       source=recording
       if [ "${system}" != ground_truth ]; then
         wavs=$(wav_dir "${system}" "${set}")
         source=$(f0_source_of "${system}")
       fi
-      made=$(digest 14s "$(made_of "${judges_dir}" "${wavs}")" "$(contents "${scoring_config}")" "${score_args}")
-      if todo "${out}" "${made}"; then
-        score_step() {
-          "${decode_launch[@]}" "${out}/logs/score.log" \
-            "${run_module[@]}" espnet2_ext.bin.score --system "${system}" --split "${set}" \
-            --ref_dir "${dumpdir}/raw/${set}" --wav_scp "${wavs}/wav.scp" --judges_dir "${judges_dir}" \
-            --out_dir "${out}" --config "${scoring_config}" --timing label --f0_source "${source}" \
-            "${score_words[@]}"
-          mark "${out}" "${made}"
-        }
-        spawn score_step
-      fi
+      rendered+=("${wavs}")
+      printf '%s\t%s\t%s\t%s\t%s\t%s\n' "${system}" "${set}" "${dumpdir}/raw/${set}" "${wavs}/wav.scp" \
+        label "${source}" >> "${scores_dir}/systems.tsv"
     done
-    [ "${system}" != ground_truth ] || drain
   done
-  drain
+  made=$(digest 14s "$(made_of "${judges_dir}" "${rendered[@]}")" "$(contents "${scoring_config}" "${scores_dir}/systems.tsv")" "${score_args}")
+  if todo "${scores_dir}" "${made}"; then
+    "${decode_launch[@]}" --num_threads "${nj}" "${scores_dir}/logs/score.log" \
+      "${run_module[@]}" espnet2_ext.bin.score --table "${scores_dir}/systems.tsv" \
+      --scores_dir "${scores_dir}" --judges_dir "${judges_dir}" --config "${scoring_config}" \
+      --nj "${nj}" "${score_words[@]}"
+    mark "${scores_dir}" "${made}"
+  fi
   "${train_launch[@]}" "${scores_dir}/logs/results.log" \
     "${run_module[@]}" espnet2_ext.bin.results --scores_dir "${scores_dir}" \
     --judges_dir "${judges_dir}" --out_dir "${expdir}"
