@@ -27,6 +27,8 @@ class SpeechLMConfig:
         svs_placeholder: Put ``<svs_placeholder>`` between phones of the prefix.
         max_prompt_frames: Longer prompts are cut: at random in training, else at the start.
         token_noise: Share of input frames whose codes are replaced at random in training.
+        history_dropout: Share of target frames that, in training, are predicted from the score
+            alone: the hidden state, which knows the tokens before, is left out.
         autocast: ``none``, ``bfloat16`` or ``float16`` matrix products over float32 weights.
         extract_feats_in_collect_stats: Build the model to collect statistics (it has none).
     """
@@ -36,6 +38,7 @@ class SpeechLMConfig:
     svs_placeholder: bool = False
     max_prompt_frames: int = 500
     token_noise: float = 0.0
+    history_dropout: float = 0.0
     autocast: str = "none"
     extract_feats_in_collect_stats: bool = False
 
@@ -276,8 +279,12 @@ class SpeechLM(AbsESPnetModel):
         at_frame = None if score is None else self.score_head(score[b, k]).chunk(nq, -1)
         log_prob = hidden.new_zeros(B, F, nq, dtype=torch.float32)
         correct = torch.zeros(B, F, nq, dtype=torch.bool, device=hidden.device)
+        forget = None
+        if at_frame is not None and self.training and self.config.history_dropout > 0:
+            forget = torch.rand(len(k), 1, device=hidden.device) < self.config.history_dropout
         for q in range(nq):
             h = flat[place + q]
+            h = h if forget is None else h.masked_fill(forget, 0.0)
             h = h if at_frame is None else h + at_frame[q]
             logits = self.corelm.stream_logits(h, q).float()
             target = codec_ssl[b, k, q]
