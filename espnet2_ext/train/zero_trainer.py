@@ -76,7 +76,7 @@ class ZeroTrainer(DeepSpeedTrainer):
         """Train to `max_epoch`, or go on where an earlier run of the same folder stood."""
         options = trainer_options
         output_dir = Path(options.output_dir)
-        _start_process_group(options.ngpu)
+        start_process_group(options.ngpu)
         engine = cls._initialise(model, train_iter_factory, options)
         reporter = Reporter()
         point = load_state(engine, output_dir / RESUME_DIR) if options.resume else None
@@ -260,7 +260,7 @@ class ZeroTrainer(DeepSpeedTrainer):
             reporter.matplotlib_plot(output_dir / "images")
 
 
-def _start_process_group(ngpu: int) -> None:
+def start_process_group(ngpu: int) -> None:
     """Make sure that there is a process group; it stays, for DeepSpeed keeps the first it saw."""
     backend = "nccl" if ngpu > 0 else "gloo"
     if not dist.is_initialized():
