@@ -150,7 +150,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], judges: Mapping[str, Any]) -> st
     Args:
         judges: ``judges.json`` as `bin.fit_judges` writes it; empty when there is none.
     """
-    lines = ["# Results", "", *_judge_lines(judges), ""]
+    lines = ["# Results", "", *judge_lines(judges), ""]
     for split in dict.fromkeys(row["split"] for row in rows):
         shown = [row for row in rows if row["split"] == split]
         extra = [m for m in EXTRA_METRICS if any(m.name in r["metrics"] for r in shown)]
@@ -182,7 +182,8 @@ def _cell(metric: Metric, row: Mapping[str, Any]) -> str:
     return f"{value:.{metric.digits}f} [{low:.{metric.digits}f}, {high:.{metric.digits}f}]"
 
 
-def _judge_lines(judges: Mapping[str, Any]) -> list[str]:
+def judge_lines(judges: Mapping[str, Any]) -> list[str]:
+    """What the judges are worth, a Markdown list item each."""
     lines = []
     for name, quality in judges.get("f0", {}).items():
         verdict = "qualifies" if quality["qualifies"] else "does NOT qualify"

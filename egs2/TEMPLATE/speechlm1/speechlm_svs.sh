@@ -77,6 +77,7 @@ vocoder_f0=feats       # of generated features: feats (generated with them), pre
 scoring_config=        # default: the toolkit's conf/scoring.yaml
 judge_args=            # more options of fit_judges
 score_args=            # more options of score
+report_utts=6          # utterances of each set in the report
 corpus_name=           # corpus of origin, for the pack; default: the recipe's folder
 pack_name=             # default: corpus name and tags
 branch=                # used by --parallel_stages itself
@@ -95,7 +96,7 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
   --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model
   --duration_config --duration_args --duration_tag --duration_model --vocoder_config
   --vocoder_args --vocoder_tag --vocoder_model --vocoder_f0 --scoring_config --judge_args
-  --score_args --corpus_name --pack_name"
+  --score_args --report_utts --corpus_name --pack_name"
 
 . utils/parse_options.sh
 [ $# -eq 0 ] || fail "no positional arguments are taken: $*"
@@ -235,6 +236,8 @@ todo_training() { # todo_training DIR DIGEST TAG_OPTION
   [ "${had}" = "$2" ] || fail "$1 was trained with other data or options: remove it, or name another with $3"
   todo "$1" "$2" || return 1
   printf '%s\n' "$2" > "$1/.made_from"
+  # A training that goes on keeps the log of what it did before.
+  if [ -f "$1/train.log" ]; then mv -- "$1/train.log" "$1/train.$(date '+%Y%m%d-%H%M%S').log"; fi
 }
 
 # Commands side by side, at most nj; `drain` waits for all of them.
@@ -438,7 +441,7 @@ if runs 8; then
     fi
     backend=gloo
     if [ "${ngpu}" -gt 0 ]; then backend=nccl; fi
-    "${cuda_launch[@]}" "${training_gpu[@]}" "${lm_exp}/train.launch.log" \
+    "${cuda_launch[@]}" "${training_gpu[@]}" "${lm_exp}/train.log" \
       "${run_module[@]}" torch.distributed.run "${launch[@]}" --nproc_per_node "${procs}" \
       -m espnet2_ext.bin.speechlm_train --ngpu "$((ngpu > 0))" --resume true \
       --multiprocessing_distributed false --dist_backend "${backend}" \
@@ -500,7 +503,7 @@ if runs 10; then
     data=()
     data_of train "${train_set}" codec_ssl score_frames prompt mel f0
     data_of valid "${valid_set}" codec_ssl score_frames prompt mel f0
-    "${cuda_launch[@]}" "${training_gpu[@]}" "${flow_exp}/train.launch.log" \
+    "${cuda_launch[@]}" "${training_gpu[@]}" "${flow_exp}/train.log" \
       "${run_module[@]}" espnet2_ext.bin.flow_train "${train_device[@]}" --resume true \
       --config "${flow_config}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${flow_exp}" \
       "${data[@]}" --train_shape_file "${tokens}/${train_set}/utt2num_frames" \
@@ -510,7 +513,7 @@ if runs 10; then
   made=$(digest 10d "$(made_of "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}")" \
     "$(contents "${duration_config}")" "${duration_args}")
   if todo_training "${duration_exp}" "${made}" --duration_tag; then
-    "${cuda_launch[@]}" "${duration_exp}/train.launch.log" \
+    "${cuda_launch[@]}" "${duration_exp}/train.log" \
       "${run_module[@]}" espnet2_ext.bin.duration_train --ngpu 0 --resume true \
       --config "${duration_config}" --train_dir "${dumpdir}/raw/${train_set}" \
       --valid_dir "${dumpdir}/raw/${valid_set}" --output_dir "${duration_exp}" "${duration_words[@]}"
@@ -570,7 +573,7 @@ if runs 12; then
     data=()
     data_of train "${train_set}" mel f0
     data_of valid "${valid_set}" mel f0
-    "${cuda_launch[@]}" "${training_gpu[@]}" "${vocoder_exp}/train.launch.log" \
+    "${cuda_launch[@]}" "${training_gpu[@]}" "${vocoder_exp}/train.log" \
       "${run_module[@]}" espnet2_ext.bin.vocoder_train "${train_device[@]}" --resume true \
       --config "${vocoder_config}" --mel_config "${mel_config}" --output_dir "${vocoder_exp}" "${data[@]}" \
       --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,wav,sound" \
@@ -707,24 +710,15 @@ fi
 if runs 15; then
   begin 15 "report" "${expdir}/results.json, wavs and features of every row, training logs" \
     "${expdir}/report/index.html"
-  row_options=()
-  for set in "${test_list[@]}"; do
-    row_options+=(--row "ground_truth,${set},${dumpdir}/raw/${set}/wav.scp,${tokens}/${set}")
-    for system in "${systems[@]}"; do
-      row_options+=(--row "${system},${set},$(wav_dir "${system}" "${set}")/wav.scp,$(features_dir "${system}" "${set}")")
-    done
-  done
-  score_dirs=()
-  for set in "${test_list[@]}"; do score_dirs+=("${dumpdir}/raw/${set}"); done
   out="${expdir}/report"
-  # Made anew whenever a result is: it takes seconds.
-  made=$(digest 15 "$(contents "${expdir}/results.json")" "${row_options[@]}")
+  made=$(digest 15 "$(made_of "${scores_dir}" "${lm_exp}" "${flow_exp}" "${vocoder_exp}")" "${report_utts}")
   if todo "${out}" "${made}"; then
     "${train_launch[@]}" "${out}/logs/report.log" \
       "${run_module[@]}" espnet2_ext.bin.report --results "${expdir}/results.json" \
-      "${row_options[@]}" --score_dirs "${score_dirs[@]}" --mel_config "${mel_config}" \
-      --judges_dir "${judges_dir}" \
-      --exp_dirs "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}" --out_dir "${out}"
+      --table "${scores_dir}/systems.tsv" --scores_dir "${scores_dir}" --judges_dir "${judges_dir}" \
+      --mel_config "${mel_config}" --rolled_score "${lm_exp}/rolled_score/rolled_score.json" \
+      --exp_dirs "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}" \
+      --max_utts "${report_utts}" --title "${corpus_name}: SLM-SVS" --out_dir "${out}"
     mark "${out}" "${made}"
   fi
   log "report: ${out}/index.html"
