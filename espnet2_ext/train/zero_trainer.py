@@ -270,7 +270,8 @@ def start_process_group(ngpu: int) -> None:
     os.environ.setdefault("WORLD_SIZE", str(dist.get_world_size()))
     if ngpu == 0:
         # Its shared-memory reduction would be compiled at every first start; gloo's serves.
-        deepspeed.comm.torch.build_shm_op = lambda: None
+        # (deepspeed.comm.torch as an attribute is PyTorch itself.)
+        sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
     deepspeed.init_distributed(backend, auto_mpi_discovery=False)
 
 

@@ -1,0 +1,201 @@
+"""What a GPU does with this toolkit: decoding, ZeRO-2 training, flow and vocoder, in one table.
+
+``python benchmarks/gpu_check.py --device cuda --size 1.7b``. Weights are random: speed does not
+depend on them. RTF = compute time / audio time. Model FLOP utilisation counts 6 FLOP per backbone
+parameter and position (no recomputation) against `--peak_tflops`.
+"""
+
+import argparse
+import platform
+import statistics
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.files import read_yaml, write_json
+from espnet2_ext.score.phones import PHONES
+from espnet2_ext.speechlm.build import build_speechlm
+from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
+from espnet2_ext.speechlm.model import SpeechLM
+from espnet2_ext.tokenizer.vocabulary import Vocabulary
+
+ROOT = Path(__file__).resolve().parents[1]
+CONF = ROOT / "egs2/mini_singing/speechlm1/conf"
+# name: configuration, SSL clusters, codebooks, codes, frames of an utterance, batch of training
+SIZES = {
+    "tiny": (CONF / "train_speechlm_debug.yaml", 32, 2, 16, 20, 2),
+    "demo": (CONF / "train_speechlm.yaml", 256, 4, 256, 300, 16),
+    "1.7b": (CONF / "tuning/paper_train_speechlm.yaml", 5000, 8, 1024, 450, 8),
+}
+H200_BF16_TFLOPS = 989.0
+
+
+def build_lm(size: str) -> SpeechLM:
+    """A speech LM of a size in `SIZES`, with random weights."""
+    conf, ssl, n_codebooks, codes, *_ = SIZES[size]
+    vocabulary = Vocabulary.build(ssl, n_codebooks, codes, PHONES)
+    options = {"score_encoder_conf": {}, "prompt_encoder_conf": {}, **read_yaml(conf)}
+    bias = {m: list(span) for m, span in vocabulary.bias.items()}
+    lists = {"token_list": list(vocabulary.tokens), "token_bias": bias, "phone_list": list(PHONES)}
+    return build_speechlm(Namespace(**(options | lists)), str(conf))
+
+
+def random_score(frames: int, generator: torch.Generator) -> torch.Tensor:
+    """Score frames (F, 4) of notes of ten frames, two phones each."""
+    k = torch.arange(frames)
+    phones = torch.randint(2, len(PHONES), (frames // 5 + 1,), generator=generator)
+    notes = torch.randint(55, 75, (frames // 10 + 1,), generator=generator)
+    return torch.stack([phones[k // 5], notes[k // 10], k // 5, k // 10], 1)
+
+
+def random_codes(model: SpeechLM, frames: int, generator: torch.Generator) -> torch.Tensor:
+    sizes = torch.tensor([end - start for start, end in model.vocabulary.stream_slices()])
+    return (torch.rand(frames, len(sizes), generator=generator) * sizes).long()
+
+
+def median_sec(run: Callable[[], object], device: str, repeats: int = 3) -> float:
+    """Median seconds of `run`, after one warm-up."""
+    times = []
+    for _ in range(repeats + 1):
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        start = time.perf_counter()
+        run()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def decode_rows(size: str, device: str) -> Iterator[tuple[str, str]]:
+    """Frames a second of decoding at batch 1 and 32."""
+    generator = torch.Generator().manual_seed(0)
+    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+    lm = SpeechLMInference(build_lm(size).to(device, dtype))
+    frames = SIZES[size][4]
+    for batch in (1, 32):
+        scores = [random_score(frames, generator) for _ in range(batch)]
+        prompts = [random_codes(lm.model, frames // 3, generator) for _ in range(batch)]
+        decoding = DecodingConfig(batch_size=batch)
+        sec = median_sec(lambda s=scores, p=prompts, d=decoding: lm.generate(s, p, d), device)
+        speed = batch * frames / sec
+        rtf = 1 / (speed / MelConfig().fps)
+        yield f"LM decode, batch {batch}", f"{speed:.0f} frames/s, RTF {rtf:.4f}"
+
+
+def training_row(size: str, device: str, peak_tflops: float) -> Iterator[tuple[str, str]]:
+    """Tokens a second and model FLOP utilisation of ZeRO-2 training, one process."""
+    import deepspeed
+
+    from espnet2_ext.train.zero_config import zero_config
+    from espnet2_ext.train.zero_trainer import start_process_group
+
+    on_gpu = device.startswith("cuda")
+    start_process_group(int(on_gpu))
+    generator = torch.Generator().manual_seed(0)
+    model = build_lm(size).to(device)
+    frames, batch = SIZES[size][4:]
+    overrides = {"precision": "bf16" if on_gpu else "fp32", "warmup_num_steps": 1}
+    config = zero_config(ROOT / "conf/ds_zero2.json", overrides, on_gpu, 100)
+    backbone = sum(p.numel() for p in model.corelm.decoders.parameters())
+    engine, *_ = deepspeed.initialize(
+        model=model, model_parameters=list(model.parameters()), config=config
+    )
+    data = {
+        "codec_ssl": torch.stack([random_codes(model, frames, generator) for _ in range(batch)]),
+        "score_frames": torch.stack([random_score(frames, generator) for _ in range(batch)]),
+        "prompt": torch.stack([random_codes(model, frames, generator) for _ in range(batch)]),
+    }
+    data |= {f"{k}_lengths": torch.full((batch,), frames) for k in list(data)}
+    data = {k: v.to(device) for k, v in data.items()}
+    positions = 0
+
+    def count(_: object, args: tuple, kwargs: dict) -> None:
+        nonlocal positions
+        positions = kwargs["inputs_embeds"].shape[:2].numel()
+
+    hook = model.corelm.decoders.model.register_forward_pre_hook(count, with_kwargs=True)
+
+    def step() -> None:
+        loss, _, _ = engine(**data)
+        engine.backward(loss)
+        engine.step()
+
+    sec = median_sec(step, device, repeats=5)
+    hook.remove()
+    tokens = batch * frames * model.vocabulary.nq / sec
+    mfu = 6 * backbone * positions / sec / (peak_tflops * 1e12)
+    memory = f", {torch.cuda.max_memory_allocated() / 2**30:.0f} GiB" if on_gpu else ""
+    yield (
+        f"LM training, ZeRO-2, {backbone / 1e6:.0f}M backbone",
+        f"{tokens:.0f} target tokens/s, {positions / sec:.0f} positions/s, MFU {mfu:.3f}{memory}",
+    )
+
+
+def acoustic_rows(device: str, n_utterances: int, sec_each: float) -> Iterator[tuple[str, str]]:
+    """RTF of flow and vocoder at the recipe's sizes."""
+    from espnet2_ext.flow.build import Geometry, build_model
+    from espnet2_ext.flow.inference import FlowInference
+    from espnet2_ext.flow.sampler import SamplingConfig
+    from espnet2_ext.tasks.vocoder import VocoderTask
+    from espnet2_ext.vocoder.inference import VocoderInference
+
+    mel = MelConfig()
+    frames = round(sec_each * mel.fps)
+    audio = frames * n_utterances / mel.fps
+    geometry = Geometry(256, 4, 256, mel.n_mels * mel.frames_per_token, mel.asdict(), True)
+    options = {"condition_conf": {}, "velocity_conf": {}, **read_yaml(CONF / "train_flow.yaml")}
+    flow = FlowInference(build_model(Namespace(**options), geometry).to(device))
+    tokens = [torch.randint(0, 256, (frames, 5)) for _ in range(n_utterances)]
+    midi = [torch.full((frames,), 60) for _ in range(n_utterances)]
+    sampling = SamplingConfig(**read_yaml(CONF / "decode_flow.yaml"))
+    sec = median_sec(lambda: flow.generate(tokens, midi, tokens, sampling), device)
+    yield f"flow, {sampling.n_steps} steps, batch {n_utterances}", f"RTF {sec / audio:.5f}"
+    mels = [torch.randn(frames * mel.frames_per_token, mel.n_mels) for _ in tokens]
+    f0s = [torch.full((len(m),), 220.0) for m in mels]
+    for name in ("train_vocoder.yaml", "tuning/train_vocoder_hifigan.yaml"):
+        argv = ["--config", str(CONF / name), "--output_dir", "unused"]
+        args = VocoderTask.get_parser().parse_args(
+            [*argv, "--mel_config", str(ROOT / "conf/mel.yaml")]
+        )
+        vocoder = VocoderInference(*_parts(VocoderTask.build_model(args)), device)
+        sec = median_sec(lambda v=vocoder: v.generate(mels, f0s), device)
+        yield f"vocoder {args.vocoder}, batch {n_utterances}", f"RTF {sec / audio:.5f}"
+
+
+def _parts(model: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module | None]:
+    return model.vocoder, model.f0_predictor
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--size", choices=SIZES, default="1.7b")
+    parser.add_argument("--peak_tflops", type=float, default=H200_BF16_TFLOPS)
+    parser.add_argument("--utterances", type=int, default=16, help="batch of flow and vocoder")
+    parser.add_argument("--json", type=Path, help="also write the rows here")
+    args = parser.parse_args(argv)
+    if args.device.startswith("cuda") and not torch.cuda.is_available():
+        parser.error("no CUDA device on this machine; --device cpu --size tiny shows the table")
+    name = torch.cuda.get_device_name() if args.device.startswith("cuda") else platform.processor()
+    rows = [("device", f"{name}, torch {torch.__version__}, size {args.size}")]
+    for more in (
+        decode_rows(args.size, args.device),
+        training_row(args.size, args.device, args.peak_tflops),
+        acoustic_rows(args.device, args.utterances, 6.0 if args.size != "tiny" else 0.4),
+    ):
+        for row in more:
+            print(f"| {row[0]} | {row[1]} |", flush=True)
+            rows.append(row)
+    print("\n| what | measured |\n| --- | --- |")
+    print("\n".join(f"| {what} | {measured} |" for what, measured in rows))
+    if args.json:
+        write_json(args.json, {"rows": [{"name": n, "measured": m} for n, m in rows]})
+
+
+if __name__ == "__main__":
+    main()
