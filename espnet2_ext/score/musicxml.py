@@ -105,11 +105,9 @@ def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str
     return next((name for name, sings in voices.items() if sings), next(iter(voices)))
 
 
-def _lyric(note: XmlNote, verse: int | None, times: int) -> str | None:
-    """The asked verse; else, the n-th time through a repeat, the n-th verse where there is one."""
-    if verse is not None:
-        return note.lyrics.get(verse)
-    return note.lyrics.get(times, note.lyrics.get(1))
+def _verse_in(notes: list[XmlNote], wanted: int) -> int:
+    """The verse to sing in a measure: verse 1 where the wanted one is not written (a refrain)."""
+    return wanted if any(wanted in note.lyrics for note in notes) else 1
 
 
 def _melody(notes: list[XmlNote]) -> list[XmlNote]:
@@ -147,6 +145,7 @@ def _sung(
             return at + float(position - since) * 60 / bpm
 
         notes = _melody([n for n in measure.notes if n.voice == voice])
+        line = _verse_in(notes, verse or times)
         for note in notes:
             start, end = seconds(note.start), seconds(note.start + note.length)
             held = sung[-1] if note.tie_stop and note.midi in tied and sung else None
@@ -155,7 +154,7 @@ def _sung(
             else:
                 if tempo is None:
                     tempo = [c for c in clock if c[0] <= note.start][-1][2]
-                sung.append(SungNote(start, end, note.midi, _lyric(note, verse, times), note.place))
+                sung.append(SungNote(start, end, note.midi, note.lyrics.get(line), note.place))
             tied = {note.midi} if note.tie_start else set()
         now = seconds(measure.length)
     return sung, tempo or bpm, now
@@ -177,8 +176,8 @@ def read_musicxml(
         path: .musicxml, .xml or .mxl.
         part: Name, id, or number from 1; the first part with lyrics by default.
         voice: Of the part; the first with lyrics by default.
-        verse: Number of the lyrics line. By default line 1, and in the n-th pass of a repeat
-            line n where there is one.
+        verse: Number of the lyrics line; by default 1, and n in the n-th pass of a repeat.
+            Measures where that line is not written, such as a refrain, take line 1.
         language: ISO 639 code.
 
     Raises:

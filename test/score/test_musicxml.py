@@ -191,6 +191,13 @@ def test_verse(read):
         read(measures, verse=3)
 
 
+def test_refrain_is_written_once_and_verses_have_their_own_melismas(read):
+    refrain = note("E4", 2, "ni") + note("F4", 2, "hao")
+    measures = [first(note("C4", 2, "a", v2="o"), note("D4", 2, "e")), refrain]
+    assert lyrics(read(measures)) == "aenihao"
+    assert lyrics(read(measures, verse=2)) == "o—nihao"
+
+
 @pytest.mark.parametrize(
     ("measure", "message"),
     [
