@@ -12,7 +12,7 @@ from espnet2_ext.errors import UserError, cli
 
 
 def get_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--train_dir", type=Path, required=True, help="data directory with labels")
     parser.add_argument("--valid_dir", type=Path, required=True, help="data directory with labels")
     parser.add_argument("--output_dir", type=Path, required=True)

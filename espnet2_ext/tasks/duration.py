@@ -11,6 +11,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet2_ext.duration.inference import build_net
 from espnet2_ext.duration.model import DurationModel
+from espnet2_ext.errors import UserError
 from espnet2_ext.score.phones import PHONES
 
 
@@ -20,6 +21,17 @@ class DurationTask(AbsTask):
     num_optimizers = 1
     class_choices_list: ClassVar[list] = []
     trainer = Trainer
+
+    @classmethod
+    def get_parser(cls) -> argparse.ArgumentParser:
+        """ESPnet's parser; a wrong option ends in one line."""
+        parser = super().get_parser()
+
+        def refuse(message: str) -> None:
+            raise UserError("options", message)
+
+        parser.error = refuse
+        return parser
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -83,10 +83,14 @@ def model(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def duration(model):
+    return DurationInference.load(model / "config.yaml", model / "m.safetensors")
+
+
 @settings(max_examples=20)
 @given(score=scores())
-def test_inference_is_deterministic_and_expands(model, score):
-    duration = DurationInference.load(model / "config.yaml", model / "m.safetensors")
+def test_inference_is_deterministic_and_expands(duration, score):
     timed = duration.generate(score)
     assert duration.generate(timed) == timed
     frames = expand(timed, phone_ids(), 50)
@@ -95,8 +99,7 @@ def test_inference_is_deterministic_and_expands(model, score):
         assert set(frames.phone_index) == set(range(len(timed.phones)))
 
 
-def test_padding_changes_nothing(model):
-    duration = DurationInference.load(model / "config.yaml", model / "m.safetensors")
+def test_padding_changes_nothing(duration):
     notes = torch.from_numpy(note_features(parse_line(LINE, "t")[1], phone_ids()))
     padded = torch.cat([notes, torch.full((4, 6), 7.0)])
     alone = duration.net(notes[None], torch.tensor([3]))
@@ -104,8 +107,7 @@ def test_padding_changes_nothing(model):
     torch.testing.assert_close(batched[:1, :3], alone)
 
 
-def test_mistakes(model, tmp_path):
-    duration = DurationInference.load(model / "config.yaml", model / "m.safetensors")
+def test_mistakes(duration, model, tmp_path):
     for phones, message in [((), "0 phones.*'xyz'"), (("q", "qq"), "unknown phone 'qq'")]:
         with pytest.raises(UserError, match=f"song: note 1.*{message}"):
             duration.generate(MusicScore((Note(0, 1, 60, "xyz", phones),)), "song")

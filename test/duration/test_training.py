@@ -1,4 +1,5 @@
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,7 +71,20 @@ def test_train_then_infer(data, capsys):
     assert "the data directory itself" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("path", sorted(Path("egs2").glob("*/*/conf/**/train_duration*.yaml")))
+def test_shipped_configurations_build(path):
+    from espnet2_ext.tasks.duration import DurationTask
+
+    args = DurationTask.get_parser().parse_args(["--config", str(path), "--output_dir", "none"])
+    assert DurationTask.build_model(args).net.head.out_features == 2
+
+
 def test_mistakes_end_in_one_line(data, capsys):
+    unknown = data / "unknown.yaml"
+    unknown.write_text("max_epok: 3\n")
+    both = ("--train_dir", data / "train", "--valid_dir", data / "dev", "--config", unknown)
+    assert run(duration_train.main, *both, "--output_dir", data / "exp") == 2
+    assert "max_epok" in capsys.readouterr().err.strip().splitlines()[-1]
     sets = ("--train_dir", data / "train", "--valid_dir", data / "none")
     assert run(duration_train.main, *sets, "--output_dir", data / "exp") == 2
     lines = capsys.readouterr().err.strip().splitlines()
