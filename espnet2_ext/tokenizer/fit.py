@@ -104,6 +104,7 @@ def fit_tokenizers(
     kmeans, _ = KMeansConfig.split(config.ssl, config_path)
     scores = read_scores(data_dir)
     phones = phone_set(scores)
+    torch.manual_seed(config.seed)
     # built first: a mistake in the configuration shows before the long part
     features = build_features(config.ssl, mel, len(phones), config_path)
     codec = create_codec(config.codec, mel, config_path)

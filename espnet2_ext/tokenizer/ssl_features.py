@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from espnet2_ext.audio.mel import LogMel, MelConfig
 
 _CROP_FRAMES = 100
-_BATCH_CROPS = 32
+_BATCH_CROPS = 8
 
 
 class SSLFeatures(nn.Module, ABC):
@@ -29,78 +29,86 @@ class SSLFeatures(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class PhoneFeaturesConfig:
-    """A small frame classifier of phones whose bottleneck gives the features.
+    """A small frame classifier of phones.
 
     Args:
         n_ceps: Cepstral coefficients per mel frame; few enough to smooth the harmonics away.
-        context_frames: Mel frames seen on each side of a token frame.
-        hidden: Width of the hidden layers.
-        bottleneck: Feature size.
-        dropout: On hidden layers, in training.
+        context_frames: Mel frames that the input layer sees on each side of a token frame.
+        hidden: Channels.
+        kernel: Width of the convolutions over token frames.
+        dilations: One residual convolution each. A final is told by how it ends, so the field of
+            view must be as long as a syllable.
+        dropout: In training.
         epochs: Passes over the training frames.
         lr: Peak learning rate.
         seed: Of weights and batches.
     """
 
     n_ceps: int = 24
-    context_frames: int = 10
-    hidden: int = 256
-    bottleneck: int = 32
-    dropout: float = 0.2
-    epochs: int = 8
-    lr: float = 2e-3
+    context_frames: int = 4
+    hidden: int = 192
+    kernel: int = 5
+    dilations: Sequence[int] = (1, 2, 4, 8)
+    dropout: float = 0.1
+    epochs: int = 6
+    lr: float = 3e-3
     seed: int = 0
 
 
+class _Residual(nn.Module):
+    """Dilated depthwise and pointwise convolution over (B, C, F), added to its input."""
+
+    def __init__(self, channels: int, kernel: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(
+            channels, channels, kernel, padding="same", dilation=dilation, groups=channels
+        )
+        self.norm = nn.LayerNorm(channels)
+        self.pointwise = nn.Linear(channels, channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.norm(self.depthwise(x).transpose(1, 2))
+        hidden = self.dropout(self.pointwise(nn.functional.gelu(hidden)))
+        return x + hidden.transpose(1, 2)
+
+
 class PhoneFeatures(SSLFeatures):
-    """Features that separate phones, not pitches: the bottleneck of a frame classifier.
+    """Features that separate phones, not pitches: a frame classifier's phone posteriors.
 
     Args:
         mel: Analysis.
         config: Network settings.
-        n_phones: Classes in training.
+        n_phones: Classes, and the size of the features.
     """
 
     def __init__(self, mel: MelConfig, config: PhoneFeaturesConfig, n_phones: int) -> None:
         super().__init__()
         self.fs, self.config, self.log_mel = mel.fs, config, LogMel(mel)
-        per_token = mel.frames_per_token
+        per_token, hidden = mel.frames_per_token, config.hidden
         basis = dct(np.eye(mel.n_mels), type=2, norm="ortho", axis=0)[: config.n_ceps]
         self.register_buffer("dct", torch.from_numpy(basis.T.astype(np.float32)), persistent=False)
         self.register_buffer("mean", torch.zeros(config.n_ceps))
         self.register_buffer("std", torch.ones(config.n_ceps))
         width = 2 * config.context_frames + per_token
-        self.input = nn.Conv1d(config.n_ceps, config.hidden, width, stride=per_token)
+        self.input = nn.Conv1d(config.n_ceps, hidden, width, per_token, config.context_frames)
         self.body = nn.Sequential(
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            nn.Conv1d(config.hidden, config.hidden, 1),
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            nn.Conv1d(config.hidden, config.bottleneck, 1),
+            *(_Residual(hidden, config.kernel, d, config.dropout) for d in config.dilations)
         )
-        self.output = nn.Linear(config.bottleneck, n_phones)
-
-    def _from_ceps(self, ceps: Tensor) -> Tensor:
-        """Normalised cepstra (B, n_ceps, T + 2 * context) to features (B, F, bottleneck)."""
-        return self.body(self.input(ceps)).transpose(1, 2)
+        self.norm = nn.LayerNorm(hidden)
+        self.output = nn.Linear(hidden, n_phones)
 
     def cepstra(self, mel: Tensor) -> Tensor:
-        """Log-mel (B, T, n_mels) to normalised cepstra (B, n_ceps, T + 2 * context)."""
-        ceps = ((mel @ self.dct - self.mean) / self.std).transpose(1, 2)
-        context = self.config.context_frames
-        return nn.functional.pad(ceps, (context, context), mode="replicate")
+        """Log-mel (B, T, n_mels) to normalised cepstra (B, n_ceps, T)."""
+        return ((mel @ self.dct - self.mean) / self.std).transpose(1, 2)
 
-    def forward_mel(self, mel: Tensor) -> Tensor:
-        """Log-mel (B, T, n_mels) to features (B, T // frames_per_token, bottleneck)."""
-        return self._from_ceps(self.cepstra(mel))
+    def logits(self, cepstra: Tensor) -> Tensor:
+        """Normalised cepstra (B, n_ceps, T) to phone scores (B, F, n_phones)."""
+        hidden = self.body(self.input(cepstra)).transpose(1, 2)
+        return self.output(nn.functional.gelu(self.norm(hidden)))
 
     def forward(self, wav: Tensor) -> Tensor:
-        return self.forward_mel(self.log_mel(wav))
-
-    def logits(self, features: Tensor) -> Tensor:
-        """Phone scores (B, F, n_phones) of features."""
-        return self.output(features)
+        return self.logits(self.cepstra(self.log_mel(wav))).softmax(-1)
 
     def fit(self, mels: Sequence[Tensor], phone_ids: Sequence[Tensor]) -> "PhoneFeatures":
         """Train the classifier.
@@ -112,7 +120,7 @@ class PhoneFeatures(SSLFeatures):
         Raises:
             ValueError: an utterance's lengths disagree, or nothing to train on.
         """
-        config, per_token = self.config, self.log_mel.config.frames_per_token
+        per_token = self.log_mel.config.frames_per_token
         if not mels:
             raise ValueError("no labelled utterances to learn phones from")
         ceps = torch.cat([mel @ self.dct for mel in mels])
@@ -122,11 +130,11 @@ class PhoneFeatures(SSLFeatures):
         for mel, ids in zip(mels, phone_ids, strict=True):
             if len(mel) != len(ids) * per_token:
                 raise ValueError(f"{len(mel)} mel frames, {len(ids)} labelled token frames")
-            padded = self.cepstra(mel[None])[0]
+            cepstra = self.cepstra(mel[None])[0]
             for start in range(0, len(ids), _CROP_FRAMES):
                 end = min(start + _CROP_FRAMES, len(ids))
-                crop = padded[:, start * per_token : end * per_token + 2 * config.context_frames]
                 missing = _CROP_FRAMES - (end - start)
+                crop = cepstra[:, start * per_token : end * per_token]
                 crops.append(nn.functional.pad(crop, (0, missing * per_token)))
                 targets.append(nn.functional.pad(ids[start:end].long(), (0, missing), value=-100))
         self._train(torch.stack(crops), torch.stack(targets))
@@ -143,7 +151,7 @@ class PhoneFeatures(SSLFeatures):
         self.train()
         for _ in range(config.epochs):
             for rows in torch.randperm(len(crops), generator=generator).split(_BATCH_CROPS):
-                logits = self.logits(self._from_ceps(crops[rows]))
+                logits = self.logits(crops[rows])
                 loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets[rows].flatten())
                 optimizer.zero_grad()
                 loss.backward()
