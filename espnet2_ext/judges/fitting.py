@@ -46,14 +46,14 @@ class FitConfig:
         seed: Of weights, order and augmentation.
     """
 
-    steps: int = 1300
+    steps: int = 1200
     batch_sec: float = 20.0
-    lr: float = 4e-3
+    lr: float = 3e-3
     weight_decay: float = 0.02
     warmup: float = 0.1
     align_weight: float = 0.5
-    align_share: float = 0.3
-    recombine: float = 0.2
+    align_share: float = 0.25
+    recombine: float = 0.1
     seed: int = 0
 
 
@@ -80,8 +80,7 @@ def fit_recognizer(
 ) -> CtcPhoneRecognizer:
     """Train a recogniser with CTC, led in by frame-wise targets where phone times are known.
 
-    Every frame of a phone labelled with it is one of the paths that CTC sums over, so the same
-    outputs learn from both; without the lead CTC spends half of a short training on blanks.
+    CTC alone spends half of a short training on blanks. The frame-wise head is dropped afterwards.
     """
     recognizer = recognizer or RecognizerConfig(phone_inventory([r.phones for r in recordings]))
     torch.manual_seed(config.seed)
@@ -89,6 +88,7 @@ def fit_recognizer(
     network = CtcNetwork(recognizer)
     network.trunk.set_statistics(torch.cat([r.mel for r in recordings]))
     index = {phone: k for k, phone in enumerate(recognizer.phones, 1)}
+    align_head = nn.Linear(recognizer.trunk.channels, 1 + len(index))
     batches = _by_length(recordings, config.batch_sec, generator)
     bank = PhoneBank(recordings)
 
@@ -101,23 +101,24 @@ def fit_recognizer(
             frame_targets.append(_frame_targets(recording, index)[source][::SUBSAMPLING])
         lengths = torch.tensor([len(m) for m in mels])
         mel = nn.utils.rnn.pad_sequence(mels, batch_first=True)
-        logits, out = network(mel, lengths)
+        hidden, out = network.trunk(mel, lengths)
         aligned = nn.utils.rnn.pad_sequence(frame_targets, batch_first=True, padding_value=IGNORE)
-        known = (aligned != IGNORE).any()
+        known = config.align_weight > 0 and bool((aligned != IGNORE).any())
         loss = torch.zeros(())
-        if known and config.align_weight:
+        if known:
             loss = config.align_weight * nn.functional.cross_entropy(
-                logits.flatten(0, 1), aligned.flatten(), ignore_index=IGNORE
+                align_head(hidden).flatten(0, 1), aligned.flatten(), ignore_index=IGNORE
             )
         if step > config.align_share * config.steps or not known:
             targets = [torch.tensor([index[p] for p in r.phones]) for r in batch]
             loss = loss + nn.functional.ctc_loss(
-                logits.log_softmax(-1).transpose(0, 1), torch.cat(targets), out,
+                network.head(hidden).log_softmax(-1).transpose(0, 1), torch.cat(targets), out,
                 torch.tensor([len(t) for t in targets]), BLANK, zero_infinity=True,
             )  # fmt: skip
         return loss
 
-    _train(network, list(network.parameters()), loss_of_batch, config, "phone recogniser")
+    parameters = [*network.parameters(), *align_head.parameters()]
+    _train(network, parameters, loss_of_batch, config, "phone recogniser")
     return CtcPhoneRecognizer(recognizer, network)
 
 

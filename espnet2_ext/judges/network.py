@@ -54,9 +54,9 @@ def judge_mel(wav: np.ndarray, fs: int) -> Tensor:
 class TrunkConfig:
     """Size of a trunk; it sees about ``n_blocks * (kernel - 1)`` half-rate frames."""
 
-    channels: int = 144
-    n_blocks: int = 6
-    kernel: int = 5
+    channels: int = 160
+    n_blocks: int = 5
+    kernel: int = 7
     dropout: float = 0.1
 
 
