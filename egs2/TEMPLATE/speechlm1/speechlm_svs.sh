@@ -240,34 +240,32 @@ todo_training() { # todo_training DIR DIGEST TAG_OPTION
   if [ -f "$1/train.log" ]; then mv -- "$1/train.log" "$1/train.$(date '+%Y%m%d-%H%M%S').log"; fi
 }
 
-# Commands side by side, at most nj; `drain` waits for all of them.
+# Commands side by side, at most nj, each marking its output folder when it succeeds; `drain` waits
+# for all of them. Launchers end when this script does, however it ends, and end what they started.
 spawned=()
 spawn_status=0
-spawn() {
-  if [ "${#spawned[@]}" -ge "${nj}" ]; then
-    wait "${spawned[0]}" || spawn_status=$?
-    spawned=("${spawned[@]:1}")
+reap() { # wait for the oldest
+  local pid dir made
+  IFS=$'\t' read -r pid dir made <<< "${spawned[0]}"
+  spawned=("${spawned[@]:1}")
+  if wait "${pid}"; then
+    [ "${dir}" = - ] || mark "${dir}" "${made}"
+  else
+    spawn_status=$?
   fi
-  if [ "${spawn_status}" -ne 0 ]; then drain; fi
-  "$@" &
-  spawned+=("$!")
 }
 drain() {
-  local pid
-  for pid in "${spawned[@]}"; do wait "${pid}" || spawn_status=$?; done
-  spawned=()
+  while [ "${#spawned[@]}" -gt 0 ]; do reap; done
   if [ "${spawn_status}" -ne 0 ]; then exit "${spawn_status}"; fi
 }
-# However this script ends, nothing that it started outlives it.
-stop_children() {
-  local pids
-  pids=$(jobs -p)
-  # shellcheck disable=SC2086
-  if [ -n "${pids}" ]; then kill ${pids} 2>/dev/null || true; wait; fi
+spawn() { # spawn DIR DIGEST COMMAND...; DIR -: nothing to mark
+  local dir=$1 made=$2
+  shift 2
+  if [ "${#spawned[@]}" -ge "${nj}" ]; then reap; fi
+  if [ "${spawn_status}" -ne 0 ]; then drain; fi
+  "$@" &
+  spawned+=("$!"$'\t'"${dir}"$'\t'"${made}")
 }
-trap stop_children EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 yaml_value() { sed -n "s/^$2:[[:space:]]*\([^#[:space:]]*\).*/\1/p" "$1"; } # yaml_value FILE KEY
 
@@ -278,7 +276,7 @@ if runs 1; then
     "data/{${train_set},${valid_set},$(tr ' ' ',' <<< "${test_sets} ${prompt_sets}")}: wav.scp text label score.scp utt2spk spk2utt utt2lang"
   made=$(digest 1 "$(contents local/data.sh)" "${local_data_opts}")
   if todo data "${made}"; then
-    local/data.sh --nj "${nj}" "${local_data_words[@]}"
+    utils/run.py data/logs/data.log local/data.sh --nj "${nj}" "${local_data_words[@]}"
     mark data "${made}"
   fi
   end
@@ -291,15 +289,17 @@ if runs 2; then
     out="${dumpdir}/raw/org/${set}"
     made=$(digest 2 "$(made_of data)" "${fs}")
     if todo "${out}" "${made}"; then
-      format_step() {
-        "${train_launch[@]}" "${out}/logs/format.log" \
-          "${run_module[@]}" espnet2_ext.bin.format_wav \
-          --in_dir "data/${set}" --out_dir "${out}" --fs "${fs}"
-        "${train_launch[@]}" "${out}/logs/validate.log" \
-          "${run_module[@]}" espnet2_ext.bin.data_dir validate --data_dir "${out}"
-        mark "${out}" "${made}"
-      }
-      spawn format_step
+      spawn - - "${train_launch[@]}" "${out}/logs/format.log" \
+        "${run_module[@]}" espnet2_ext.bin.format_wav --in_dir "data/${set}" --out_dir "${out}" --fs "${fs}"
+    fi
+  done
+  drain
+  for set in "${all_sets[@]}"; do
+    out="${dumpdir}/raw/org/${set}"
+    made=$(digest 2 "$(made_of data)" "${fs}")
+    if todo "${out}" "${made}"; then
+      spawn "${out}" "${made}" "${train_launch[@]}" "${out}/logs/validate.log" \
+        "${run_module[@]}" espnet2_ext.bin.data_dir validate --data_dir "${out}"
     fi
   done
   drain
@@ -317,12 +317,8 @@ if runs 3; then
     [[ ${set} == "${train_set}" || ${set} == "${valid_set}" ]] || limits=()
     made=$(digest 3 "$(made_of "${from}")" "${limits[@]}")
     if todo "${out}" "${made}"; then
-      filter_step() {
-        "${train_launch[@]}" "${out}/logs/filter.log" \
-          "${run_module[@]}" espnet2_ext.bin.data_dir filter --in_dir "${from}" --out_dir "${out}" "${limits[@]}"
-        mark "${out}" "${made}"
-      }
-      spawn filter_step
+      spawn "${out}" "${made}" "${train_launch[@]}" "${out}/logs/filter.log" \
+        "${run_module[@]}" espnet2_ext.bin.data_dir filter --in_dir "${from}" --out_dir "${out}" "${limits[@]}"
     fi
   done
   drain
@@ -390,8 +386,7 @@ if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${s
     && ! "${skip_train}"; then
   log "stages 7-9 (lm) and 10, 12, judges (acoustic) side by side"
   for name in lm acoustic; do
-    utils/die_with_parent.py bash "$0" "${called_with[@]}" --branch "${name}" &
-    spawned+=("$!")
+    spawn - - utils/die_with_parent.py bash "$0" "${called_with[@]}" --branch "${name}"
   done
   drain
 fi
@@ -461,37 +456,30 @@ if runs 9; then
     made=$(digest 9 "$(made_of "${lm_exp}" "${tokens}/${set}")" "$(contents "${inference_config}")" \
       "${inference_args}" "${inference_model}")
     if todo "${out}" "${made}"; then
-      lm_step() {
-        "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-          "${out}/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
-          --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
-          --score_frames_scp "${tokens}/${set}/score_frames.scp" --prompt_scp "${tokens}/${set}/prompt.scp" \
-          --decode_config "${inference_config}" --output_dir "${out}" \
-          --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
-        mark "${out}" "${made}"
-      }
-      spawn lm_step
+      spawn "${out}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+        "${out}/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
+        --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
+        --score_frames_scp "${tokens}/${set}/score_frames.scp" --prompt_scp "${tokens}/${set}/prompt.scp" \
+        --decode_config "${inference_config}" --output_dir "${out}" \
+        --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
     fi
   done
-  out="${lm_exp}/rolled_score"
-  made=$(digest 9r "$(made_of "${lm_exp}" "${tokens}/${valid_set}")" "${inference_model}")
-  if todo "${out}" "${made}"; then
-    rolled_step() {
-      local status=0
-      "${decode_launch[@]}" "${inference_gpu[@]}" "${out}/logs/rolled_score.log" \
-        "${run_module[@]}" espnet2_ext.bin.rolled_score --train_config "${lm_exp}/config.yaml" \
-        --model_file "${lm_exp}/${inference_model}" --token_dir "${tokens}/${valid_set}" \
-        --output "${out}/rolled_score.json" --device "${device}" || status=$?
-      if [ "${status}" -eq 1 ] && ! "${score_matters}"; then
-        log "stage 9: the speech LM ignores its score (--score_matters false: going on)"
-      elif [ "${status}" -ne 0 ]; then
-        exit "${status}"
-      fi
-      mark "${out}" "${made}"
-    }
-    spawn rolled_step
-  fi
   drain
+  out="${lm_exp}/rolled_score"
+  made=$(digest 9r "$(made_of "${lm_exp}" "${tokens}/${valid_set}")" "${inference_model}" "${score_matters}")
+  if todo "${out}" "${made}"; then
+    status=0
+    "${decode_launch[@]}" "${inference_gpu[@]}" "${out}/logs/rolled_score.log" \
+      "${run_module[@]}" espnet2_ext.bin.rolled_score --train_config "${lm_exp}/config.yaml" \
+      --model_file "${lm_exp}/${inference_model}" --token_dir "${tokens}/${valid_set}" \
+      --output "${out}/rolled_score.json" --device "${device}" || status=$?
+    if [ "${status}" -eq 1 ] && ! "${score_matters}"; then
+      log "stage 9: the speech LM ignores its score (--score_matters false: going on)"
+    elif [ "${status}" -ne 0 ]; then
+      exit "${status}"
+    fi
+    mark "${out}" "${made}"
+  fi
   end
 fi
 
@@ -537,28 +525,20 @@ if runs 11; then
       made=$(digest 11 "$(made_of "${flow_exp}" "${from}")" "$(contents "${flow_inference_config}")" \
         "${flow_inference_args}" "${flow_model}")
       if todo "${out}" "${made}"; then
-        flow_step() {
-          "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-            "${out}/logs/flow_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.flow_inference \
-            --train_config "${flow_exp}/config.yaml" --model_file "${flow_exp}/${flow_model}" \
-            --inference_config "${flow_inference_config}" --token_dir "${tokens}/${set}" "${sampled[@]}" \
-            --tokenizer_dir "${tokenizer_dir}" --output_dir "${out}" --shard JOB \
-            --num_shards "${inference_nj}" --device "${device}" "${flow_inference_words[@]}"
-          mark "${out}" "${made}"
-        }
-        spawn flow_step
+        spawn "${out}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+          "${out}/logs/flow_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.flow_inference \
+          --train_config "${flow_exp}/config.yaml" --model_file "${flow_exp}/${flow_model}" \
+          --inference_config "${flow_inference_config}" --token_dir "${tokens}/${set}" "${sampled[@]}" \
+          --tokenizer_dir "${tokenizer_dir}" --output_dir "${out}" --shard JOB \
+          --num_shards "${inference_nj}" --device "${device}" "${flow_inference_words[@]}"
       fi
     done
     out="${expdir}/codec_resynthesis/${set}"
     made=$(digest 11c "$(made_of "${tokens}/${set}" "${tokenizer_dir}")")
     if todo "${out}" "${made}"; then
-      codec_step() {
-        "${decode_launch[@]}" "${out}/logs/codec_decode.log" \
-          "${run_module[@]}" espnet2_ext.bin.codec_decode --tokenizer_dir "${tokenizer_dir}" \
-          --codec_ssl "${tokens}/${set}/codec_ssl.scp" --output_dir "${out}"
-        mark "${out}" "${made}"
-      }
-      spawn codec_step
+      spawn "${out}" "${made}" "${decode_launch[@]}" "${out}/logs/codec_decode.log" \
+        "${run_module[@]}" espnet2_ext.bin.codec_decode --tokenizer_dir "${tokenizer_dir}" \
+        --codec_ssl "${tokens}/${set}/codec_ssl.scp" --output_dir "${out}"
     fi
   done
   drain
@@ -622,24 +602,28 @@ if runs 13; then
         given=()
         [ "${source}" != feats ] || given=(--f0_scp "${features}/f0.scp")
         [ "${source}" != score ] || given=(--score_scp "${tokens}/${set}/score_frames.scp")
-        vocoder_step() {
+        if [ "${system}" = codec_resynthesis ] && [ -f "${features}/wav.scp" ]; then
           # A codec that decodes to audio needs no vocoder.
-          if [ -f "${features}/wav.scp" ] && [ "${system}" = codec_resynthesis ]; then
-            cp -- "${features}/wav.scp" "${out}/wav.scp"
-            mark "${out}" "${made}"
-            return
-          fi
-          local step=("${run_module[@]}" espnet2_ext.bin.vocoder_inference --model_dir "${vocoder_exp}"
-            --model_file "${vocoder_model}" --mel_scp "${features}/mel.scp" --f0_source "${source}"
-            "${given[@]}" --output_dir "${out}" --num_shards "${inference_nj}" --device "${device}")
-          "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-            "${out}/logs/vocoder_inference.JOB.log" "${step[@]}" --shard JOB
-          if [ "${inference_nj}" -gt 1 ]; then
-            "${train_launch[@]}" "${out}/logs/merge.log" "${step[@]}" --merge
-          fi
+          cp -- "${features}/wav.scp" "${out}/wav.scp"
           mark "${out}" "${made}"
-        }
-        spawn vocoder_step
+          continue
+        fi
+        # Several shards are joined by a call of their own.
+        marked="${out}"
+        if [ "${inference_nj}" -gt 1 ]; then marked=-; fi
+        spawn "${marked}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+          "${out}/logs/vocoder_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.vocoder_inference \
+          --model_dir "${vocoder_exp}" --model_file "${vocoder_model}" --mel_scp "${features}/mel.scp" \
+          --f0_source "${source}" "${given[@]}" --output_dir "${out}" --shard JOB \
+          --num_shards "${inference_nj}" --device "${device}"
+        if [ "${inference_nj}" -gt 1 ]; then
+          drain
+          "${train_launch[@]}" "${out}/logs/merge.log" \
+            "${run_module[@]}" espnet2_ext.bin.vocoder_inference --merge \
+            --model_dir "${vocoder_exp}" --model_file "${vocoder_model}" --mel_scp "${features}/mel.scp" \
+            --f0_source "${source}" "${given[@]}" --output_dir "${out}" --num_shards "${inference_nj}"
+          mark "${out}" "${made}"
+        fi
       fi
     done
   done

@@ -1,0 +1,135 @@
+"""The embedded corpus' recipe, whole, with its debug configurations: killed on the way, resumed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEMS = [
+    "codec_resynthesis",
+    "ground_truth",
+    "gt_tokens+flow2+voc",
+    "lm+flow2+voc",
+    "vocoder_gt_mel",
+]
+SETS = ["test", "test_singer"]
+MADE = ("data", "dump", "exp", "downloads", "__pycache__")
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Path:
+    """A copy of the recipe with nothing made yet, beside the package and its defaults."""
+    root = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(
+        ROOT / "egs2", root / "egs2", symlinks=True, ignore=shutil.ignore_patterns(*MADE)
+    )
+    for name in ("conf", "espnet2_ext"):
+        (root / name).symlink_to(ROOT / name)
+    return root / "egs2/mini_singing/speechlm1"
+
+
+def start(recipe: Path, *options: str) -> subprocess.Popen:
+    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
+    return subprocess.Popen(
+        ["./run.sh", "--size", "debug", "--test_sets", " ".join(SETS), *options],
+        cwd=recipe,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **venv},
+    )
+
+
+def finish(process: subprocess.Popen) -> str:
+    output, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, output[-4000:]
+    return output
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of the processes that run in `folder`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").resolve() == folder and "Z" not in (entry / "stat").read_text():
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(condition, process: subprocess.Popen | None = None, seconds: float = 600.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if process is not None and process.poll() is not None:
+            raise AssertionError(process.communicate()[0][-4000:])
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_killed_in_training_it_resumes_and_ends_with_everything(recipe):
+    first = start(recipe)
+    wait_until(lambda: (recipe / "exp/speechlm_debug/train.log").is_file(), first)
+    wait_until(lambda: list(recipe.glob("exp/flow_debug/train.log")), first)
+    # Two branches run, each with a launcher and a training: killing the script ends them all.
+    os.kill(first.pid, signal.SIGKILL)
+    wait_until(lambda: not processes_in(recipe), seconds=30)
+    first.communicate()
+    assert not (recipe / "exp/speechlm_debug/.done").exists()
+
+    output = finish(start(recipe))
+    for number in range(1, 7):
+        assert f"stage {number}: done before, nothing to do" in output
+
+    results = json.loads((recipe / "exp/results.json").read_text())
+    wanted = [(split, system) for split in SETS for system in SYSTEMS]
+    assert sorted((row["split"], row["system"]) for row in results) == sorted(wanted)
+    assert all(row["n_utt"] > 0 and row["timing"] == "label" for row in results)
+    table = (recipe / "exp/RESULTS.md").read_text()
+    assert all(system in table for system in SYSTEMS)
+    html = (recipe / "exp/report/index.html").read_text()
+    n_utts = sum(row["n_utt"] for row in results if row["system"] == "ground_truth")
+    assert html.count("<audio") == n_utts * len(SYSTEMS)
+    (pack,) = recipe.glob("exp/packed/*.zip")
+    assert zipfile.ZipFile(pack).testzip() is None
+    assert not list(recipe.glob("exp/**/.part-*"))
+
+
+def test_again_there_is_nothing_to_do(recipe):
+    output = finish(start(recipe))
+    assert output.count("done before, nothing to do") == 16
+
+
+def test_other_data_are_not_trained_on_under_the_same_name(recipe):
+    stamp = recipe / "dump/tokens/train/.done"
+    was = stamp.read_text()
+    stamp.write_text("of other tokens\n")
+    (recipe / "exp/speechlm_debug/.done").unlink()
+    process = start(recipe, "--stage", "8", "--stop_stage", "8")
+    output, _ = process.communicate()
+    stamp.write_text(was)
+    assert process.returncode == 2
+    assert "speechlm_debug was trained with other data or options" in output.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--stage", "one"], "one is no number"),
+        (["--no_such_option", "1"], "unknown option --no_such_option"),
+        (["--flow_config", "conf/missing.yaml"], "conf/missing.yaml: no such file"),
+    ],
+)
+def test_a_wrong_option_is_one_line_before_anything_starts(recipe, options, named):
+    process = start(recipe, *options)
+    output, _ = process.communicate()
+    assert process.returncode == 2
+    assert len(output.splitlines()) == 1 and named in output
