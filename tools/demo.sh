@@ -35,8 +35,8 @@ cat "${recipe}/exp/RESULTS.md"
 echo
 echo "report (open it in a browser): ${recipe}/exp/report/index.html"
 echo "wavs sung by the model:"
-sed -n 's/^lm+flow2+voc\t[^\t]*\t[^\t]*\t\([^\t]*\)\/wav.scp\t.*/\1/p' "${recipe}/exp/scores/systems.tsv" |
-  while IFS= read -r folder; do echo "  ${recipe}/${folder}"; done
+cut -d ' ' -f 2- "${recipe}"/exp/scores/wav_scp/lm+flow2+voc.*.scp | xargs -d '\n' -n 1 dirname | sort -u |
+  while IFS= read -r folder; do echo "  ${folder}"; done
 for pack in "${recipe}"/exp/packed/*.zip; do echo "packed model: ${pack}"; done
 echo "sing with it: python -m espnet2_ext.bin.sing SCORE --model PACK -o out.wav"
 printf 'elapsed: %d min %d s\n' $((SECONDS / 60)) $((SECONDS % 60))

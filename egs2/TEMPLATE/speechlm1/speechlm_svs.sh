@@ -20,7 +20,7 @@ ngpu=0                 # GPUs per node; 0: train on the CPU
 num_nodes=1            # nodes of the speech LM's training
 train_procs=1          # processes of the speech LM's training where ngpu is 0
 nj=2                   # parallel jobs of data preparation and evaluation
-inference_nj=1         # shards of each evaluation set
+inference_nj=1         # shards of each model's inference (rows of the table run side by side too)
 gpu_inference=false    # infer on a GPU
 parallel_stages=false  # stages 7-9 beside 10, 12 and the judges, which do not need each other
 dumpdir=dump           # features and tokens
@@ -130,36 +130,43 @@ read -ra decode_launch <<< "${decode_cmd:?}"
 all_sets=("${train_set}" "${valid_set}" "${test_list[@]}" "${prompt_list[@]}")
 run_module=("${python}" -m)
 
-# Tag of a configuration: train_speechlm_debug.yaml with "--max_epoch 3" gives speechlm_debug_max_epoch3.
-tag_of() { # tag_of CONFIG WORDS...
-  local name
-  name=$(basename "$1" .yaml)
+# Tag of a configuration: train_flow_debug.yaml with "--max_epoch 3" gives debug_max_epoch_3.
+tag_of() { # tag_of KIND CONFIG WORDS...
+  local kind=$1 name
+  name=$(basename "$2" .yaml)
   name=${name#train_}
-  shift
-  [ $# -eq 0 ] || name+="_$(tr -cs 'A-Za-z0-9.=-' '_' <<< "$*" | sed 's/^[_-]*//; s/_--/_/g; s/_*$//')"
+  name=${name#decode_}
+  name=${name#"${kind}"}
+  name=${name#_}
+  shift 2
+  name=$(tr -cs 'A-Za-z0-9.=\n-' '_' <<< "${name:-default} $*" | sed 's/_--/_/g; s/_*$//')
   echo "${name}"
 }
-: "${tag:=$(tag_of "${train_config}" "${train_words[@]}")}"
-: "${inference_tag:=$(tag_of "${inference_config}" "${inference_words[@]}")}"
-: "${flow_tag:=$(tag_of "${flow_config}" "${flow_words[@]}")}"
-: "${flow_inference_tag:=$(tag_of "${flow_inference_config}" "${flow_inference_words[@]}")}"
-: "${duration_tag:=$(tag_of "${duration_config}" "${duration_words[@]}")}"
-: "${vocoder_tag:=$(tag_of "${vocoder_config}" "${vocoder_words[@]}")}"
-: "${pack_name:=${corpus_name}_${tag#speechlm_}}"
+: "${tag:=$(tag_of speechlm "${train_config}" "${train_words[@]}")}"
+: "${inference_tag:=$(tag_of speechlm "${inference_config}" "${inference_words[@]}")}"
+: "${flow_tag:=$(tag_of flow "${flow_config}" "${flow_words[@]}")}"
+: "${flow_inference_tag:=$(tag_of flow "${flow_inference_config}" "${flow_inference_words[@]}")}"
+: "${duration_tag:=$(tag_of duration "${duration_config}" "${duration_words[@]}")}"
+: "${vocoder_tag:=$(tag_of vocoder "${vocoder_config}" "${vocoder_words[@]}")}"
+: "${pack_name:=${corpus_name}_${tag}}"
 
 tokenizer_dir="${expdir}/tokenizer"
 tokens="${dumpdir}/tokens"
+eval_tokens="${tokens}/eval_$(tr -cs 'A-Za-z0-9\n' '_' <<< "${test_sets}")"
 lm_stats="${expdir}/speechlm_stats"
-lm_exp="${expdir}/speechlm_${tag#speechlm_}"
-flow_exp="${expdir}/flow_${flow_tag#flow_}"
-duration_exp="${expdir}/duration_${duration_tag#duration_}"
-vocoder_exp="${expdir}/vocoder_${vocoder_tag#vocoder_}"
+lm_exp="${expdir}/speechlm_${tag}"
+flow_exp="${expdir}/flow_${flow_tag}"
+duration_exp="${expdir}/duration_${duration_tag}"
+vocoder_exp="${expdir}/vocoder_${vocoder_tag}"
 judges_dir="${expdir}/judges"
 scores_dir="${expdir}/scores"
-decode_lm="${lm_exp}/decode_${inference_tag#decode_}"
-# One folder per row of the result table; features in .../<set>, audio in .../<set>/wav.
-lm_row="lm_${tag#speechlm_}_${inference_tag#decode_}"
-flow_decode="${flow_exp}/decode_${flow_inference_tag#decode_}"
+# What is generated for evaluation: one folder per model, decoding and collection of test sets.
+eval_name="${eval_tokens##*/}"
+decode_lm="${lm_exp}/decode_${inference_tag}/${eval_name}"
+flow_decode="${flow_exp}/decode_${flow_inference_tag}"
+flow_of_truth="${flow_decode}/gt_tokens/${eval_name}"
+flow_of_lm="${flow_decode}/lm_${tag}_${inference_tag}/${eval_name}"
+codec_decode="${expdir}/codec_resynthesis/${eval_name}"
 device=cpu
 if "${gpu_inference}"; then device=cuda; fi
 inference_gpu=()
@@ -341,7 +348,7 @@ fi
 
 if runs 5; then
   begin 5 "tokenize" "${dumpdir}/raw/<set>, ${tokenizer_dir}" \
-    "${tokens}/<set>: codec_ssl score_frames mel f0 prompt (ark, scp), svs_lb, data.json"
+    "${tokens}/<set>: codec_ssl score_frames mel f0 prompt (ark, scp), svs_lb, data.json; ${eval_tokens}: the same of all test sets"
   # Prompts are drawn from the training and prompt sets, which are joined first.
   prompt_dirs=("${tokens}/${train_set}")
   for set in "${prompt_list[@]}"; do prompt_dirs+=("${tokens}/${set}"); done
@@ -360,6 +367,16 @@ if runs 5; then
       mark "${out}" "${made}"
     fi
   done
+  # All test sets as one, so that each model is loaded once for all of them.
+  test_tokens=()
+  for set in "${test_list[@]}"; do test_tokens+=("${tokens}/${set}"); done
+  made=$(digest 5e "$(made_of "${test_tokens[@]}")" "${test_sets}")
+  if todo "${eval_tokens}" "${made}"; then
+    for table in codec_ssl.scp score_frames.scp prompt.scp mel.scp f0.scp utt2num_frames utt2spk; do
+      sort -- "${test_tokens[@]/%//${table}}" > "${eval_tokens}/${table}"
+    done
+    mark "${eval_tokens}" "${made}"
+  fi
   end
 fi
 
@@ -449,22 +466,19 @@ if runs 8; then
 fi
 
 if runs 9; then
-  begin 9 "speech-LM inference and rolled-score test" "${lm_exp}/${inference_model}, ${tokens}/<set>: score_frames prompt" \
-    "${decode_lm}/<set>: codec_ssl (sampled); ${lm_exp}/rolled_score/rolled_score.json"
-  for set in "${test_list[@]}"; do
-    out="${decode_lm}/${set}"
-    made=$(digest 9 "$(made_of "${lm_exp}" "${tokens}/${set}")" "$(contents "${inference_config}")" \
-      "${inference_args}" "${inference_model}")
-    if todo "${out}" "${made}"; then
-      spawn "${out}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-        "${out}/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
-        --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
-        --score_frames_scp "${tokens}/${set}/score_frames.scp" --prompt_scp "${tokens}/${set}/prompt.scp" \
-        --decode_config "${inference_config}" --output_dir "${out}" \
-        --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
-    fi
-  done
-  drain
+  begin 9 "speech-LM inference and rolled-score test" "${lm_exp}/${inference_model}, ${eval_tokens}: score_frames prompt" \
+    "${decode_lm}: codec_ssl (sampled); ${lm_exp}/rolled_score/rolled_score.json"
+  made=$(digest 9 "$(made_of "${lm_exp}" "${eval_tokens}")" "$(contents "${inference_config}")" \
+    "${inference_args}" "${inference_model}")
+  if todo "${decode_lm}" "${made}"; then
+    "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+      "${decode_lm}/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
+      --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
+      --score_frames_scp "${eval_tokens}/score_frames.scp" --prompt_scp "${eval_tokens}/prompt.scp" \
+      --decode_config "${inference_config}" --output_dir "${decode_lm}" \
+      --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
+    mark "${decode_lm}" "${made}"
+  fi
   out="${lm_exp}/rolled_score"
   made=$(digest 9r "$(made_of "${lm_exp}" "${tokens}/${valid_set}")" "${inference_model}" "${score_matters}")
   if todo "${out}" "${made}"; then
@@ -511,36 +525,32 @@ if runs 10; then
 fi
 
 if runs 11; then
-  begin 11 "flow inference" "${flow_exp}/${flow_model}, ${tokens}/<set>, ${decode_lm}/<set>/codec_ssl.scp" \
-    "${flow_decode}/{gt_tokens,${lm_row}}/<set>, ${vocoder_exp}/codec_resynthesis/<set>: mel f0 (ark, scp)"
-  for set in "${test_list[@]}"; do
-    for row in gt_tokens "${lm_row}"; do
-      out="${flow_decode}/${row}/${set}"
-      sampled=()
-      from="${tokens}/${set}"
-      if [ "${row}" != gt_tokens ]; then
-        from="${decode_lm}/${set}"
-        sampled=(--codec_ssl "${from}/codec_ssl.scp")
-      fi
-      made=$(digest 11 "$(made_of "${flow_exp}" "${from}")" "$(contents "${flow_inference_config}")" \
-        "${flow_inference_args}" "${flow_model}")
-      if todo "${out}" "${made}"; then
-        spawn "${out}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-          "${out}/logs/flow_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.flow_inference \
-          --train_config "${flow_exp}/config.yaml" --model_file "${flow_exp}/${flow_model}" \
-          --inference_config "${flow_inference_config}" --token_dir "${tokens}/${set}" "${sampled[@]}" \
-          --tokenizer_dir "${tokenizer_dir}" --output_dir "${out}" --shard JOB \
-          --num_shards "${inference_nj}" --device "${device}" "${flow_inference_words[@]}"
-      fi
-    done
-    out="${expdir}/codec_resynthesis/${set}"
-    made=$(digest 11c "$(made_of "${tokens}/${set}" "${tokenizer_dir}")")
+  begin 11 "flow inference" "${flow_exp}/${flow_model}, ${eval_tokens}, ${decode_lm}/codec_ssl.scp" \
+    "${flow_of_truth}, ${flow_of_lm}, ${codec_decode}: mel f0 (ark, scp)"
+  for out in "${flow_of_truth}" "${flow_of_lm}"; do
+    sampled=()
+    from="${eval_tokens}"
+    if [ "${out}" = "${flow_of_lm}" ]; then
+      from="${decode_lm}"
+      sampled=(--codec_ssl "${decode_lm}/codec_ssl.scp")
+    fi
+    made=$(digest 11 "$(made_of "${flow_exp}" "${from}")" "$(contents "${flow_inference_config}")" \
+      "${flow_inference_args}" "${flow_model}")
     if todo "${out}" "${made}"; then
-      spawn "${out}" "${made}" "${decode_launch[@]}" "${out}/logs/codec_decode.log" \
-        "${run_module[@]}" espnet2_ext.bin.codec_decode --tokenizer_dir "${tokenizer_dir}" \
-        --codec_ssl "${tokens}/${set}/codec_ssl.scp" --output_dir "${out}"
+      spawn "${out}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+        "${out}/logs/flow_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.flow_inference \
+        --train_config "${flow_exp}/config.yaml" --model_file "${flow_exp}/${flow_model}" \
+        --inference_config "${flow_inference_config}" --token_dir "${eval_tokens}" "${sampled[@]}" \
+        --tokenizer_dir "${tokenizer_dir}" --output_dir "${out}" --shard JOB \
+        --num_shards "${inference_nj}" --device "${device}" "${flow_inference_words[@]}"
     fi
   done
+  made=$(digest 11c "$(made_of "${eval_tokens}" "${tokenizer_dir}")")
+  if todo "${codec_decode}" "${made}"; then
+    spawn "${codec_decode}" "${made}" "${decode_launch[@]}" "${codec_decode}/logs/codec_decode.log" \
+      "${run_module[@]}" espnet2_ext.bin.codec_decode --tokenizer_dir "${tokenizer_dir}" \
+      --codec_ssl "${eval_tokens}/codec_ssl.scp" --output_dir "${codec_decode}"
+  fi
   drain
   end
 fi
@@ -565,24 +575,24 @@ if runs 12; then
   end
 fi
 
-# The rows of the result table: name, folder of features, F0 of the features (empty: from the mel).
+# The rows of the result table, beside the recordings: where their features and wavs are, and where
+# the vocoder's F0 comes from (real and codec features bring no generated F0).
 systems=(vocoder_gt_mel codec_resynthesis "gt_tokens+flow2+voc" "lm+flow2+voc")
-wav_dir() { # wav_dir SYSTEM SET
+features_of() { # features_of SYSTEM
   case $1 in
-    vocoder_gt_mel|codec_resynthesis) echo "${vocoder_exp}/$1/$2/wav" ;;
-    gt_tokens+*) echo "${flow_decode}/gt_tokens/$2/wav_${vocoder_exp##*/}" ;;
-    lm+*) echo "${flow_decode}/${lm_row}/$2/wav_${vocoder_exp##*/}" ;;
+    vocoder_gt_mel) echo "${eval_tokens}" ;;
+    codec_resynthesis) echo "${codec_decode}" ;;
+    gt_tokens+*) echo "${flow_of_truth}" ;;
+    lm+*) echo "${flow_of_lm}" ;;
   esac
 }
-features_dir() { # features_dir SYSTEM SET
+wavs_of() { # wavs_of SYSTEM
   case $1 in
-    vocoder_gt_mel) echo "${tokens}/$2" ;;
-    codec_resynthesis) echo "${expdir}/codec_resynthesis/$2" ;;
-    gt_tokens+*) echo "${flow_decode}/gt_tokens/$2" ;;
-    lm+*) echo "${flow_decode}/${lm_row}/$2" ;;
+    vocoder_gt_mel|codec_resynthesis) echo "${vocoder_exp}/$1/${eval_name}" ;;
+    *) echo "$(features_of "$1")/wav_${vocoder_exp##*/}" ;;
   esac
 }
-f0_source_of() { # f0_source_of SYSTEM: real or codec features bring no generated F0
+f0_source_of() { # f0_source_of SYSTEM
   case $1 in
     vocoder_gt_mel|codec_resynthesis) echo predictor ;;
     *) echo "${vocoder_f0}" ;;
@@ -591,41 +601,33 @@ f0_source_of() { # f0_source_of SYSTEM: real or codec features bring no generate
 
 if runs 13; then
   begin 13 "vocoder inference: ${systems[*]}" "${vocoder_exp}/${vocoder_model}, mel and f0 of stages 5 and 11" \
-    "${vocoder_exp}/<row>/<set>/wav, ${flow_decode}/<row>/<set>/wav_*: <utt>.wav, wav.scp"
-  for set in "${test_list[@]}"; do
-    for system in "${systems[@]}"; do
-      features=$(features_dir "${system}" "${set}")
-      source=$(f0_source_of "${system}")
-      out=$(wav_dir "${system}" "${set}")
-      made=$(digest 13 "$(made_of "${vocoder_exp}" "${features}")" "${source}" "${vocoder_model}")
-      if todo "${out}" "${made}"; then
-        given=()
-        [ "${source}" != feats ] || given=(--f0_scp "${features}/f0.scp")
-        [ "${source}" != score ] || given=(--score_scp "${tokens}/${set}/score_frames.scp")
-        if [ "${system}" = codec_resynthesis ] && [ -f "${features}/wav.scp" ]; then
-          # A codec that decodes to audio needs no vocoder.
-          cp -- "${features}/wav.scp" "${out}/wav.scp"
-          mark "${out}" "${made}"
-          continue
-        fi
-        # Several shards are joined by a call of their own.
-        marked="${out}"
-        if [ "${inference_nj}" -gt 1 ]; then marked=-; fi
-        spawn "${marked}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-          "${out}/logs/vocoder_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.vocoder_inference \
-          --model_dir "${vocoder_exp}" --model_file "${vocoder_model}" --mel_scp "${features}/mel.scp" \
-          --f0_source "${source}" "${given[@]}" --output_dir "${out}" --shard JOB \
-          --num_shards "${inference_nj}" --device "${device}"
-        if [ "${inference_nj}" -gt 1 ]; then
-          drain
-          "${train_launch[@]}" "${out}/logs/merge.log" \
-            "${run_module[@]}" espnet2_ext.bin.vocoder_inference --merge \
-            --model_dir "${vocoder_exp}" --model_file "${vocoder_model}" --mel_scp "${features}/mel.scp" \
-            --f0_source "${source}" "${given[@]}" --output_dir "${out}" --num_shards "${inference_nj}"
-          mark "${out}" "${made}"
-        fi
-      fi
-    done
+    "${vocoder_exp}/<row>/${eval_name}, ${flow_decode}/<row>/${eval_name}/wav_*: wav/<utt>.wav, wav.scp"
+  for system in "${systems[@]}"; do
+    features=$(features_of "${system}")
+    source=$(f0_source_of "${system}")
+    out=$(wavs_of "${system}")
+    made=$(digest 13 "$(made_of "${vocoder_exp}" "${features}")" "${source}" "${vocoder_model}")
+    todo "${out}" "${made}" || continue
+    if [ "${system}" = codec_resynthesis ] && [ -f "${features}/wav.scp" ]; then
+      # A codec that decodes to audio needs no vocoder.
+      cp -- "${features}/wav.scp" "${out}/wav.scp"
+      mark "${out}" "${made}"
+      continue
+    fi
+    step=("${run_module[@]}" espnet2_ext.bin.vocoder_inference --model_dir "${vocoder_exp}"
+      --model_file "${vocoder_model}" --mel_scp "${features}/mel.scp" --f0_source "${source}"
+      --output_dir "${out}" --num_shards "${inference_nj}" --device "${device}")
+    [ "${source}" != feats ] || step+=(--f0_scp "${features}/f0.scp")
+    [ "${source}" != score ] || step+=(--score_scp "${eval_tokens}/score_frames.scp")
+    shards=("${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" "${out}/logs/vocoder_inference.JOB.log"
+      "${step[@]}" --shard JOB)
+    if [ "${inference_nj}" -eq 1 ]; then
+      spawn "${out}" "${made}" "${shards[@]}"
+    else
+      "${shards[@]}"
+      "${train_launch[@]}" "${out}/logs/merge.log" "${step[@]}" --merge
+      mark "${out}" "${made}"
+    fi
   done
   drain
   end
@@ -660,20 +662,23 @@ if runs 14; then
     "${judges_dir}, ${scores_dir}/<row>/<set>: summary.json, ${expdir}/{results.json,RESULTS.md}"
   fit_judges
   # One line per system and split, for one process that loads the judges once.
-  mkdir -p -- "${scores_dir}"
+  mkdir -p -- "${scores_dir}/wav_scp"
   printf '%s\t%s\t%s\t%s\t%s\t%s\n' system split ref_dir wav_scp timing f0_source > "${scores_dir}/systems.tsv"
   rendered=()
   for system in ground_truth "${systems[@]}"; do
     for set in "${test_list[@]}"; do
-      wavs="${dumpdir}/raw/${set}"
-      source=recording
-      if [ "${system}" != ground_truth ]; then
-        wavs=$(wav_dir "${system}" "${set}")
+      real="${dumpdir}/raw/${set}"
+      if [ "${system}" = ground_truth ]; then
+        wav_scp="${real}/wav.scp"
+        rendered+=("${real}")
+        source=recording
+      else
+        wav_scp="${scores_dir}/wav_scp/${system}.${set}.scp"
+        rendered+=("$(wavs_of "${system}")")
         source=$(f0_source_of "${system}")
+        awk 'NR == FNR { of_set[$1]; next } $1 in of_set' "${real}/wav.scp" "$(wavs_of "${system}")/wav.scp" > "${wav_scp}"
       fi
-      rendered+=("${wavs}")
-      printf '%s\t%s\t%s\t%s\t%s\t%s\n' "${system}" "${set}" "${dumpdir}/raw/${set}" "${wavs}/wav.scp" \
-        label "${source}" >> "${scores_dir}/systems.tsv"
+      printf '%s\t%s\t%s\t%s\t%s\t%s\n' "${system}" "${set}" "${real}" "${wav_scp}" label "${source}" >> "${scores_dir}/systems.tsv"
     done
   done
   made=$(digest 14s "$(made_of "${judges_dir}" "${rendered[@]}")" "$(contents "${scoring_config}" "${scores_dir}/systems.tsv")" "${score_args}")
