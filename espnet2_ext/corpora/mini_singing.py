@@ -11,6 +11,7 @@ import math
 import multiprocessing
 import os
 import shutil
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -195,7 +196,10 @@ def _each(
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(nj, context, max_tasks_per_child=1 if fresh else None) as pool:
+    per_child = 1 if fresh else None
+    with ProcessPoolExecutor(
+        nj, context, _end_with_parent, (), max_tasks_per_child=per_child
+    ) as pool:
         futures = [pool.submit(job, *task) for task in tasks]
         try:
             for index, future in enumerate(as_completed(futures), 1):
@@ -204,6 +208,16 @@ def _each(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """Make a worker exit when the main process is killed, instead of waiting for work forever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _report(name: str, done: int, total: int) -> None:
