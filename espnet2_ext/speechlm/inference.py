@@ -18,6 +18,7 @@ from espnet2_ext.speechlm.build import build_speechlm
 from espnet2_ext.speechlm.decoding import decode
 from espnet2_ext.speechlm.model import SpeechLM
 from espnet2_ext.speechlm.sampling import DecodingConfig
+from espnet2_ext.tokenizer.vocabulary import TOKEN_LIST
 
 __all__ = ["DecodingConfig", "Generated", "SpeechLMInference", "load_decoding"]
 
@@ -58,6 +59,7 @@ class SpeechLMInference:
         weights: str | Path,
         device: str | torch.device = "cpu",
         dtype: str = "float32",
+        vocabulary_dir: str | Path | None = None,
     ) -> "SpeechLMInference":
         """Load a trained model, strictly.
 
@@ -66,6 +68,8 @@ class SpeechLMInference:
             weights: Plain ``.pth`` or ``.safetensors``.
             device: Where it runs.
             dtype: ``float32``, ``bfloat16`` or ``float16``.
+            vocabulary_dir: Folder of a ``token_list.json`` to take in place of the configuration's
+                own list.
 
         Raises:
             UserError: weights and configuration do not fit.
@@ -73,7 +77,10 @@ class SpeechLMInference:
         if dtype not in ("float32", "bfloat16", "float16"):
             raise UserError("dtype", f"{dtype!r}", "float32, bfloat16 or float16")
         state = load_state(weights)
-        model = build_speechlm(Namespace(**{**_DEFAULTS, **read_yaml(config)}), str(config))
+        args = Namespace(**{**_DEFAULTS, **read_yaml(config)})
+        if vocabulary_dir is not None:
+            args.token_list, args.token_bias = Path(vocabulary_dir) / TOKEN_LIST, None
+        model = build_speechlm(args, str(config))
         load_strict(model, state, weights)
         return cls(model.to(device, getattr(torch, dtype)))
 

@@ -13,7 +13,7 @@ from espnet2_ext.speechlm.template import TEMPLATES, Assembled, Assembler, LossW
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
 
 CONDITIONING = tuple(TEMPLATES)
-AUTOCAST = {"none": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+AUTOCAST = ("none", "auto", "bfloat16", "float16")
 
 
 @dataclass
@@ -29,7 +29,8 @@ class SpeechLMConfig:
         token_noise: Share of input frames whose codes are replaced at random in training.
         history_dropout: Share of target frames that, in training, are predicted from the score
             alone: the hidden state, which knows the tokens before, is left out.
-        autocast: ``none``, ``bfloat16`` or ``float16`` matrix products over float32 weights.
+        autocast: Matrix products over float32 weights in ``bfloat16`` or ``float16``; ``auto``:
+            bfloat16 on a CPU that computes it faster, else none.
         extract_feats_in_collect_stats: Build the model to collect statistics (it has none).
     """
 
@@ -48,6 +49,14 @@ class SpeechLMConfig:
         if self.autocast not in AUTOCAST:
             raise ValueError(f"autocast {self.autocast!r} is not one of {', '.join(AUTOCAST)}")
         self.weights = LossWeights(**self.loss_weights)
+
+
+def autocast_dtype(name: str, device: torch.device) -> torch.dtype | None:
+    """The precision that an `AUTOCAST` name stands for on a device; None: as the weights."""
+    if name == "auto":
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if fast else None
+    return None if name == "none" else getattr(torch, name)
 
 
 def stream_sizes(vocabulary: Vocabulary) -> list[int]:
@@ -179,7 +188,7 @@ class SpeechLM(AbsESPnetModel):
         prompt_lengths: LongTensor | None = None,
     ) -> Scored:
         """Log-likelihood of every target token (arguments as `forward`)."""
-        dtype = AUTOCAST[self.config.autocast]
+        dtype = autocast_dtype(self.config.autocast, self.device)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
             conditions = self.conditions(score_frames, score_frames_lengths, prompt, prompt_lengths)
             sequences = [

@@ -3,6 +3,7 @@ import torch
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.build import build_speechlm
+from espnet2_ext.speechlm.model import autocast_dtype
 
 from .conftest import CODEBOOKS, make_args, make_batch, make_model, make_utterance
 
@@ -116,3 +117,16 @@ def test_gradient_checkpointing_changes_nothing(batch):
         loss.backward()
         losses.append((loss.item(), model.corelm.emb.weight.grad.norm().item()))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_bfloat16_is_chosen_where_it_is_fast(monkeypatch, batch):
+    for fast, dtype in ((True, torch.bfloat16), (False, None)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda fast=fast: fast)
+        assert autocast_dtype("auto", torch.device("cpu")) == dtype
+    assert autocast_dtype("auto", torch.device("cuda")) is None
+    conf = {"conditioning": "synchronous", "autocast": "bfloat16"}
+    losses = [
+        make_model(model_conf={**conf, "autocast": autocast}).eval()(**batch)[0].item()
+        for autocast in ("bfloat16", "none")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
