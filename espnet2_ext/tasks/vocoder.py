@@ -1,7 +1,8 @@
 """Training of vocoders with ESPnet's GAN trainer, or its plain one where nothing is adversarial."""
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from espnet2.tasks.abs_task import AbsTask, optim_classes
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.train.gan_trainer import GANTrainer
+from espnet2.train.reporter import SubReporter
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
@@ -38,15 +40,25 @@ discriminator_choices = ClassChoices(
 
 
 class VocoderTrainer(GANTrainer):
-    """ESPnet's GAN trainer; without a discriminator, its plain trainer on the generator's turn."""
+    """ESPnet's GAN trainer; without a discriminator, its plain trainer on the generator's turn.
+
+    Crops and noise are drawn from (seed, epoch), so that a resumed run ends with the same weights.
+    """
+
+    seed: int = 0
 
     @classmethod
-    def train_one_epoch(cls, model: torch.nn.Module, *args: Any, **kwargs: Any) -> bool:
-        return _trainer_of(cls, model).train_one_epoch(model, *args, **kwargs)
+    def train_one_epoch(cls, model: torch.nn.Module, reporter: SubReporter, **kwargs: Any) -> bool:
+        """As ESPnet's; ESPnet calls it by keywords."""
+        seed = int(np.random.SeedSequence([cls.seed, reporter.get_epoch()]).generate_state(1)[0])
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        return _trainer_of(cls, model).train_one_epoch(model=model, reporter=reporter, **kwargs)
 
     @classmethod
-    def validate_one_epoch(cls, model: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
-        _trainer_of(cls, model).validate_one_epoch(model, *args, **kwargs)
+    def validate_one_epoch(cls, model: torch.nn.Module, **kwargs: Any) -> None:
+        """As ESPnet's; ESPnet calls it by keywords."""
+        _trainer_of(cls, model).validate_one_epoch(model=model, **kwargs)
 
 
 def _trainer_of(trainer: type[VocoderTrainer], model: torch.nn.Module) -> Any:
@@ -60,6 +72,30 @@ class VocoderTask(AbsTask):
     num_optimizers: int = 2
     class_choices_list = [vocoder_choices, f0_predictor_choices, discriminator_choices]  # noqa: RUF012
     trainer = VocoderTrainer
+
+    @classmethod
+    def get_parser(cls) -> argparse.ArgumentParser:
+        """ESPnet's parser; a wrong option ends in one line."""
+        parser = super().get_parser()
+
+        def refuse(message: str) -> None:
+            raise UserError("options", message)
+
+        parser.error = refuse
+        return parser
+
+    @classmethod
+    def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
+        """ESPnet's main; a missing input ends in a `UserError` before anything slow begins."""
+        if args is None:
+            args = cls.get_parser().parse_args(cmd)
+            for split in ("train", "valid"):
+                streams = getattr(args, f"{split}_data_path_and_name_and_type")
+                shapes = getattr(args, f"{split}_shape_file")
+                for path in [*(stream[0] for stream in streams), *shapes]:
+                    if not Path(path).is_file():
+                        raise UserError(path, "no such file", f"{split} data")
+        super().main(args=args, cmd=cmd)
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -112,6 +148,7 @@ class VocoderTask(AbsTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> VocoderModel:
+        cls.trainer.seed = args.seed
         mel = cls.mel_config(args)
         built: dict[str, Any] = {}
         for choices in cls.class_choices_list:

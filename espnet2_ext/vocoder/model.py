@@ -147,10 +147,12 @@ class VocoderModel(AbsGANESPnetModel):
     def _generator_loss(
         self, mel: Tensor, wav_hat: Tensor, wav: Tensor, f0: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        stft = self.stft_loss(wav_hat, wav)
         mel_l1 = (self.log_mel(wav_hat) - self.log_mel(wav)).abs().mean()
-        loss = self.lambda_stft * stft + self.lambda_mel * mel_l1
-        stats = {"stft_loss": stft, "mel_loss": mel_l1}
+        loss = self.lambda_mel * mel_l1
+        stats = {"mel_loss": mel_l1}
+        if self.lambda_stft:
+            stats["stft_loss"] = self.stft_loss(wav_hat, wav)
+            loss = loss + self.lambda_stft * stats["stft_loss"]
         if self.f0_predictor is not None:
             predicted = self.f0_predictor.loss(mel, f0)
             loss = loss + self.lambda_f0 * (predicted.pitch + predicted.voicing)

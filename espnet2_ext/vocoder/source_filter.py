@@ -129,7 +129,8 @@ class SourceFilterVocoder(AbsVocoder):
         harmonic = envelope + (hz.log() - self.harmonic_level).unsqueeze(-1)
         noise = envelope - self.noise_level
         correction = self.network(features, mask).unflatten(-1, (2, self.n_bins))
-        return (torch.stack([harmonic, noise], 2) + correction).clamp(*LOG_GAIN_RANGE)
+        log_gain = torch.stack([harmonic, noise], 2) + correction
+        return log_gain.float().clamp(*LOG_GAIN_RANGE)  # float: its exponential is taken
 
     def _filter(self, source: Tensor, log_gain: Tensor, level: Tensor | None = None) -> Tensor:
         """Filter (B, N) samples by gains (B, T, n_bins), cross-faded from frame to frame.

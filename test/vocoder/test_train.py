@@ -1,5 +1,6 @@
 """Both vocoders train through the command line, and what they wrote renders to wav files."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,29 @@ def test_train_then_render(name: str, data: Path, tmp_path: Path) -> None:
         assert render("--f0_scp", data / "f0.scp") == 0
         assert Path(table["utt0"]).stat().st_mtime_ns != before  # from another F0
         assert render("--f0_source", "score") == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vocoder_conf": {"dimm": 3}}, "error: vocoder_conf: .*dimm"),
+        ({"model_conf": {"lambda_bass": 3}}, "error: model_conf: .*lambda_bass"),
+        ({"vocodder": "hifigan"}, "error: options: .*vocodder"),
+        ({"train_shape_file": ["nowhere/shape"]}, "error: nowhere/shape: no such file"),
+        ({"mel_config": "nowhere.yaml"}, "error: nowhere.yaml"),
+    ],
+)
+def test_a_wrong_configuration_ends_in_one_line(
+    change: dict, message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    from espnet2_ext.bin import vocoder_train
+
+    config = yaml.safe_load((CONF / "train_vocoder_debug.yaml").read_text()) | change
+    config.setdefault("mel_config", str(ROOT / "conf/mel.yaml"))
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))
+    options = ["--config", tmp_path / "train.yaml", "--output_dir", tmp_path / "exp", "--ngpu", 0]
+    assert run(vocoder_train.main, *options) == 2
+    assert re.search(message, capsys.readouterr().err.strip().splitlines()[-1])
 
 
 @pytest.mark.parametrize(
