@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +99,17 @@ def test_dispatch(tmp_path, score):
         read_score(tmp_path / "a.ust")
     with pytest.raises(UserError, match="verse: given for a .mid file"):
         read_score(tmp_path / "a.mid", verse=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "lyrics"),
+    [
+        ("brother_john.musicxml", "春风花朵白云飞翔我爱你我爱家—草原山坡美丽大海河流温暖"),
+        ("ode_to_joy.mid", "tai4yang2yue4liang4tian1kong1bai2yun2ge1sheng1yin1yue4kuai4—le4"),
+    ],
+)
+def test_shipped_scores(name, lyrics):
+    score = read_score(Path("egs2/mini_singing/speechlm1/scores") / name)
+    assert "".join(note.lyric for note in score.notes) == lyrics
+    assert {note.midi for note in score.notes} <= {0, *range(55, 65)}
+    assert all(note.phones for note in score.notes)
