@@ -57,8 +57,23 @@ def lint(path: str | Path, fs: int | None = None) -> list[UserError]:
     elif path.suffix.lower() == ".txt":
         return _lint_lines(path, fs)
     else:
-        findings.take(read_score, path)
+        score = findings.take(read_score, path)
+        if score is not None:
+            _lint_phones(findings, path, score)
     return findings
+
+
+def _lint_phones(findings: _Findings, path: Path, score: MusicScore) -> None:
+    """A JSON file gives phones of its own: they may be unknown, or not those of the notes."""
+    for index, note in enumerate(score.notes):
+        place = f"{path}: note {index}"
+        for phone in note.phones:
+            if phone not in PHONES:
+                findings.add(place, f"unknown phone {phone!r}", "an Opencpop phone", "phones")
+        performed = tuple(phone.phone for phone in score.phones if phone.note == index)
+        if score.phones and performed != note.phones:
+            found = f"performed as {' '.join(performed) or 'nothing'!r}"
+            findings.add(place, found, " ".join(note.phones), "phones")
 
 
 def _lint_lines(path: Path, fs: int | None) -> list[UserError]:

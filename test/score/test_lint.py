@@ -162,6 +162,16 @@ def test_good_files(files):
         assert lint(path) == []
 
 
+def test_phones_of_json(tmp_path):
+    path = tmp_path / "a.json"
+    write_json_score(path, parse_line(LINES[1], "t")[1])
+    path.write_text(path.read_text(encoding="utf-8").replace('"w",', '"qq",', 1), encoding="utf-8")
+    assert [str(finding).removeprefix(f"{path}: ") for finding in lint(path)] == [
+        "note 1: phones: unknown phone 'qq' (expected an Opencpop phone)",
+        "note 1: phones: performed as 'w o' (expected qq o)",
+    ]
+
+
 def test_no_garbage_makes_a_traceback(files):
     rng = random.Random(0)
     for path in files:
