@@ -13,6 +13,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--mel_config", type=Path, required=True, help="conf/mel.yaml")
     parser.add_argument("--out_dir", type=Path, required=True, help="tokenizer folder to write")
     parser.add_argument("--nj", type=int, default=1, help="CPU threads")
+    parser.add_argument("--device", default="cpu", help="for a pretrained SSL model")
     return parser
 
 
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.tokenizer.fit import fit_tokenizers
 
     torch.set_num_threads(args.nj)
-    fit_tokenizers(args.config, args.mel_config, args.data_dir, args.out_dir)
+    fit_tokenizers(args.config, args.mel_config, args.data_dir, args.out_dir, args.device)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,11 @@ def read_utterances(
 
 
 def fit_tokenizers(
-    config_path: str | Path, mel_path: str | Path, data_dir: str | Path, out_dir: str | Path
+    config_path: str | Path,
+    mel_path: str | Path,
+    data_dir: str | Path,
+    out_dir: str | Path,
+    device: str = "cpu",
 ) -> None:
     """Fit what the configuration asks for, and write the tokenizer folder.
 
@@ -95,6 +99,7 @@ def fit_tokenizers(
         mel_path: ``conf/mel.yaml``.
         data_dir: Training split: wav.scp, label, score.scp.
         out_dir: Tokenizer folder; replaced only when the fit is done.
+        device: Where a pretrained SSL model runs.
 
     Raises:
         UserError: naming what is wrong with configuration or data.
@@ -124,6 +129,7 @@ def fit_tokenizers(
             labelled = [u for u in utterances if len(u.phone_ids)]
             features.fit([u.mel for u in labelled], [u.phone_ids for u in labelled])
             start = _log(start, f"trained phone features on {len(labelled)} utterances")
+        features.to(device)
         centroids = fit_centroids(features, [u.wav for u in utterances], mel, kmeans)
     except ValueError as error:
         raise UserError(data_dir, str(error)) from None

@@ -118,7 +118,10 @@ def fit_centroids(
     features: SSLFeatures, wavs: Sequence[Tensor], mel: MelConfig, config: KMeansConfig
 ) -> Tensor:
     """Fit centroids over the features of utterances (N,); at most `max_frames` frames of them."""
-    rows = torch.cat([extract(features, wav[None], mel.fs, mel.fps)[0] for wav in wavs])
+    device = next(features.parameters()).device
+    rows = torch.cat(
+        [extract(features, wav[None].to(device), mel.fs, mel.fps)[0].cpu() for wav in wavs]
+    )
     generator = torch.Generator().manual_seed(config.kmeans_seed)
     rows = rows[torch.randperm(len(rows), generator=generator)[: config.max_frames]]
     return fit_kmeans(rows, config.n_clusters, config.kmeans_iters, config.kmeans_seed)

@@ -14,7 +14,7 @@ FS = 24000
 FORMANTS_HZ = {"a": 900.0, "i": 2600.0}
 CONFIG = """
 codec: {type: mel_rvq, n_codebooks: 2, codebook_size: 16, n_iter: 5}
-ssl: {type: phone, n_clusters: 8, kmeans_iters: 5, hidden: 16, epochs: 12, lr: 0.01}
+ssl: {type: phone, n_clusters: 8, hidden: 16, dilations: [1, 2], epochs: 10, lr: 0.01}
 """
 
 

@@ -39,7 +39,7 @@ def test_tokenizers_load_and_separate_the_vowels(corpus, tokenizer_dir, tokens):
         [np.stack([codes[u].reshape(-1, 3)[:, 0], frames[u].reshape(-1, 4)[:, 0]]) for u in codes],
         axis=1,
     )
-    joint = np.zeros((8, 4))
+    joint = np.zeros((8, len(PHONES)))
     np.add.at(joint, tuple(pairs), 1)
     assert joint.max(1).sum() / joint.sum() > 0.8
 
