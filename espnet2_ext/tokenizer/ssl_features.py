@@ -13,6 +13,7 @@ from espnet2_ext.audio.mel import LogMel, MelConfig
 
 _CROP_FRAMES = 100
 _BATCH_CROPS = 8
+_MIN_SCHEDULE = 10  # steps; OneCycleLR divides by its warm-up less one
 
 
 class SSLFeatures(nn.Module, ABC):
@@ -146,7 +147,10 @@ class PhoneFeatures(SSLFeatures):
         optimizer = torch.optim.AdamW(self.parameters(), lr=config.lr, weight_decay=0.01)
         steps = config.epochs * -(-len(crops) // _BATCH_CROPS)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, config.lr, total_steps=steps + 1, pct_start=0.2
+            optimizer,
+            config.lr,
+            total_steps=max(steps + 1, _MIN_SCHEDULE),
+            pct_start=0.2,
         )
         self.train()
         for _ in range(config.epochs):
