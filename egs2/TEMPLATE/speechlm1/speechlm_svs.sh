@@ -403,7 +403,8 @@ if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${s
     && ! "${skip_train}"; then
   log "stages 7-9 (lm) and 10, 12, judges (acoustic) side by side"
   for name in lm acoustic; do
-    spawn - - utils/die_with_parent.py bash "$0" "${called_with[@]}" --branch "${name}"
+    utils/die_with_parent.py bash "$0" "${called_with[@]}" --branch "${name}" &
+    spawned+=("$!"$'\t-\t-')
   done
   drain
 fi

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 options=(
   --train_set train --valid_set dev --test_sets "test test_words test_singer" --prompt_sets speech
-  --nj "$(nproc)"
+  --nj "$(env -u OMP_NUM_THREADS nproc)"
   --parallel_stages true
 )
 sizes_default=(
