@@ -12,7 +12,7 @@ options=(
   --parallel_stages true
 )
 sizes_default=(
-  --local_data_opts "--minutes 50 --speech_minutes 10 --singers 8"
+  --local_data_opts "--minutes 66 --speech_minutes 10 --singers 8"
 )
 sizes_debug=(
   --local_data_opts "--minutes 1.5 --speech_minutes 0.3 --singers 3"
