@@ -48,13 +48,13 @@ def perturb(
     mel: Tensor,
     generator: torch.Generator,
     warp: tuple[float, float] = (0.92, 1.09),
-    stretch: tuple[float, float] = (0.88, 1.15),
+    stretch: tuple[float, float] = (0.85, 1.2),
 ) -> tuple[Tensor, Tensor]:
     """All of them at random; returns mel (T', M) and the source index (T',) of its frames."""
     mel, source = stretch_time(mel, uniform(*stretch, generator))
     mel = warp_frequency(mel, uniform(*warp, generator))
     # A spectral tilt and a level, as another voice or microphone would bring.
     ramp = torch.linspace(-1, 1, mel.size(1))
-    mel = mel + uniform(-0.4, 0.4, generator) * ramp + uniform(-0.3, 0.3, generator)
-    mel = mel + uniform(0, 0.25, generator) * torch.randn(mel.shape, generator=generator)
+    mel = mel + uniform(-0.5, 0.5, generator) * ramp + uniform(-0.3, 0.3, generator)
+    mel = mel + uniform(0, 0.3, generator) * torch.randn(mel.shape, generator=generator)
     return mask_patches(mel, generator), source
