@@ -268,7 +268,11 @@ class MelFlow(AbsESPnetModel):
         x_1: Tensor,
         weight: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Flow matching loss and, with a regression, its own; by group of channels."""
+        """Flow matching loss and, with a regression, its own; by group of channels.
+
+        Training scales a residual to unit variance; validation measures it in units of x_1, so that
+        its loss is comparable from epoch to epoch and can choose the best model.
+        """
         conditions = self.condition(tokens, mask, midi, prompt, prompt_lengths)
         base_loss = masked_loss(conditions.base, x_1, weight, self.config.loss)
         residual = x_1
@@ -294,10 +298,14 @@ class MelFlow(AbsESPnetModel):
             u = self.networks["velocity"](
                 sample.x_t, sample.t, c, conditions.mask, conditions.vector
             )
-        loss = masked_loss(u, sample.u_t, weight, self.config.loss)
+        u_t = sample.u_t
+        if not self.training and self.config.residual != "none":
+            # in units of x_1: else the loss would rise as the residual that it is scaled by shrinks
+            u, u_t = u * self.residual_std, u_t * self.residual_std
+        loss = masked_loss(u, u_t, weight, self.config.loss)
         stats = {"flow": loss.detach()}
         groups = [self.space.spectral_dim] + [self.space.pitch_dim // 2] * 2
-        parts = [v.split(groups, -1) for v in (u, sample.u_t, weight)]
+        parts = [v.split(groups, -1) for v in (u, u_t, weight)]
         for name, *part in zip(("spectral", "f0", "vuv"), *parts, strict=True):
             if part[0].size(-1):
                 stats[f"flow_{name}"] = masked_loss(*part, self.config.loss).detach()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.flow.corruption import CorruptionConfig, corrupt
+from espnet2_ext.flow.corruption import CorruptionConfig, corrupt, similar_frames
 from espnet2_ext.flow.ema import EMA
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.pitch import fill_gaps, hz_to_midi, midi_to_hz, pitch_features
@@ -149,15 +149,27 @@ def test_tables_repeat_the_codec_and_refuse_what_is_no_sum(codec, make_model):
 
 def test_corruption_keeps_codes_in_their_stream_and_can_be_off():
     tokens = torch.arange(2 * 20 * 3).view(2, 20, 3) * 3 + torch.arange(3)
+    tokens[..., 0] = tokens[..., 0] // 3 % 4 * 3
     lengths = torch.tensor([20, 11])
-    off = CorruptionConfig(truncate=0, replace=0, replace_ssl=0, drop_ssl=0)
+    off = CorruptionConfig(0, 0, 0, 0, drop_ssl=0)
     assert (corrupt(tokens, lengths, off) == tokens).all()
-    out = corrupt(tokens, lengths, CorruptionConfig(1.0, 1.0, 1.0, 0.0))
+    out = corrupt(tokens, lengths, CorruptionConfig(1.0, 1.0, 1.0, 1.0, drop_ssl=0))
     kept = out >= 0
     assert (out[..., 0] >= 0).all() and (out[..., 1] >= 0).all() and not kept.all()
     assert (out % 3 == torch.arange(3))[kept].all()
     assert (out[1, :11][kept[1, :11]] <= tokens[1, 10, 2]).all()
     assert (out != tokens)[kept].float().mean() > 0.05
+
+
+def test_similar_frames_have_the_same_ssl_code_and_are_real():
+    ssl = torch.randint(5, (3, 40))
+    ssl[0, 0] = 7
+    real = torch.arange(40) < torch.tensor([40, 25, 33])[:, None]
+    partner = similar_frames(ssl, real).view(3, 40)
+    assert (ssl.reshape(-1)[partner] == ssl)[real].all()
+    assert real.reshape(-1)[partner][real].all()
+    own = partner == torch.arange(120).view(3, 40)
+    assert own[0, 0] and own[real].sum() == 1
 
 
 def test_pitch_curve_runs_through_rests_and_features_ignore_padding():
