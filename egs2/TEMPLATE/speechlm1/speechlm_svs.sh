@@ -22,7 +22,7 @@ train_procs=1          # processes of the speech LM's training where ngpu is 0
 nj=2                   # parallel jobs of data preparation and evaluation
 inference_nj=1         # shards of each model's inference (rows of the table run side by side too)
 gpu_inference=false    # infer on a GPU
-parallel_stages=false  # stages 7-9 beside 10, 12 and the judges, which do not need each other
+parallel_stages=false  # stages 7-9 and the judges beside 10 and 12, which do not need each other
 dumpdir=dump           # features and tokens
 expdir=exp             # models and results
 python=python3         # interpreter
@@ -182,8 +182,8 @@ if [ "${ngpu}" -gt 1 ]; then train_device+=(--multiprocessing_distributed true);
 # A branch is this script, started again for the stages that it may run.
 case ${branch} in
   '') branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 " ;;
-  lm) branch_stages=" 7 8 9 " ;;
-  acoustic) branch_stages=" 10 12 judges " ;;
+  lm) branch_stages=" 7 8 9 judges " ;;
+  acoustic) branch_stages=" 10 12 " ;;
   *) fail "--branch is set by --parallel_stages alone" ;;
 esac
 if [ -n "${branch}" ] && [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
@@ -401,7 +401,7 @@ fi
 # cores that one training alone would not.
 if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 10 ] \
     && ! "${skip_train}"; then
-  log "stages 7-9 (lm) and 10, 12, judges (acoustic) side by side"
+  log "stages 7-9, judges (lm) and 10, 12 (acoustic) side by side"
   for name in lm acoustic; do
     utils/die_with_parent.py bash "$0" "${called_with[@]}" --branch "${name}" &
     spawned+=("$!"$'\t-\t-')
@@ -652,7 +652,7 @@ fit_judges() {
   fi
 }
 
-if [ "${branch}" = acoustic ] && [ "${stop_stage}" -ge 14 ] && ! "${skip_eval}"; then
+if [ "${branch}" = lm ] && [ "${stop_stage}" -ge 14 ] && ! "${skip_eval}"; then
   begin 14 "judges" "${dumpdir}/raw/{${train_set},${valid_set}}" "${judges_dir}"
   fit_judges
   end
