@@ -35,8 +35,6 @@ PACKAGES = (
     ("defusedxml", "defusedxml"),
     ("matplotlib", "matplotlib"),
     ("jinja2", "jinja2"),
-    ("webrtcvad", "webrtcvad-wheels"),
-    ("resemblyzer", "resemblyzer"),
     ("swift_f0", "swift-f0"),
     ("pytest", "pytest"),
     ("hypothesis", "hypothesis"),
