@@ -15,27 +15,29 @@ from espnet2.train.reporter import SubReporter
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
-from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import parse_config
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
+from espnet2_ext.vocoder.build import (
+    DISCRIMINATORS,
+    F0_PREDICTORS,
+    VOCODERS,
+    build_vocoder,
+    mel_config,
+)
 from espnet2_ext.vocoder.crops import CropPreprocessor
-from espnet2_ext.vocoder.f0_predictor import F0Predictor
-from espnet2_ext.vocoder.hifigan import HiFiGANDiscriminator, HiFiGANVocoder
 from espnet2_ext.vocoder.model import VocoderModel
-from espnet2_ext.vocoder.source_filter import SourceFilterVocoder
 
 vocoder_choices = ClassChoices(
     "vocoder",
-    classes={"source_filter": SourceFilterVocoder, "hifigan": HiFiGANVocoder},
+    classes=VOCODERS,
     type_check=AbsVocoder,
     default="source_filter",
 )
 f0_predictor_choices = ClassChoices(
-    "f0_predictor", classes={"convnext": F0Predictor}, default=None, optional=True
+    "f0_predictor", classes=F0_PREDICTORS, default=None, optional=True
 )
 discriminator_choices = ClassChoices(
-    "discriminator", classes={"hifigan": HiFiGANDiscriminator}, default=None, optional=True
+    "discriminator", classes=DISCRIMINATORS, default=None, optional=True
 )
 
 
@@ -121,13 +123,6 @@ class VocoderTask(AbsTask):
             choices.add_arguments(group)
 
     @classmethod
-    def mel_config(cls, args: argparse.Namespace) -> MelConfig:
-        """The mel configuration, read from its file the first time and kept in `args`."""
-        if isinstance(args.mel_config, str):
-            args.mel_config = MelConfig.load(args.mel_config).asdict()
-        return parse_config(MelConfig, args.mel_config, "mel_config")
-
-    @classmethod
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict]]:
@@ -135,7 +130,7 @@ class VocoderTask(AbsTask):
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> CropPreprocessor:
-        mel = cls.mel_config(args)
+        mel = mel_config(args)
         return CropPreprocessor(args.crop_frames, mel.hop_length, float(np.log(mel.floor)), train)
 
     @classmethod
@@ -149,20 +144,7 @@ class VocoderTask(AbsTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> VocoderModel:
         cls.trainer.seed = args.seed
-        mel = cls.mel_config(args)
-        built: dict[str, Any] = {}
-        for choices in cls.class_choices_list:
-            name, conf = getattr(args, choices.name), getattr(args, f"{choices.name}_conf")
-            chosen = choices.get_class(name)
-            takes_mel = choices is not discriminator_choices
-            try:
-                built[choices.name] = chosen and chosen(*([mel] if takes_mel else []), **conf)
-            except (TypeError, ValueError) as error:
-                raise UserError(f"{choices.name}_conf", str(error)) from None
-        try:
-            return VocoderModel(**built, **args.model_conf)
-        except TypeError as error:
-            raise UserError("model_conf", str(error)) from None
+        return build_vocoder(args)
 
     @classmethod
     def build_optimizers(

@@ -1,5 +1,6 @@
 """Features to waveforms with a trained vocoder: batched, in parts of bounded length."""
 
+from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.audio.mel import MelConfig
-from espnet2_ext.checkpoint import build_from_config, load_state, load_strict
+from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_yaml
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
+from espnet2_ext.vocoder.build import build_vocoder
 from espnet2_ext.vocoder.f0_predictor import F0Predictor
 
 CHUNK_FRAMES = 2000
@@ -46,9 +49,7 @@ class VocoderInference:
         Raises:
             UserError: a file is missing or broken, or the two do not belong together.
         """
-        from espnet2_ext.tasks.vocoder import VocoderTask
-
-        model, _ = build_from_config(VocoderTask, config)
+        model = build_vocoder(Namespace(**read_yaml(config)), config)
         load_strict(model, load_state(checkpoint), checkpoint)
         return cls(model.vocoder, model.f0_predictor, device)
 
