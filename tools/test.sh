@@ -49,7 +49,7 @@ check() { # check NAME COMMAND...
 
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
-check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x -P SCRIPTDIR "${shell_scripts[@]}"
+check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x -P SCRIPTDIR -P SCRIPTDIR/.. "${shell_scripts[@]}"
 check "pytest" python -m pytest --durations=15 "${pytest_args[@]}"
 
 echo "== summary"
