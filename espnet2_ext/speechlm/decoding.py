@@ -173,11 +173,19 @@ def decode(
         if at_frame is not None:
             shown = at_frame[:B, frames.clamp(0, S - 1), streams]
             outside = ((frames < 0) | (frames >= S))[:, None]
-            h = h + torch.where(outside, model.score_head.bias.unflatten(0, (nq, -1)), shown)
+            seen = torch.where(outside, model.score_head.bias.unflatten(0, (nq, -1)), shown)
+            h = h + seen
         logits = torch.einsum("bqd,qdk->bqk", h, heads).float() + bias
         if not config.fixed_length and j == 0:
             logits[:, 0, eos] = float("-inf")
-        codes = choose(logits, uniform[:B, j], config)
+        drawn = logits
+        if config.score_weight > 0 and at_frame is not None:
+            # the model without its history: what the score alone says, as history dropout trains it
+            alone = torch.einsum("bqd,qdk->bqk", seen, heads).float() + bias
+            w = config.score_weight
+            drawn = (1 - w) * logits.log_softmax(-1) + w * alone.log_softmax(-1)
+            drawn[:, 0, eos] = logits.log_softmax(-1)[:, 0, eos]
+        codes = choose(drawn, uniform[:B, j], config)
         live = (frames >= 0) & (frames < ends[:B, None])
         if not config.fixed_length:
             ended = live[:, 0] & (codes[:, 0] == eos)

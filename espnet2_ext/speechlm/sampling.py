@@ -17,6 +17,8 @@ class DecodingConfig:
         top_k: Likeliest codes to draw from; 0: all.
         top_p: Smallest set of likeliest codes with this much probability; 1: all.
         nbest: Candidates per utterance; the one of the highest likelihood is kept.
+        score_weight: Share (0 to below 1) of the prediction from the score alone, mixed in
+            geometrically; for models trained with `history_dropout`.
         fixed_length: Exactly the score's frames; else until the end token.
         max_frames: Most frames when the length is free.
         batch_size: Candidates decoded together.
@@ -29,6 +31,7 @@ class DecodingConfig:
     top_k: int = 30
     top_p: float = 1.0
     nbest: int = 1
+    score_weight: float = 0.0
     fixed_length: bool = True
     max_frames: int = 2048
     batch_size: int = 32
@@ -41,6 +44,8 @@ class DecodingConfig:
         for name, low in (("top_k", 0), ("nbest", 1), ("max_frames", 1), ("batch_size", 1)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} {getattr(self, name)} is below {low}")
+        if not 0 <= self.score_weight < 1:
+            raise ValueError(f"score_weight {self.score_weight} is not in [0, 1)")
         if self.temperature <= 0 or not 0 < self.top_p <= 1:
             raise ValueError("temperature must be above 0, top_p above 0 and at most 1")
 

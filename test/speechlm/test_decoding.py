@@ -43,7 +43,9 @@ def test_cached_decoding_equals_uncached(sung, fixed):
         assert one.score == pytest.approx(other.score, rel=1e-6)
 
 
-@pytest.mark.parametrize("config", [GREEDY, SAMPLING, replace(SAMPLING, nbest=3)])
+@pytest.mark.parametrize(
+    "config", [GREEDY, replace(SAMPLING, score_weight=0.5), replace(SAMPLING, nbest=3)]
+)
 def test_a_batch_equals_its_utterances_alone(sung, config):
     together = generate(sung, config)
     for k, one in enumerate(together):
