@@ -23,7 +23,7 @@ case ${1:-} in
     out=$(cd "$2" && pwd)
     cd egs2/mini_singing/speechlm1
     PATH="$(dirname "${PYTHON}"):${PATH}" ./run.sh --ngpu 1 --gpu_inference true \
-      --nj "$(nproc)" --python "${PYTHON}" --dumpdir "${out}/dump" --expdir "${out}/exp" \
+      --nj "$(env -u OMP_NUM_THREADS nproc)" --python "${PYTHON}" --dumpdir "${out}/dump" --expdir "${out}/exp" \
       --vocoder_config conf/tuning/train_vocoder_hifigan.yaml
     cat "${out}/exp/RESULTS.md"
     ;;

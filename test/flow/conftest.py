@@ -19,7 +19,7 @@ N_SSL, N_CODEBOOKS, CODEBOOK_SIZE = 8, 2, 16
 MEL = MelConfig(n_mels=12, fmax=8000)
 TOKENIZER_YAML = f"""
 codec: {{type: mel_rvq, n_codebooks: {N_CODEBOOKS}, codebook_size: {CODEBOOK_SIZE}}}
-ssl: {{type: phone, n_clusters: {N_SSL}, hidden: 8, bottleneck: 4}}
+ssl: {{type: phone, n_clusters: {N_SSL}, hidden: 8, dilations: [1]}}
 """
 
 
@@ -84,14 +84,14 @@ def tokenizer_dir(codec, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tokenizer")
     write_text(folder / "tokenizer.yaml", TOKENIZER_YAML)
     write_text(folder / "mel.yaml", "n_mels: 12\nfmax: 8000\n")
-    features = PhoneFeatures(MEL, PhoneFeaturesConfig(hidden=8, bottleneck=4), 2)
+    features = PhoneFeatures(MEL, PhoneFeaturesConfig(hidden=8, dilations=[1]), 2)
     frames = torch.from_numpy(sing(100, np.random.default_rng(3))["mel"])
     save_tokenizers(
         folder / "out",
         folder / "tokenizer.yaml",
         folder / "mel.yaml",
         codec,
-        SSLTokenizer(features, torch.randn(N_SSL, 4), MEL.fs, MEL.fps),
+        SSLTokenizer(features, torch.randn(N_SSL, 2), MEL.fs, MEL.fps),
         ["a", "SP"],
         frames,
     )
