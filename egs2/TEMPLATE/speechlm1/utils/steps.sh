@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# What a numbered stage is made of: is it asked for, is it done already, what runs side by side.
+# Sourced by speechlm_svs.sh; reads its stage, stop_stage, skip_*, nj and branch_stages.
+# shellcheck disable=SC2154
+
+# Tag of a configuration: train_flow_debug.yaml with "--max_epoch 3" gives debug_max_epoch_3.
+tag_of() { # tag_of KIND CONFIG WORDS...
+  local kind=$1 name
+  name=$(basename "$2" .yaml)
+  name=${name#train_}
+  name=${name#decode_}
+  name=${name#"${kind}"}
+  name=${name#_}
+  shift 2
+  name=$(tr -cs 'A-Za-z0-9.=\n-' '_' <<< "${name:-default} $*" | sed 's/_--/_/g; s/_*$//')
+  echo "${name}"
+}
+
+runs() { # runs N: does stage N run?
+  [ "${stage}" -le "$1" ] && [ "$1" -le "${stop_stage}" ] || return 1
+  [[ ${branch_stages} == *" $1 "* ]] || return 1
+  case $1 in
+    [1-6]) ! "${skip_data_prep}" ;;
+    7|8|10|12) ! "${skip_train}" ;;
+    9|11|13|14|15) ! "${skip_eval}" ;;
+    16) ! "${skip_packing}" ;;
+  esac
+}
+begin() { # begin N TITLE READS WRITES
+  this_stage=$1
+  did_something=false
+  log "stage $1: $2"
+  log "stage $1: reads $3"
+  log "stage $1: writes $4"
+}
+end() {
+  if "${did_something}"; then log "stage ${this_stage}: done (${SECONDS} s since the start)"
+  else log "stage ${this_stage}: done before, nothing to do"; fi
+}
+
+# What a step was made from, as one short word: options, and files by their content.
+digest() { printf '%s\n' "$@" | sha256sum | cut -c 1-16; }
+contents() { cat -- "$@" | sha256sum | cut -c 1-16; }
+# Digest that an earlier step left in its output folder; a step's own digest includes those.
+made_of() { local f; for f in "$@"; do cat -- "${f}/.done" 2>/dev/null || echo "unknown"; done; }
+
+# A step that is done leaves DIR/.done with the digest of what it was made from, so that deleting
+# the folder undoes it and other inputs redo it.
+todo() { # todo DIR DIGEST
+  if [ "$(cat -- "$1/.done" 2>/dev/null)" = "$2" ]; then return 1; fi
+  did_something=true
+  rm -f -- "$1/.done"
+  mkdir -p -- "$1"
+}
+mark() { # mark DIR DIGEST
+  printf '%s\n' "$2" > "$1/.done.part"
+  mv -- "$1/.done.part" "$1/.done"
+}
+# A training never goes on from a checkpoint of other data or options.
+todo_training() { # todo_training DIR DIGEST TAG_OPTION
+  local had
+  had=$(cat -- "$1/.made_from" 2>/dev/null) || had=$2
+  [ "${had}" = "$2" ] || fail "$1 was trained with other data or options: remove it, or name another with $3"
+  todo "$1" "$2" || return 1
+  printf '%s\n' "$2" > "$1/.made_from"
+  # A training that goes on keeps the log of what it did before.
+  if [ -f "$1/train.log" ]; then mv -- "$1/train.log" "$1/train.$(date '+%Y%m%d-%H%M%S').log"; fi
+}
+
+# Commands side by side, at most nj, each marking its output folder when it succeeds; `drain` waits
+# for all of them. Launchers end when this script does, however it ends, and end what they started.
+spawned=()
+spawn_status=0
+reap() { # wait for the oldest
+  local pid dir made
+  IFS=$'\t' read -r pid dir made <<< "${spawned[0]}"
+  spawned=("${spawned[@]:1}")
+  if wait "${pid}"; then
+    [ "${dir}" = - ] || mark "${dir}" "${made}"
+  else
+    spawn_status=$?
+  fi
+}
+drain() {
+  while [ "${#spawned[@]}" -gt 0 ]; do reap; done
+  if [ "${spawn_status}" -ne 0 ]; then exit "${spawn_status}"; fi
+}
+spawn() { # spawn DIR DIGEST COMMAND...; DIR -: nothing to mark
+  local dir=$1 made=$2
+  shift 2
+  if [ "${#spawned[@]}" -ge "${nj}" ]; then reap; fi
+  if [ "${spawn_status}" -ne 0 ]; then drain; fi
+  "$@" &
+  spawned+=("$!"$'\t'"${dir}"$'\t'"${made}")
+}
+
+yaml_value() { sed -n "s/^$2:[[:space:]]*\([^#[:space:]]*\).*/\1/p" "$1"; } # yaml_value FILE KEY
