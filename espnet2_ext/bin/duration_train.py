@@ -26,14 +26,17 @@ def main(argv: list[str] | None = None) -> None:
     if args.config is not None and not args.config.is_file():
         raise UserError(args.config, "no such file", "a YAML of training options")
     from espnet2_ext.duration.data import prepare_notes
+    from espnet2_ext.score.phone_set import phones_of
 
-    train = prepare_notes(args.train_dir, args.output_dir / "notes" / "train")
-    valid = prepare_notes(args.valid_dir, args.output_dir / "notes" / "valid")
+    phones = phones_of(args.train_dir)
+    train = prepare_notes(args.train_dir, args.output_dir / "notes" / "train", phones)
+    valid = prepare_notes(args.valid_dir, args.output_dir / "notes" / "valid", phones)
     logging.info("%d and %d scores to train and validate", train.n_utterances, valid.n_utterances)
     from espnet2_ext.tasks.duration import DurationTask
 
     config = ["--config", str(args.config)] if args.config else []
     data = [*train.options("train"), *valid.options("valid")]
+    data += ["--phone_list", *phones]
     DurationTask.main(cmd=[*config, *data, "--output_dir", str(args.output_dir), *others])
 
 

@@ -1,6 +1,7 @@
 """Kaldi data directories: fix, split, subset, filter by length, combine.
 
-Every file of a directory that is keyed by utterance follows; what is not (a licence) is copied.
+Every file of a directory that is keyed by utterance follows; what is not (a licence, the phone set)
+is copied; joined directories have the phones of all.
 Validation is `espnet2_ext.score.lint`.
 """
 
@@ -16,6 +17,7 @@ import soundfile
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, write_table
+from espnet2_ext.score.phone_set import PHONES_FILE, ordered, phones_of, write_phones
 
 _NAMES_SHOWN = 5
 
@@ -257,6 +259,11 @@ def combine(in_dirs: Sequence[str | Path], out_dir: str | Path) -> int:
                     raise UserError(part.path / name, f"{key!r} is in two directories", "one")
     for name in sorted(set().union(*(part.tables for part in parts)) - names):
         logging.warning("%s: left out %s, which some directories lack", out_dir, name)
-    joint = DataDir(Path(out_dir), tables, parts[0].others)
+    others = [file for file in parts[0].others if file.name != PHONES_FILE]
+    joint = DataDir(Path(out_dir), tables, others)
     joint.select(joint.utts).write(out_dir)
+    if any((part.path / PHONES_FILE).exists() for part in parts):
+        sets = [phones_of(part.path) for part in parts]
+        same = all(phones == sets[0] for phones in sets)
+        write_phones(joint.path / PHONES_FILE, sets[0] if same else ordered(set().union(*sets)))
     return len(joint.utts)

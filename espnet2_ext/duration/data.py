@@ -30,14 +30,21 @@ class PreparedNotes:
         return [arks[0], values[0], arks[1], values[1], *shapes]
 
 
-def prepare_notes(data_dir: str | Path, folder: str | Path) -> PreparedNotes:
+def prepare_notes(
+    data_dir: str | Path, folder: str | Path, phones: tuple[str, ...] = PHONES
+) -> PreparedNotes:
     """Write ``notes``, ``targets`` and ``notes_shape`` of a data directory into `folder`.
+
+    Args:
+        data_dir: With label and score.scp.
+        folder: Where to.
+        phones: Phone set of the model.
 
     Raises:
         UserError: a score or label of the directory is wrong, or it has none.
     """
     folder = Path(folder)
-    ids = phone_ids()
+    ids = phone_ids(phones)
     shapes = {}
     with ArkWriter(folder, "notes") as notes, ArkWriter(folder, "targets") as targets:
         for utt, score in read_scores(data_dir).items():

@@ -12,6 +12,7 @@ from typing import Any
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_table, write_json, write_table, write_text
 from espnet2_ext.score.music_score import REST_MIDI, SLUR_LYRIC, MusicScore, Note, Phone
+from espnet2_ext.score.phone_set import PHONES_FILE, ordered, write_phones
 
 ITEM_LIST = ["st", "et", "lyric", "midi", "phns"]
 
@@ -38,7 +39,10 @@ class Entry:
 
 
 def write_data_dir(
-    path: str | Path, entries: Iterable[Entry], license_text: str | None = None
+    path: str | Path,
+    entries: Iterable[Entry],
+    license_text: str | None = None,
+    phones: Iterable[str] | None = None,
 ) -> None:
     """Write a data directory, sorted by id.
 
@@ -46,38 +50,46 @@ def write_data_dir(
         path: The directory; ``score/<utt>.json`` go below it.
         entries: All with a score (singing), or all without (speech).
         license_text: Licence of the corpus, to travel with it as LICENSE.txt.
+        phones: The corpus' phone set, written as phones.txt; None: Opencpop's, no file.
 
     Raises:
-        UserError: no entries, an id twice or unusable, or a score without phones.
+        UserError: no entries, an id twice or unusable, a score without phones or with a phone
+            that is not in the set given.
     """
     path = Path(path)
-    ordered = sorted(entries, key=lambda entry: entry.utt)
-    if not ordered:
+    entries = sorted(entries, key=lambda entry: entry.utt)
+    phone_set = None if phones is None else ordered(phones)
+    if not entries:
         raise UserError(path, "no utterances to write", "at least one")
-    for entry, after in itertools.pairwise(ordered):
+    for entry, after in itertools.pairwise(entries):
         if entry.utt == after.utt:
             raise UserError(path, f"duplicate id {entry.utt!r}", "each id once")
-    for entry in ordered:
+    for entry in entries:
         if len(entry.utt.split()) != 1 or "/" in entry.utt or entry.utt in (".", ".."):
             raise UserError(path, f"id {entry.utt!r}", "one word without '/'")
-        if (entry.score is None) != (ordered[0].score is None):
+        if (entry.score is None) != (entries[0].score is None):
             raise UserError(path, f"{entry.utt}: singing and speech mixed", "one kind")
         if entry.score is not None and not entry.score.phones:
             raise UserError(path, f"{entry.utt}: a score without performed phones", "phones")
-    scores = {entry.utt: entry.score for entry in ordered if entry.score is not None}
+        for phone in entry.score.phones if entry.score and phone_set else ():
+            if phone.phone not in phone_set:
+                raise UserError(path, f"{entry.utt}: phone {phone.phone!r}", "one of the phone set")
+    scores = {entry.utt: entry.score for entry in entries if entry.score is not None}
     for utt, score in scores.items():
         write_json(path / "score" / f"{utt}.json", score_to_json(score))
-    write_table(path / "wav.scp", {entry.utt: entry.wav for entry in ordered})
-    write_table(path / "text", {entry.utt: _text(entry) for entry in ordered})
+    write_table(path / "wav.scp", {entry.utt: entry.wav for entry in entries})
+    write_table(path / "text", {entry.utt: _text(entry) for entry in entries})
     if scores:
         write_table(path / "label", {utt: _label(score) for utt, score in scores.items()})
         write_table(path / "score.scp", {utt: path / "score" / f"{utt}.json" for utt in scores})
-    write_table(path / "utt2spk", {entry.utt: entry.speaker for entry in ordered})
+    write_table(path / "utt2spk", {entry.utt: entry.speaker for entry in entries})
     spk2utt: dict[str, list[str]] = {}
-    for entry in ordered:
+    for entry in entries:
         spk2utt.setdefault(entry.speaker, []).append(entry.utt)
     write_table(path / "spk2utt", {spk: " ".join(spk2utt[spk]) for spk in sorted(spk2utt)})
-    write_table(path / "utt2lang", {entry.utt: entry.language for entry in ordered})
+    write_table(path / "utt2lang", {entry.utt: entry.language for entry in entries})
+    if phone_set is not None:
+        write_phones(path / PHONES_FILE, phone_set)
     if license_text is not None:
         write_text(path / "LICENSE.txt", license_text)
 

@@ -13,6 +13,7 @@ from espnet2_ext.files import read_json, read_table, read_text
 from espnet2_ext.score.espnet_format import parse_label, parse_score_json
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.opencpop import parse_line
+from espnet2_ext.score.phone_set import phones_of
 from espnet2_ext.score.phones import PHONES
 from espnet2_ext.score.read import SUFFIXES, read_score
 
@@ -247,7 +248,9 @@ def _lint_audio(
 def _scores(
     findings: _Findings, path: Path, tables: dict[str, dict[str, str]]
 ) -> Iterator[tuple[str, MusicScore]]:
-    """The scores that could be read."""
+    """The scores that could be read; phones are those of the directory's set."""
+    phones = findings.take(phones_of, path) or ()
+    wanted = "one of phones.txt" if (path / "phones.txt").exists() else "an Opencpop phone"
     for utt, score_path in tables.get("score.scp", {}).items():
         if "label" not in tables or utt not in tables["label"]:
             continue
@@ -256,8 +259,8 @@ def _scores(
         if label is None:
             continue
         for index, (_, _, phone) in enumerate(label):
-            if phone not in PHONES:
-                findings.add(place, f"unknown phone {phone!r}", "an Opencpop phone", f"{index + 1}")
+            if phones and phone not in phones:
+                findings.add(place, f"unknown phone {phone!r}", wanted, f"{index + 1}")
         text = tables.get("text", {}).get(utt)
         if text is not None and text.split() != [phone for _, _, phone in label]:
             found = f"{len(text.split())} phones"

@@ -16,8 +16,8 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
 from espnet2_ext.score.espnet_format import read_scores
 from espnet2_ext.score.frames import expand
-from espnet2_ext.score.music_score import REST_PHONES, MusicScore
-from espnet2_ext.score.phones import PHONES
+from espnet2_ext.score.music_score import MusicScore
+from espnet2_ext.score.phone_set import PHONES_FILE, phones_of
 from espnet2_ext.tokenizer.align import fit_audio
 from espnet2_ext.tokenizer.codec import create_codec
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ
@@ -37,16 +37,20 @@ class FitUtterance:
     phone_ids: Tensor
 
 
-def phone_set(scores: dict[str, MusicScore]) -> tuple[str, ...]:
-    """Opencpop's phones, all of them, so that a song may have what the training split lacks.
+def phone_set(data_dir: Path, scores: dict[str, MusicScore]) -> tuple[str, ...]:
+    """The phones of a data directory, all of them: a song may have what the training split lacks.
 
-    Of a corpus that has others: rests first, then those of Opencpop that occur, then the others.
+    Raises:
+        UserError: naming the utterance with a phone that is not in the set.
     """
-    seen = {phone.phone for score in scores.values() for phone in score.phones}
-    if seen <= set(PHONES):
-        return PHONES
-    known = tuple(p for p in PHONES if p in seen or p in REST_PHONES)
-    return known + tuple(sorted(seen - set(known)))
+    phones = phones_of(data_dir)
+    known = set(phones)
+    for utt, score in scores.items():
+        for phone in score.phones:
+            if phone.phone not in known:
+                expected = f"one of {data_dir / PHONES_FILE}, or of Opencpop where there is none"
+                raise UserError(f"{data_dir / 'label'}: {utt}", repr(phone.phone), expected)
+    return phones
 
 
 def draw_utterances(wavs: dict[str, str], max_minutes: float, seed: int) -> list[str]:
@@ -108,7 +112,7 @@ def fit_tokenizers(
     config, mel = TokenizerConfig.load(config_path), MelConfig.load(mel_path)
     kmeans, _ = KMeansConfig.split(config.ssl, config_path)
     scores = read_scores(data_dir)
-    phones = phone_set(scores)
+    phones = phone_set(data_dir, scores)
     torch.manual_seed(config.seed)
     # built first: a mistake in the configuration shows before the long part
     features = build_features(config.ssl, mel, len(phones), config_path)

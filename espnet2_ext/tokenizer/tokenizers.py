@@ -13,13 +13,14 @@ from torch import Tensor
 from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import parse_config, read_text, read_yaml, write_text
+from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.score.phone_set import PHONES_FILE, read_phones, write_phones
 from espnet2_ext.tokenizer.codec import AudioCodec, codec_type, load_codec
 from espnet2_ext.tokenizer.ssl import SSL_FILE, SSLTokenizer, load_ssl
 from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
 
-CONFIG, MEL, STATS, PHONES = "config.yaml", "mel.yaml", "mel_stats.safetensors", "phones.txt"
+CONFIG, MEL, STATS = "config.yaml", "mel.yaml", "mel_stats.safetensors"
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Tokenizers:
         folder = Path(folder)
         config = TokenizerConfig.load(folder / CONFIG)
         mel = MelConfig.load(folder / MEL)
-        phones = read_phones(folder / PHONES)
+        phones = read_phones(folder / PHONES_FILE)
         stats = load_state(folder / STATS)
         for name in ("mean", "std"):
             shape = tuple(stats[name].shape) if name in stats else "nothing"
@@ -148,20 +149,6 @@ class Tokenizers:
             mel_mean=stats["mean"],
             mel_std=stats["std"],
         ).to(device)
-
-
-def read_phones(path: str | Path) -> tuple[str, ...]:
-    """Read a phone set: one phone per line, the line number (from 0) is its id."""
-    phones = tuple(read_text(path).split("\n"))
-    phones = phones[:-1] if phones and not phones[-1] else phones
-    for number, phone in enumerate(phones, 1):
-        if len(phone.split()) != 1:
-            raise UserError(f"{path}:{number}", f"{phone!r}", "one phone per line")
-        if phone in phones[: number - 1]:
-            raise UserError(f"{path}:{number}", f"duplicate phone {phone!r}", "each phone once")
-    if not phones:
-        raise UserError(path, "no phones", "one phone per line")
-    return phones
 
 
 def save_tokenizers(
@@ -194,7 +181,7 @@ def save_tokenizers(
     ssl.save(part / SSL_FILE)
     statistics = {"mean": mel_frames.mean(0), "std": mel_frames.std(0).clamp_min(1e-4)}
     save_safetensors(statistics, part / STATS)
-    write_text(part / PHONES, "".join(f"{phone}\n" for phone in phones))
+    write_phones(part / PHONES_FILE, phones)
     if folder.exists():
         shutil.rmtree(folder)
     part.rename(folder)

@@ -8,6 +8,8 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, write_table
 from espnet2_ext.score.espnet_format import Entry, read_scores, write_data_dir
 from espnet2_ext.score.opencpop import parse_line
+from espnet2_ext.score.phone_set import phones_of
+from espnet2_ext.score.phones import PHONES
 
 FS = 8000
 
@@ -129,3 +131,18 @@ def test_command_line(data, tmp_path, capsys):
     assert capsys.readouterr().err.splitlines() == [
         f"error: {joined}: no utt2spk (expected a data directory with wav.scp and utt2spk)"
     ]
+
+
+def test_the_phone_set_goes_along(data, tmp_path):
+    (data / "phones.txt").write_text("SP\nAP\na\nb\n")
+    filter_by_length(data, tmp_path / "some", 2)
+    assert (tmp_path / "some" / "phones.txt").read_text() == "SP\nAP\na\nb\n"
+    split(data, [tmp_path / "x", tmp_path / "y"])
+    combine([tmp_path / "x", tmp_path / "y"], tmp_path / "same")
+    assert phones_of(tmp_path / "same") == ("SP", "AP", "a", "b")
+    (tmp_path / "y" / "phones.txt").write_text("SP\nAP\nz\na\n")
+    combine([tmp_path / "x", tmp_path / "y"], tmp_path / "joint")
+    assert phones_of(tmp_path / "joint") == ("SP", "AP", "a", "b", "z")
+    (tmp_path / "y" / "phones.txt").unlink()  # Opencpop's
+    combine([tmp_path / "x", tmp_path / "y"], tmp_path / "joint")
+    assert set(phones_of(tmp_path / "joint")) == {*PHONES, "b"}

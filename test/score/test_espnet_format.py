@@ -6,6 +6,8 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
 from espnet2_ext.score.espnet_format import Entry, read_scores, write_data_dir
 from espnet2_ext.score.opencpop import parse_line
+from espnet2_ext.score.phone_set import phones_of
+from espnet2_ext.score.phones import PHONES
 
 LINES = [
     "u2|我|SP w o o|rest C4 C4 D4|0.5 1 1 .5|0.4 0.15 0.95 .5|0 0 0 1",
@@ -94,3 +96,17 @@ def test_nothing_written_for_bad_entries(tmp_path, scores):
     assert not (tmp_path / "out").exists()
     write_data_dir(tmp_path / "out", [good])
     assert json.loads((tmp_path / "out/score/u1.json").read_text())["note"][0][2] == "AP"
+
+
+def test_the_phone_set_of_a_corpus_travels_with_it(tmp_path, scores):
+    entries = [Entry(utt, f"{utt}.wav", "anna", score) for utt, score in scores.items()]
+    assert phones_of(tmp_path / "none") == PHONES  # without a file, Opencpop's
+    write_data_dir(tmp_path / "a", entries, phones={"w", "o", "a", "zz", "AP"})
+    assert (tmp_path / "a" / "phones.txt").read_text() == "SP\nAP\na\no\nw\nzz\n"
+    assert phones_of(tmp_path / "a") == ("SP", "AP", "a", "o", "w", "zz")
+    with pytest.raises(UserError, match=r"u2: phone 'w' \(expected one of the phone set\)"):
+        write_data_dir(tmp_path / "b", entries, phones={"o", "a"})
+    assert not (tmp_path / "b").exists()
+    (tmp_path / "a" / "phones.txt").write_text("SP\na\n")
+    with pytest.raises(UserError, match="phones.txt: no 'AP'"):
+        phones_of(tmp_path / "a")
