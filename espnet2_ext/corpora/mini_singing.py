@@ -43,7 +43,7 @@ from espnet2_ext.score.music_score import MusicScore
 
 SPLITS = ("train", "dev", "test", "test_words", "test_singer")
 F0_HOP_SEC = 0.01
-_VERSION = 2
+_VERSION = 3
 _FIRST_SONG = 3001
 _FULL_MINUTES = 50  # the size for which the evaluation splits have their full number of utterances
 _EVAL_UTTERANCES = {"dev": 40, "test": 60, "test_words": 28, "test_singer": 32}
@@ -148,10 +148,10 @@ def make_corpus(out: str | Path, config: CorpusConfig, nj: int = 1) -> bool:
     performed: dict[str, tuple[MusicScore, str]] = {}
     for scores in _each("songs", _sing, [(out, song, config) for song in songs], nj):
         performed.update(scores)
-    spoken: list[tuple[str, str, str, tuple[str, ...]]] = []
+    spoken: dict[str, tuple[str, MusicScore]] = {}
     if config.speech_minutes:
         for lines in _each("speech", _talk, [(out, singer, config) for singer in singers], nj):
-            spoken += lines
+            spoken |= lines
         write_speech(out / "speech", spoken)
 
     for song in songs:
@@ -243,6 +243,7 @@ def _make_voice(work: Path, singer: Singer, syllables: list[str], config: Corpus
     rng = _rng(config, "speech", singer.name)
     spoken = speak(singer, seconds, TRAIN_WORDS, rng, espeak)
     arrays = {f"wav{index}": item.wav.astype(np.float32) for index, item in enumerate(spoken)}
+    arrays |= {f"ends{index}": np.array(item.ends_sec) for index, item in enumerate(spoken)}
     texts = [f"{item.hanzi}|{' '.join(item.pinyin)}" for item in spoken]
     with atomic_path(speech_path) as part:
         np.savez(part, fs=espeak.fs, texts=np.array(texts, dtype=str), **arrays)
@@ -275,20 +276,18 @@ def _sing(out: Path, song: Song, config: CorpusConfig) -> dict[str, tuple[MusicS
     return performed
 
 
-def _talk(
-    out: Path, singer: Singer, config: CorpusConfig
-) -> list[tuple[str, str, str, tuple[str, ...]]]:
-    """Write a singer's speech; return (id, singer, hanzi, pinyin) of each utterance."""
-    lines = []
+def _talk(out: Path, singer: Singer, config: CorpusConfig) -> dict[str, tuple[str, MusicScore]]:
+    """Write a singer's speech; return singer and score by utterance."""
+    lines = {}
     with np.load(out / ".work" / f"{singer.name}.speech.npz") as stored:
         for index, text in enumerate(stored["texts"]):
             utt = f"{singer.name}_{index + 1:04d}"
             hanzi, _, pinyin = str(text).partition("|")
-            lines.append((utt, singer.name, hanzi, tuple(pinyin.split())))
+            wav, ends = stored[f"wav{index}"].astype(np.float64), tuple(stored[f"ends{index}"])
+            spoken = Spoken(hanzi, tuple(pinyin.split()), ends, wav, int(stored["fs"]))
+            coloured = colour(spoken, singer, config.fs)
+            lines[utt] = singer.name, coloured.score
             path = out / "speech" / "wavs" / f"{utt}.wav"
-            if path.exists():
-                continue
-            wav = stored[f"wav{index}"].astype(np.float64)
-            spoken = Spoken(hanzi, tuple(pinyin.split()), wav, int(stored["fs"]))
-            write_wav(path, colour(spoken, singer, config.fs), config.fs, comment=SPOKEN_COMMENT)
+            if not path.exists():
+                write_wav(path, coloured.wav, config.fs, comment=SPOKEN_COMMENT)
     return lines

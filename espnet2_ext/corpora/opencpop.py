@@ -183,23 +183,26 @@ def _license(corpus: Path) -> str:
 
 
 def _speech(folder: Path) -> list[Entry]:
-    """Read ``speech/transcriptions.txt``: id | hanzi | pinyin with tones."""
+    """Read ``speech/transcriptions.txt``: lines of seven fields, or id | hanzi | pinyin."""
     speakers = read_table(folder / "utt2spk")
     entries = []
     for place, line in _lines(folder / "transcriptions.txt"):
         fields = line.split("|")
-        if len(fields) != 3:
-            raise UserError(place, f"{len(fields)} fields", "3, joined by '|'")
-        utt, pinyin = fields[0].strip(), fields[2].split()
-        if not pinyin:
+        if len(fields) not in (3, 7):
+            raise UserError(place, f"{len(fields)} fields", "7, or 3, joined by '|'")
+        utt, score, text = fields[0].strip(), None, ""
+        if len(fields) == 7:
+            utt, score = parse_line(line, place)
+        elif pinyin := fields[2].split():
+            text = " ".join(p for syllable in pinyin for p in syllable_to_phones(syllable, place))
+        else:
             raise UserError(place, "no pinyin", "syllables with tones")
         if utt not in speakers:
             raise UserError(place, f"id {utt!r}", f"an id of {folder / 'utt2spk'}")
         wav = folder / "wavs" / f"{utt}.wav"
         if not wav.is_file():
             raise UserError(place, f"no audio {wav}", "one wav per utterance")
-        phones = [phone for syllable in pinyin for phone in syllable_to_phones(syllable, place)]
-        entries.append(Entry(utt, str(wav), speakers[utt], text=" ".join(phones)))
+        entries.append(Entry(utt, str(wav), speakers[utt], score, text))
     return entries
 
 

@@ -8,6 +8,7 @@ import soundfile
 
 pytest.importorskip("espeakng_loader")
 
+from espnet2_ext.audio.f0 import extract_f0, midi_to_hz
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.bin import make_mini_singing
 from espnet2_ext.corpora.mini.voice import VOICED_INITIALS
@@ -166,8 +167,22 @@ def test_takes_differ_where_the_score_does_not(data):
     assert not np.allclose(takes[0].f0_hz, takes[1].f0_hz)
 
 
-def test_speech_has_text_and_speakers(data):
+def test_speech_has_speakers_and_a_score_that_fits_its_audio(data):
     speakers = read_table(data / "speech" / "utt2spk")
     assert set(speakers.values()) == {"lan", "feng"}
-    assert read_table(data / "speech" / "text").keys() == speakers.keys()
-    assert not (data / "speech" / "label").exists()
+    wavs = read_table(data / "speech" / "wav.scp")
+    within = []
+    for utt, score in read_scores(data / "speech").items():
+        wav, fs = read_wav(wavs[utt])
+        assert score.duration_sec == pytest.approx(len(wav) / fs, abs=1e-3)
+        assert score.notes[-1].is_rest
+        assert all(p.end_sec - p.start_sec > 0.015 for p in score.phones[:-1])
+        f0 = extract_f0(wav, fs, fs // 100)
+        for phone in score.phones:
+            note = score.notes[phone.note]
+            inside = f0[round(phone.start_sec * 100) : round(phone.end_sec * 100)]
+            if is_final(phone.phone):
+                assert (inside > 0).mean() > 0.6
+                cents = 1200 * np.log2(np.median(inside[inside > 0]) / midi_to_hz(note.midi))
+                within.append(abs(cents) < 120)
+    assert np.mean(within) > 0.9

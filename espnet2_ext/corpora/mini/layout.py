@@ -1,6 +1,6 @@
 """Opencpop's own layout for the embedded corpus: transcriptions, splits, MIDI, notes to readers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from espnet2_ext.corpora.mini.composer import Song
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.files import atomic_path, write_table, write_text
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.opencpop import format_line
+from espnet2_ext.score.opencpop import format_line, write_transcriptions
 
 COMMENT = "Synthetic: espeak-ng syllables sung with WORLD; made by espnet2-ext mini_singing"
 SPOKEN_COMMENT = "Synthetic: espeak-ng speech in a WORLD timbre; made by espnet2-ext mini_singing"
@@ -42,8 +42,8 @@ Added to it, as this corpus has several singers:
 - segments/utt2spk, singers.tsv: who sings, and how each singer was made.
 - segments/f0/ID.npy: the F0 (Hz, float32, 0 where unvoiced) that the audio was made with, every
   10 ms; value k belongs to time k * 0.01 s. For testing F0 extractors.
-- speech/: each singer speaking. transcriptions.txt: id | hanzi | pinyin with tones; utt2spk;
-  wavs/ID.wav.
+- speech/: each singer speaking. transcriptions.txt, as that of segments/ with a note for each
+  syllable: its time, and the semitone nearest to its median F0; utt2spk; wavs/ID.wav.
 """
 
 LICENSE = """\
@@ -120,12 +120,11 @@ def write_segments(
     write_table(folder / "utt2spk", sorted(speakers.items()))
 
 
-def write_speech(folder: Path, lines: Iterable[tuple[str, str, str, tuple[str, ...]]]) -> None:
-    """Write the speech index from (id, singer, hanzi, pinyin with tones)."""
-    ordered = sorted(lines)
-    text = "".join(f"{utt}|{hanzi}|{' '.join(pinyin)}\n" for utt, _, hanzi, pinyin in ordered)
-    write_text(folder / "transcriptions.txt", text)
-    write_table(folder / "utt2spk", [(utt, singer) for utt, singer, _, _ in ordered])
+def write_speech(folder: Path, spoken: Mapping[str, tuple[str, MusicScore]]) -> None:
+    """Write the speech index from singer and score by utterance."""
+    ordered = sorted(spoken.items())
+    write_transcriptions(folder / "transcriptions.txt", {utt: score for utt, (_, score) in ordered})
+    write_table(folder / "utt2spk", [(utt, singer) for utt, (singer, _) in ordered])
 
 
 def write_notes(folder: Path, singers: Sequence[Singer]) -> None:
