@@ -21,7 +21,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--part", help="part of a score with several: its name or number from 1")
     parser.add_argument("--voice", help="voice of that part")
     parser.add_argument("--verse", type=int, help="verse of the lyrics, from 1")
-    parser.add_argument("--lyrics", help="for MIDI without lyrics: hanzi or pinyin, - for a slur")
+    parser.add_argument("--lyrics", help="for MIDI without lyrics, - for a slur")
+    parser.add_argument("--lang", help="of the lyrics: zh (the default), yue, ja, en")
     parser.add_argument("--semitones", type=int, default=0, help="transposition")
     parser.add_argument(
         "--timing",
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.synthesizer import SingingSynthesizer
 
     chosen = {k: getattr(args, k) for k in ("part", "voice", "verse", "lyrics") if getattr(args, k)}
-    score = read_score(args.score, **chosen)
+    score = read_score(args.score, **chosen, language=args.lang)
     synthesizer = SingingSynthesizer.from_pretrained(args.model, args.device)
     singing = synthesizer(score, args.singer, args.prompt, args.timing, args.semitones, args.seed)
     singing.save(args.output)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.languages import Language, Syllable, language_of
 from espnet2_ext.score.music_score import (
     REST_MIDI,
     REST_PHONES,
@@ -13,11 +14,13 @@ from espnet2_ext.score.music_score import (
     MusicScore,
     Note,
 )
-from espnet2_ext.score.phones import is_hanzi, lyrics_to_syllables, syllable_to_phones
+from espnet2_ext.score.phones import is_hanzi
 
 MIN_GAP_SEC = 0.06  # players release notes early; a shorter gap is no rest
 MAX_OVERLAP_SEC = 0.06
+_PHRASE_GAP_SEC = 1.0
 _SLURS = frozenset("-–—_~ー+")
+_NEXT_SYLLABLE = "+"  # of a word of several, where a language writes words
 _EDGES = re.compile(r"^[\s\W_]+|[\s\W_]+$")
 
 
@@ -40,58 +43,55 @@ class SungNote:
     place: str
 
 
-def split_lyrics(text: str) -> list[str]:
-    """Cut lyrics into one item per note: a hanzi, a pinyin syllable, or a dash for a slur."""
-    items: list[str] = []
-    for word in text.split():
-        if word in _SLURS:
-            items.append(word)
-            continue
-        run = ""
-        for char in word:
-            if is_hanzi(char):
-                items += [run] if run else []
-                items.append(char)
-                run = ""
-            elif char.isalnum() or char == ":":
-                run += char
-            elif run:
-                items.append(run)
-                run = ""
-        items += [run] if run else []
-    return items
+def split_lyrics(text: str, language: str = "zh") -> list[str]:
+    """Cut lyrics into one item per note, as the language does, or a dash for a slur."""
+    split = language_of(language).splitter
+    return [item for word in text.split() for item in ([word] if word in _SLURS else split(word))]
 
 
-def _clean(lyric: str | None) -> str:
-    if lyric is None or lyric.strip() in _SLURS:
-        return SLUR_LYRIC
-    return _EDGES.sub("", lyric) or SLUR_LYRIC
+def _clean(lyric: str | None, language: Language) -> str:
+    lyric = (lyric or "").strip()
+    if language.hyphens:
+        if lyric == _NEXT_SYLLABLE:
+            return lyric
+        word = re.sub(r"^[\s\W_]+?(?=['’]?\w)|(?<=[\w'’-])[^\w'’-]+$", "", lyric)
+        return word if re.search(r"\w", word) else SLUR_LYRIC
+    return SLUR_LYRIC if lyric in _SLURS else _EDGES.sub("", lyric) or SLUR_LYRIC
 
 
-def _syllables(notes: Sequence[SungNote]) -> list[str]:
-    """Pinyin of each note; hanzi of one phrase are read together, so phrases settle readings."""
-    syllables: list[str] = []
-    run: list[SungNote] = []
+def _goes_on(before: SungNote, after: SungNote, language: Language) -> bool:
+    """Whether two lyrics are read together: parts of a word, or hanzi of a phrase."""
+    first, second = (_clean(note.lyric, language) for note in (before, after))
+    if language.hyphens:
+        return first.endswith("-") or second == _NEXT_SYLLABLE
+    near = after.start_sec - before.end_sec <= _PHRASE_GAP_SEC
+    return near and all(len(lyric) == 1 and is_hanzi(lyric) for lyric in (first, second))
 
-    def read_run() -> None:
-        text = "".join(_clean(note.lyric) for note in run)
-        syllables.extend(lyrics_to_syllables(text, run[0].place if run else "lyrics"))
-        run.clear()
 
+def _syllables(notes: Sequence[SungNote], language: Language) -> list[Syllable | None]:
+    """The syllable of each note; None where the one before goes on."""
+    groups: list[list[SungNote]] = []
     for note in notes:
-        lyric = _clean(note.lyric)
-        if len(lyric) == 1 and is_hanzi(lyric):
-            if run and note.start_sec - run[-1].end_sec > 1.0:
-                read_run()
-            run.append(note)
-            continue
-        read_run()
-        read = lyrics_to_syllables(lyric, note.place)
-        if len(read) != 1:
-            raise UserError(note.place, f"{len(read)} syllables {lyric!r} on one note", "one")
-        syllables += read
-    read_run()
-    return syllables
+        if groups and _goes_on(groups[-1][-1], note, language):
+            groups[-1].append(note)
+        else:
+            groups.append([note])
+    return [syllable for group in groups for syllable in _read_group(group, language)]
+
+
+def _read_group(group: list[SungNote], language: Language) -> list[Syllable | None]:
+    text = "".join(_clean(note.lyric, language) for note in group)
+    place = group[0].place
+    read = language.read(text, place)
+    if len(read) != len(group) and not (read and language.several_on_a_note):
+        found = f"{len(read)} syllables {text!r} on {len(group)} notes"
+        raise UserError(place, found.replace("on 1 notes", "on one note"), "one on each")
+    if len(read) > len(group):  # the last note sings the rest
+        rest = read[len(group) - 1 :]
+        phones = tuple(phone for syllable in rest for phone in syllable.phones)
+        joined = Syllable(rest[0].text, phones, language.nucleus(phones))
+        read = [*read[: len(group) - 1], joined]
+    return [*read, *[None] * (len(group) - len(read))]
 
 
 def assemble(
@@ -104,45 +104,49 @@ def assemble(
     """Build a score of notes with their phones; phone times stay unknown.
 
     Gaps become rests (SP), from 0 s on; gaps and overlaps of a few hundredths of a second, as
-    players make them, are closed. A note without a lyric goes on with the previous syllable.
+    players make them, are closed. A note without a lyric goes on with the previous syllable:
+    it repeats the vowel, and takes over the consonants that close the syllable.
 
     Args:
         sung: Notes in time order.
         place: The file.
         tempo: Beats per minute.
-        language: ISO 639 code; only Mandarin (zh) has phones.
+        language: ISO 639 code, one of `languages.LANGUAGES`.
         end_sec: End of the music, where a last rest is known (s).
 
     Raises:
         UserError: naming the first note that overlaps, has no lyric or no phones.
     """
-    if language != "zh":
-        raise UserError(place, f"lyrics in {language!r}", "zh", "language")
+    spoken = language_of(language, place)
     if not sung:
         raise UserError(place, "no notes", "at least one sung note")
     sung = _close_gaps(sung)
-    lyrics = [_clean(note.lyric) for note in sung]
+    lyrics = [_clean(note.lyric, spoken) for note in sung]
     words = [n for n, lyric in zip(sung, lyrics, strict=True) if _is_word(lyric)]
-    syllables = iter(_syllables(words))
+    syllables = iter(_syllables(words, spoken))
     notes: list[Note] = []
-    final: str | None = None
+    held: Syllable | None = None
     for note, lyric in zip(sung, lyrics, strict=True):
         previous_end = notes[-1].end_sec if notes else 0.0
         if note.start_sec > previous_end:
             notes.append(Note(previous_end, note.start_sec, REST_MIDI, "", (SILENCE,)))
-            final = None
+            held = None
         start, end = note.start_sec, note.end_sec
+        syllable = next(syllables) if _is_word(lyric) else None
         if lyric in REST_PHONES:
             notes.append(Note(start, end, REST_MIDI, "", (lyric,)))
-            final = None
-        elif lyric == SLUR_LYRIC:
-            if final is None:
-                raise UserError(note.place, "a note without a lyric after a rest", "a syllable")
-            notes.append(Note(start, end, note.midi, lyric, (final,), slur=True))
+            held = None
+        elif syllable is not None:
+            notes.append(Note(start, end, note.midi, lyric, syllable.phones))
+            held = syllable
+        elif held is None:
+            raise UserError(note.place, "a note without a lyric after a rest", "a syllable")
         else:
-            phones = syllable_to_phones(next(syllables), note.place)
-            notes.append(Note(start, end, note.midi, lyric, phones))
-            final = phones[-1]
+            vowel, coda = held.phones[held.nucleus], held.phones[held.nucleus + 1 :]
+            if coda:  # the last note of a melisma closes the syllable
+                before = notes[-1].phones
+                notes[-1] = replace(notes[-1], phones=before[: len(before) - len(coda)])
+            notes.append(Note(start, end, note.midi, SLUR_LYRIC, (vowel, *coda), slur=True))
     if end_sec - notes[-1].end_sec >= MIN_GAP_SEC:
         notes.append(Note(notes[-1].end_sec, end_sec, REST_MIDI, "", (SILENCE,)))
     try:

@@ -164,7 +164,7 @@ def read_midi(
     if lyrics is None:
         words = _attach(notes, chosen.lyrics, midi.ticks_per_beat, path)
     else:
-        words = list(split_lyrics(lyrics))
+        words = split_lyrics(lyrics, language)
         if len(words) != len(notes):
             raise UserError(path, f"{len(words)} syllables of lyrics", f"{len(notes)}, as notes")
     clock = [0.0]

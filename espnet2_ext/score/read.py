@@ -19,7 +19,7 @@ def read_score(
     voice: str | int | None = None,
     verse: int | None = None,
     lyrics: str | None = None,
-    language: str = "zh",
+    language: str | None = None,
 ) -> MusicScore:
     """Read a score.
 
@@ -31,7 +31,8 @@ def read_score(
         voice: Voice of a MusicXML part; the first with lyrics by default.
         verse: Verse of MusicXML lyrics; 1 by default, or the n-th in the n-th pass of a repeat.
         lyrics: For MIDI without lyric events: hanzi or pinyin, ``-`` for a slur.
-        language: ISO 639 code of the lyrics.
+        language: ISO 639 code of the lyrics, one of `languages.LANGUAGES`; what the file says
+            by default, zh where it does not.
 
     Returns:
         MusicScore: Notes with phones; performed phones where the format has them.
@@ -49,12 +50,12 @@ def read_score(
     options = {"part": part, "voice": voice, "verse": verse, "lyrics": lyrics}
     part, voice = (None if value is None else str(value) for value in (part, voice))
     readers = {
-        ".json": (functools.partial(read_json_score, place), ()),
+        ".json": (functools.partial(read_json_score, place, language), ()),
         ".txt": (functools.partial(_read_line, place, utt), ()),
     }
-    midi = functools.partial(read_midi, place, part, lyrics, language), ("part", "lyrics")
+    midi = functools.partial(read_midi, place, part, lyrics, language or "zh"), ("part", "lyrics")
     xml = (
-        functools.partial(read_musicxml, place, part, voice, verse, language),
+        functools.partial(read_musicxml, place, part, voice, verse, language or "zh"),
         ("part", "voice", "verse"),
     )
     readers |= dict.fromkeys((".mid", ".midi"), midi)

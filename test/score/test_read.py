@@ -57,7 +57,7 @@ def test_json_of_espnet(tmp_path, score):
         ({"tempo": 10**400}, "tempo"),
         ({"speed": 1}, "unknown key 'speed'"),
         ({"format": "x"}, "format: 'x'"),
-        ({"language": "en", "phones": []}, "language: lyrics in 'en'"),
+        ({"language": "xx", "phones": []}, "language: lyrics in 'xx'"),
         ({"notes": [], "phones": []}, "without notes|no notes"),
         ({"notes": [3]}, "note 0: 3"),
         ({"notes": [{"midi": 60}]}, "note 0: no 'end_sec'"),
