@@ -1,0 +1,209 @@
+"""OpenUtau's USTX: a YAML project of tempos, tracks and voice parts with notes in ticks.
+
+Rests are the gaps between notes, and breaths notes with the lyric AP, as OpenUtau's DiffSinger
+phonemizers have it. All values are taken as text, so that the lyric ``no`` stays a word.
+"""
+
+import logging
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_text, write_text
+from espnet2_ext.score.assemble import SungNote, assemble
+from espnet2_ext.score.losses import losses_of_file
+from espnet2_ext.score.music_score import BREATH, REST_PHONES, SILENCE, MusicScore
+from espnet2_ext.score.ticks import TICKS_PER_BEAT, TempoMap, note_ticks
+
+MAX_BYTES = 32 * 2**20
+MAX_DEPTH = 32
+MAX_TICKS = 2**31
+CONTINUATION = "+~"
+NEXT_SYLLABLE = "+"  # of a word of several; where there is none, the last goes on
+_NUMBER = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,20})?")
+_HINT = re.compile(r"\[[^\]]*\]\s*$")
+_PITCH = {"data": [{"x": -40, "y": 0, "shape": "io"}, {"x": 40, "y": 0, "shape": "io"}]}
+_VIBRATO = {"length": 0, "period": 175, "depth": 25, "in": 10, "out": 10}
+_VIBRATO |= {"shift": 0, "drift": 0, "vol_link": 0}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """The project, every scalar a string; nesting and aliases are looked at before it is built."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(path, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
+    except OSError as error:
+        raise UserError(path, error.strerror or "not readable", "a USTX file") from None
+    text = read_text(path)
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent) or depth > MAX_DEPTH:
+                found = "an alias" if isinstance(event, yaml.AliasEvent) else "lists too deep"
+                raise UserError(f"{path}:{event.start_mark.line + 1}", found, "a USTX project")
+        loaded = yaml.load(text, Loader=loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else path
+        raise UserError(place, getattr(error, "problem", None) or "bad YAML", "YAML") from None
+    if not isinstance(loaded, dict):
+        raise UserError(path, f"a YAML {type(loaded).__name__}", "a USTX project")
+    return loaded
+
+
+def _number(item: dict[str, Any], key: str, place: str, low: float, high: float) -> float:
+    text = item.get(key)
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    value = float(match[0]) if match else math.nan
+    if not low <= value <= high:
+        found = "missing" if text is None else f"{text!r:.60}"
+        raise UserError(place, found, f"a number from {low:g} to {high:g}", key)
+    return value
+
+
+def _integer(
+    item: dict[str, Any],
+    key: str,
+    place: str,
+    default: int | None = None,
+    low: int = 0,
+    high: int = MAX_TICKS,
+) -> int:
+    if key not in item and default is not None:
+        return default
+    return int(_number(item, key, place, low, high))
+
+
+def _items(item: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
+    """A list of mappings under a key; an empty list where it is missing."""
+    found = item.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        raise UserError(place, f"{found!r:.60}", "a list of mappings", key)
+    return found
+
+
+def _tempos(project: dict[str, Any], path: Path) -> list[tuple[int, float]]:
+    """Changes of tempo; before version 0.6 there is one, `bpm`."""
+    tempos = [
+        (
+            _integer(tempo, "position", f"{path}: tempo {index}"),
+            _number(tempo, "bpm", f"{path}: tempo {index}", 1, 10_000),
+        )
+        for index, tempo in enumerate(_items(project, "tempos", str(path)), 1)
+    ]
+    if not tempos and "bpm" in project:
+        tempos = [(0, _number(project, "bpm", str(path), 1, 10_000))]
+    return tempos
+
+
+def _choose(project: dict[str, Any], part: str | None, path: Path) -> tuple[dict[str, Any], str]:
+    parts = [p for p in _items(project, "voice_parts", str(path)) if p.get("notes")]
+    if not parts:
+        raise UserError(path, "no notes", "a voice part with notes", "voice_parts")
+    names = [str(p.get("name", "")) for p in parts]
+    if part is None:
+        if len(parts) > 1:
+            logging.warning("%s: part 1 (%s) of %d is read", path, names[0], len(parts))
+        return parts[0], f"{path}: part {names[0] or 1}"
+    for number, name in enumerate(names, 1):
+        if part in (str(number), name):
+            return parts[number - 1], f"{path}: part {name or number}"
+    listed = ", ".join(f"{number} ({name})" for number, name in enumerate(names, 1))
+    raise UserError(path, f"no part {part!r}", listed, "part")
+
+
+def _lyric(note: dict[str, Any], place: str) -> str:
+    lyric = note.get("lyric")
+    if not isinstance(lyric, str) or not lyric.strip():
+        found = "missing" if lyric is None else f"{lyric!r:.60}"
+        raise UserError(place, found, "a syllable, or + to go on", "lyric")
+    if not lyric.startswith("+"):
+        return lyric.strip()
+    return NEXT_SYLLABLE if lyric[1:].strip().isdecimal() or lyric == "+" else CONTINUATION
+
+
+def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -> MusicScore:
+    """Read one voice part.
+
+    Lyrics ``+~``, ``+*`` and ``-`` go on with the previous syllable, ``+`` with the next one of an
+    English word, where there is one; AP is a breath, SP silence. Tempo changes are honoured; the
+    score's tempo is the one at the first note. Phonetic hints, pitch curves, vibrato and
+    expressions have no place in a score.
+
+    Args:
+        path: Of version 0.5 or later.
+        part: Name of a voice part, or its number among those with notes, from 1; the first by
+            default.
+        language: ISO 639 code of the lyrics.
+
+    Raises:
+        UserError: naming part, note and key of the first mistake.
+    """
+    path = Path(path)
+    project = _load(path)
+    chosen, place = _choose(project, part, path)
+    clock = TempoMap(_tempos(project, path), _integer(project, "resolution", str(path), 480, 1))
+    offset = _integer(chosen, "position", place, 0)
+    sung: list[SungNote] = []
+    hints, end, first = 0, 0, None
+    for index, note in enumerate(_items(chosen, "notes", place), 1):
+        at = f"{place}, note {index}"
+        start = offset + _integer(note, "position", at)
+        if start < end:
+            raise UserError(at, f"starts at tick {start}, before {end}", "after the last note")
+        if start > end:
+            sung.append(SungNote(clock.seconds(end), clock.seconds(start), 0, SILENCE, at))
+        end = start + _integer(note, "duration", at, low=1)
+        midi = _integer(note, "tone", at, low=1, high=127)
+        lyric = _lyric(note, at)
+        bare = _HINT.sub("", lyric)
+        hints += bare != lyric
+        first = start if first is None and bare not in REST_PHONES else first
+        sung.append(SungNote(clock.seconds(start), clock.seconds(end), midi, bare, at))
+    if hints:
+        logging.warning("%s: %d phonetic hints are not read", place, hints)
+    length = offset + _integer(chosen, "duration", place, 0)
+    if length > end:
+        sung.append(SungNote(clock.seconds(end), clock.seconds(length), 0, SILENCE, place))
+    return assemble(sung, str(path), clock.bpm_at(first or 0), language)
+
+
+def write_ustx(path: str | Path, score: MusicScore) -> list[str]:
+    """Write a score as one voice part, version 0.6; times are off by at most half a tick.
+
+    Returns:
+        list[str]: What the file does not hold.
+    """
+    notes = []
+    rows = note_ticks(score)
+    for note, start, end in rows:
+        if note.is_rest and note.phones != (BREATH,):
+            continue
+        lyric = BREATH if note.is_rest else CONTINUATION if note.slur else note.lyric
+        item = {"position": start, "duration": end - start, "tone": note.midi or 60}
+        item |= {"lyric": lyric, "pitch": _PITCH | {"snap_first": True}, "vibrato": _VIBRATO}
+        notes.append(item | {"phoneme_expressions": [], "phoneme_overrides": []})
+    bar = {"beat_per_bar": 4, "beat_unit": 4}
+    part = {"duration": rows[-1][2], "name": "voice", "comment": "", "track_no": 0, "position": 0}
+    project = {"name": Path(path).stem, "comment": "", "output_dir": "Vocal"}
+    project |= {"cache_dir": "UCache", "ustx_version": "0.6", "resolution": TICKS_PER_BEAT}
+    project |= {"bpm": score.tempo, **bar, "expressions": {}}
+    project |= {"time_signatures": [{"bar_position": 0, **bar}]}
+    project |= {"tempos": [{"position": 0, "bpm": score.tempo}]}
+    project |= {"tracks": [{"track_name": "voice", "mute": False, "solo": False, "volume": 0}]}
+    project |= {"voice_parts": [part | {"notes": notes, "curves": []}], "wave_parts": []}
+    text = yaml.dump(project, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
+    write_text(path, text)
+    return losses_of_file(read_ustx, path, score)
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True

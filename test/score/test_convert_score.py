@@ -1,0 +1,36 @@
+import pytest
+
+from espnet2_ext.bin.convert_score import main
+from espnet2_ext.score.read import read_score
+
+
+def run(*argv):
+    with pytest.raises(SystemExit) as stop:
+        main([str(value) for value in argv])
+    return stop.value.code
+
+
+UST = "[#SETTING]\nTempo=100\n" + "".join(
+    f"[#{i:04d}]\nLength=480\nLyric={lyric}\nNoteNum=60\n"
+    for i, lyric in enumerate(("R", "wo", "+", "AP", "ai"))
+)
+
+
+def test_says_in_one_line_what_is_lost(tmp_path, caplog, capsys):
+    (tmp_path / "a.ust").write_text(UST)
+    assert run(tmp_path / "a.ust", tmp_path / "a.ustx") == 0
+    assert not caplog.records
+    assert capsys.readouterr().out == f"{tmp_path}/a.ustx\n"
+    assert run(tmp_path / "a.ustx", tmp_path / "a.txt") == 0
+    (warning,) = caplog.messages
+    assert "a.txt does not hold: phone times: none" in warning and "; tempo 100:" in warning
+    assert read_score(tmp_path / "a.ustx") == read_score(tmp_path / "a.ust")
+
+
+def test_mistakes(tmp_path, capsys):
+    (tmp_path / "a.ust").write_text(UST)
+    assert run(tmp_path / "a.ust", tmp_path / "a.vsqx") == 2
+    assert "suffix '.vsqx'" in capsys.readouterr().err
+    assert run(tmp_path / "a.ust", tmp_path / "b.ust", "--verse", 2) == 2
+    assert "verse: given for a .ust file (expected language)" in capsys.readouterr().err
+    assert not (tmp_path / "b.ust").exists()
