@@ -22,9 +22,10 @@ def get_parser() -> argparse.ArgumentParser:
     command.add_argument("--data_dir", type=Path, required=True)
     command.add_argument("--fs", type=int, help="rate (Hz) that audio should have")
     add("fix", "sort, and drop utterances that a table or their audio lacks")
-    command = add("filter", "keep utterances of some lengths")
+    command = add("filter", "keep utterances of some lengths, and not those of a list")
     command.add_argument("--min_sec", type=float)
     command.add_argument("--max_sec", type=float)
+    command.add_argument("--exclude", type=Path, help="file whose lines begin with an id: dropped")
     command = add("subset", "keep some utterances")
     command.add_argument("--utt_list", type=Path, help="file whose lines begin with an id")
     command.add_argument("--speakers", nargs="+")
@@ -38,6 +39,13 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _ids(path: Path) -> list[str]:
+    """First words of a file's lines."""
+    from espnet2_ext.files import read_text
+
+    return [line.split()[0] for line in read_text(path).split("\n") if line.strip()]
+
+
 @cli
 def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
@@ -47,7 +55,8 @@ def main(argv: list[str] | None = None) -> int:
         from espnet2_ext.score.lint import lint_data_dir
 
         # Audio longer than its label is put right later: the score is extended by a rest.
-        findings = lint_data_dir(args.data_dir, args.fs, max_long_sec=None)
+        # Formatting has read the samples.
+        findings = lint_data_dir(args.data_dir, args.fs, level="header", max_long_sec=None)
         for finding in findings:
             print(f"error: {finding}", file=sys.stderr)
         return USER_ERROR_STATUS if findings else 0
@@ -55,15 +64,13 @@ def main(argv: list[str] | None = None) -> int:
         dropped = data_dir.fix(args.in_dir, args.out_dir)
         print(f"{args.out_dir}: {len(dropped)} dropped")
     elif args.command == "filter":
-        dropped = data_dir.filter_by_length(args.in_dir, args.out_dir, args.min_sec, args.max_sec)
+        exclude = _ids(args.exclude) if args.exclude is not None else []
+        dropped = data_dir.filter_by_length(
+            args.in_dir, args.out_dir, args.min_sec, args.max_sec, exclude
+        )
         print(f"{args.out_dir}: {len(dropped)} dropped")
     elif args.command == "subset":
-        utts = None
-        if args.utt_list is not None:
-            from espnet2_ext.files import read_text
-
-            lines = read_text(args.utt_list).split("\n")
-            utts = [line.split()[0] for line in lines if line.strip()]
+        utts = _ids(args.utt_list) if args.utt_list is not None else None
         if args.number is not None and args.number < 1:
             raise UserError("--number", str(args.number), "1 or more")
         kept = data_dir.subset(

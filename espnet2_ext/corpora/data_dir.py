@@ -157,13 +157,24 @@ def filter_by_length(
     out_dir: str | Path,
     min_sec: float | None = None,
     max_sec: float | None = None,
+    exclude: Collection[str] = (),
 ) -> list[str]:
-    """Keep utterances of `min_sec` to `max_sec`; without limits, all.
+    """Keep utterances of `min_sec` to `max_sec` that are not to be left out.
+
+    Args:
+        in_dir: Data directory.
+        out_dir: Directory to write.
+        min_sec: Shortest (s); None: any.
+        max_sec: Longest (s); None: any.
+        exclude: Ids to leave out; some may be of other directories.
 
     Returns:
         The dropped ids.
     """
     data = DataDir.read(in_dir)
+    left_out = sorted(set(exclude).intersection(data.utts))
+    if left_out:
+        data = data.select(set(data.utts).difference(left_out))
     low, high = min_sec or 0.0, float("inf") if max_sec is None else max_sec
     if low > high:
         raise UserError("filter", f"{low} to {high} s", "a minimum below the maximum")
@@ -171,7 +182,9 @@ def filter_by_length(
     if min_sec is not None or max_sec is not None:
         kept = [utt for utt, sec in durations(data).items() if low <= sec <= high]
     data.select(kept).write(out_dir)
-    return _log_dropped(f"outside {low:g}-{high:g} s", sorted(set(data.utts) - set(kept)))
+    outside = sorted(set(data.utts) - set(kept))
+    _log_dropped("excluded", left_out)
+    return sorted(left_out + _log_dropped(f"outside {low:g}-{high:g} s", outside))
 
 
 def _log_dropped(why: str, dropped: list[str]) -> list[str]:

@@ -36,6 +36,7 @@ prompt_sets=           # more recordings of the singers, for prompts alone (may 
 mel_config=            # sampling rate, frame rate, mel; default: the toolkit's conf/mel.yaml
 min_wav_duration=0.5   # seconds; shorter and longer utterances of train and dev are left out
 max_wav_duration=30
+exclude=               # file of utterance ids to leave out of train and dev, as bin.lint writes it
 
 # Tokens (stages 4-6)
 tokenizer_config=conf/tokenizer.yaml
@@ -90,7 +91,7 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
   --stage --stop_stage --skip_data_prep --skip_train --skip_eval --skip_packing
   --ngpu --num_nodes --train_procs --nj --inference_nj --gpu_inference --parallel_stages
   --dumpdir --expdir --python --local_data_opts --train_set --valid_set --test_sets --prompt_sets
-  --mel_config --min_wav_duration --max_wav_duration --tokenizer_config --prompt_seed
+  --mel_config --min_wav_duration --max_wav_duration --exclude --tokenizer_config --prompt_seed
   --base_vocabulary --train_config --train_args --tag --deepspeed_config --inference_config
   --inference_args --inference_tag --inference_model --score_matters --flow_config --flow_args --flow_tag
   --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model
@@ -176,8 +177,9 @@ esac
 if [ -n "${branch}" ] && [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
 
 # What the stages to run read is there before the first of them starts.
-for needed in "4 ${tokenizer_config}" "2 ${mel_config}" "7 ${train_config}" "8 ${train_config}" \
-    "8 ${deepspeed_config}" "9 ${inference_config}" "10 ${flow_config}" "10 ${duration_config}" \
+for needed in "4 ${tokenizer_config}" "2 ${mel_config}" "3 ${exclude:-${mel_config}}" \
+    "7 ${train_config}" "8 ${train_config}" "8 ${deepspeed_config}" \
+    "9 ${inference_config}" "10 ${flow_config}" "10 ${duration_config}" \
     "11 ${flow_inference_config}" "12 ${vocoder_config}" "14 ${scoring_config}"; do
   if runs "${needed%% *}" && [ ! -f "${needed#* }" ]; then
     fail "${needed#* }: no such file (read by stage ${needed%% *})"
@@ -221,17 +223,19 @@ fi
 
 if runs 3; then
   begin 3 "length filter: ${min_wav_duration}-${max_wav_duration} s in training and validation" \
-    "${dumpdir}/raw/org/<set>" "${dumpdir}/raw/<set>"
+    "${dumpdir}/raw/org/<set>${exclude:+, ${exclude}}" "${dumpdir}/raw/<set>"
   for set in "${all_sets[@]}"; do
     from="${dumpdir}/raw/org/${set}"
     out="${dumpdir}/raw/${set}"
     limits=(--min_sec "${min_wav_duration}" --max_sec "${max_wav_duration}")
+    list=()
+    if [ -n "${exclude}" ]; then list=(--exclude "${exclude}" "$(contents "${exclude}")"); fi
     # What is evaluated is evaluated whole.
-    [[ ${set} == "${train_set}" || ${set} == "${valid_set}" ]] || limits=()
-    made=$(digest 3 "$(made_of "${from}")" "${limits[@]}")
+    [[ ${set} == "${train_set}" || ${set} == "${valid_set}" ]] || { limits=(); list=(); }
+    made=$(digest 3 "$(made_of "${from}")" "${limits[@]}" "${list[@]}")
     if todo "${out}" "${made}"; then
       spawn "${out}" "${made}" "${train_launch[@]}" "${out}/logs/filter.log" \
-        "${run_module[@]}" espnet2_ext.bin.data_dir filter --in_dir "${from}" --out_dir "${out}" "${limits[@]}"
+        "${run_module[@]}" espnet2_ext.bin.data_dir filter --in_dir "${from}" --out_dir "${out}" "${limits[@]}" "${list[@]:0:2}"
     fi
   done
   drain

@@ -12,6 +12,7 @@ from espnet2_ext.score.json_format import write_json_score
 from espnet2_ext.score.lint import lint, lint_data_dir
 from espnet2_ext.score.midi import write_midi
 from espnet2_ext.score.opencpop import format_line, parse_line
+from espnet2_ext.score.phones import is_final
 
 FS = 8000
 LINES = [
@@ -32,11 +33,25 @@ def tone(path, seconds, fs=FS):
     soundfile.write(path, 0.3 * np.sin(np.arange(round(seconds * fs)) * 0.3), fs)
 
 
+def sing(path, score, fs=FS):
+    """A tone at each note's pitch, in its finals."""
+    times = np.arange(round(score.duration_sec * fs)) / fs
+    wav = np.zeros(len(times))
+    for phone in score.phones:
+        midi = score.notes[phone.note].midi
+        if midi and is_final(phone.phone):
+            within = (times >= phone.start_sec) & (times < phone.end_sec)
+            phase = 2 * np.pi * 440 * 2 ** ((midi - 69) / 12) * times[within]
+            wav[within] = 0.2 * np.sin(phase) + 0.1 * np.sin(2 * phase)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, wav, fs)
+
+
 @pytest.fixture
 def data(tmp_path):
     entries = []
     for utt, score in (parse_line(line, "t") for line in LINES):
-        tone(tmp_path / "wavs" / f"{utt}.wav", score.duration_sec)
+        sing(tmp_path / "wavs" / f"{utt}.wav", score)
         entries.append(Entry(utt, str(tmp_path / "wavs" / f"{utt}.wav"), "anna", score))
     write_data_dir(tmp_path / "data", entries)
     return tmp_path / "data"
@@ -111,7 +126,8 @@ def test_findings_of_audio(data, tmp_path):
 
 
 def test_segments(data, tmp_path):
-    tone(tmp_path / "wavs" / "song.wav", 5)
+    parts = [soundfile.read(tmp_path / "wavs" / f"u{n}.wav")[0] for n in (1, 2, 3)]
+    soundfile.write(tmp_path / "wavs" / "song.wav", np.concatenate([*parts, np.zeros(6000)]), FS)
     (data / "wav.scp").write_text(f"song {tmp_path}/wavs/song.wav\n")
     (data / "segments").write_text("u1 song 0 1.25\nu2 song 1.25 3.25\nu3 song 3.25 4.25\n")
     assert lint(data) == []
@@ -130,8 +146,8 @@ def test_opencpop_lines_and_their_wavs(data, tmp_path):
     path.write_text("\n".join([*lines, lines[2]]), encoding="utf-8")
     found = list(map(str, lint(path)))
     assert len(found) == 3, found
-    assert "transcriptions.txt:1: phones: item 1: unknown phone 'XX'" in found[0]
-    assert "transcriptions.txt:4: id: duplicate id 'u3'" in found[1]
+    assert "transcriptions.txt:4: id: duplicate id 'u3'" in found[0]
+    assert "transcriptions.txt:1: phones: item 1: unknown phone 'XX'" in found[1]
     assert "transcriptions.txt:2: label ends at 11.000 s" in found[2]
 
 
@@ -167,7 +183,7 @@ def test_phones_of_json(tmp_path):
     write_json_score(path, parse_line(LINES[1], "t")[1])
     path.write_text(path.read_text(encoding="utf-8").replace('"w",', '"qq",', 1), encoding="utf-8")
     assert [str(finding).removeprefix(f"{path}: ") for finding in lint(path)] == [
-        "note 1: phones: unknown phone 'qq' (expected an Opencpop phone)",
+        "note 1: phones: unknown phone 'qq' (expected a Mandarin phone)",
         "note 1: phones: performed as 'w o' (expected qq o)",
     ]
 

@@ -1,0 +1,238 @@
+"""Checks that read samples: the audio by itself, and the audio against its label."""
+
+import functools
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from espnet2_ext.audio.f0 import extract_f0
+from espnet2_ext.score.lint.findings import Findings
+from espnet2_ext.score.lint.limits import Limits
+from espnet2_ext.score.lint.onset import first_onset
+from espnet2_ext.score.lint.sound import FRAME_SEC, Sound
+from espnet2_ext.score.music_score import MusicScore, Note
+
+Span = tuple[float, float]
+SEMITONES = 12
+A4_HZ, A4_MIDI = 440.0, 69
+
+
+CONTEXT_SEC = 0.1
+"""Audio around a note that WORLD is given with it."""
+SAME_SEMITONES = 2.0
+
+
+def semitones_off(f0: np.ndarray, note: Note) -> np.ndarray:
+    """How far F0 (T,) in Hz is above a note."""
+    return SEMITONES * np.log2(f0 / A4_HZ) + A4_MIDI - note.midi
+
+
+def check_audio(
+    findings: Findings, place: str, wav: np.ndarray, fs: int, score: MusicScore | None,
+    limits: Limits,
+) -> None:  # fmt: skip
+    """Check samples (N,) in [-1, 1] of an utterance.
+
+    Args:
+        findings: Takes what is found.
+        place: Names the audio.
+        wav: Samples (N,).
+        fs: Their rate (Hz).
+        score: With performed phones; None for speech, or where the label is unusable.
+        limits: Thresholds.
+    """
+    if not np.isfinite(wav).all():
+        findings.add("audio_file", place, "samples that are not finite", "finite samples")
+        return
+    if np.abs(wav).max(initial=0.0) < limits.silent_peak:
+        findings.add("silent", place, "silence", "a voice")
+        return
+    _check_clipped(findings, place, wav, limits)
+    sound = Sound.of(wav, fs)
+    _check_dc(findings, place, sound, limits)
+    if score is None or not score.phones or all(note.is_rest for note in score.notes):
+        return
+    check = Against(sound, score, limits)
+    for add in (check.rests, check.notes, check.onset, check.pitch):
+        add(findings, place)
+
+
+def _check_clipped(findings: Findings, place: str, wav: np.ndarray, limits: Limits) -> None:
+    runs = longest = 0
+    for side in (wav, -wav):
+        peak = side.max()
+        if peak < limits.min_clip_peak:
+            continue
+        flat = np.flatnonzero(side >= peak * (1 - limits.clip_width))
+        for run in np.split(flat, np.flatnonzero(np.diff(flat) > 1) + 1):
+            runs += len(run) >= limits.clip_run
+            longest = max(longest, len(run))
+    if runs >= limits.clip_runs:
+        found = f"clipped: {runs} flat tops of up to {longest} samples"
+        expected = f"fewer than {limits.clip_runs} of {limits.clip_run} samples"
+        findings.add("clipped", place, found, expected, badness=runs / limits.clip_runs / 10)
+
+
+def _check_dc(findings: Findings, place: str, sound: Sound, limits: Limits) -> None:
+    rms = float(np.sqrt(np.mean(sound.wav**2)))
+    allowed = min(limits.dc, limits.dc_share * rms)
+    if abs(sound.offset) > allowed:
+        found = f"samples are {sound.offset:+.4f} off centre"
+        badness = abs(sound.offset) / allowed
+        findings.add("dc", place, found, f"at most {allowed:.4f}", badness=badness)
+
+
+class Against:
+    """An utterance's audio held against its label.
+
+    Args:
+        sound: The audio.
+        score: With performed phones.
+        limits: Thresholds.
+    """
+
+    def __init__(self, sound: Sound, score: MusicScore, limits: Limits) -> None:
+        self.sound, self.score, self.limits = sound, score, limits
+        sung = [
+            sound.level_db[sound.frames(start, end)]
+            for note, (start, end) in self.spans()
+            if not note.is_rest
+        ]
+        levels = np.concatenate(sung)
+        self.singing_db = float(np.quantile(levels, 0.75)) if levels.size else 0.0
+
+    def spans(self) -> Iterator[tuple[Note, Span]]:
+        """Each note with its stretch of the audio as performed; adjacent rests as one."""
+        phones = self.score.phones
+        notes = self.score.notes
+        keys = [-1 if notes[phone.note].is_rest else phone.note for phone in phones]
+        for _, group in itertools.groupby(zip(keys, phones, strict=True), key=lambda pair: pair[0]):
+            members = [phone for _, phone in group]
+            yield notes[members[0].note], (members[0].start_sec, members[-1].end_sec)
+
+    @functools.cached_property
+    def voiced(self) -> np.ndarray:
+        """Frames (T,) that are periodic."""
+        return self.sound.pitch[1] > self.limits.clarity
+
+    def rests(self, findings: Findings, place: str) -> None:
+        """Add rests where a voice sounds."""
+        limits = self.limits
+        loud: list[tuple[float, Span]] = []
+        for note, (start, end) in self.spans():
+            if not note.is_rest or end - start < limits.rest_min_sec:
+                continue
+            within = self.sound.frames(start + limits.rest_margin_sec, end - limits.rest_margin_sec)
+            level = np.where(self.voiced[within], self.sound.level_db[within], -np.inf)
+            count = max(1, round(limits.rest_loud_sec / FRAME_SEC))
+            if len(level) < count:
+                continue
+            excess = np.sort(level)[-count] - (self.singing_db - limits.rest_below_db)
+            if excess > 0:
+                loud.append((float(excess), (start, end)))
+        if loud:
+            excess, span = max(loud)
+            found = f"a voice {excess - limits.rest_below_db:+.0f} dB from singing level"
+            self._add(
+                findings, "rest_energy", place, found + " in the rest",
+                f"at least {limits.rest_below_db:g} dB below", len(loud), 1 + excess / 5, span,
+            )  # fmt: skip
+
+    def notes(self, findings: Findings, place: str) -> None:
+        """Add notes where nothing sounds."""
+        limits = self.limits
+        silent: list[tuple[float, Span]] = []
+        for note, (start, end) in self.spans():
+            level = self.sound.level_db[self.sound.frames(start, end)]
+            if note.is_rest or end - start < limits.note_min_sec or not level.size:
+                continue
+            lack = self.singing_db - limits.note_below_db - float(level.max())
+            if lack > 0:
+                silent.append((lack, (start, end)))
+        if silent:
+            lack, span = max(silent)
+            found = f"{-lack - limits.note_below_db:.0f} dB from singing level in the note"
+            self._add(
+                findings, "silent_note", place, found, f"within {limits.note_below_db:g} dB",
+                len(silent), 2 + lack / 10, span,
+            )  # fmt: skip
+
+    def onset(self, findings: Findings, place: str) -> None:
+        """Add a first consonant that is missing."""
+        onset = first_onset(self.sound, self.score, self.limits)
+        if onset is None or not (badness := onset.badness(self.limits)):
+            return
+        length = onset.end_sec - onset.start_sec
+        found = (
+            f"the voice sets in {onset.voiced_after_sec * 1000:.0f} ms into {onset.phone!r}, "
+            f"after {onset.noise_sec * 1000:.0f} ms of noise"
+        )
+        self._add(
+            findings, "cut_onset", place, found, f"a consonant of {length * 1000:.0f} ms",
+            1, 3 * badness, (onset.start_sec, onset.end_sec),
+        )  # fmt: skip
+
+    def pitch(self, findings: Findings, place: str) -> None:
+        """Add notes an octave off, and an utterance that is off altogether."""
+        limits, f0 = self.limits, self.sound.pitch[0]
+        offsets: list[tuple[float, float, Note, Span]] = []
+        for note, span in self.spans():
+            if note.is_rest:
+                continue
+            within = self.sound.frames(*span)
+            heard = self.voiced[within] & (
+                self.sound.level_db[within] > self.singing_db - limits.note_below_db
+            )
+            if np.count_nonzero(heard) * FRAME_SEC < limits.octave_min_sec:
+                continue
+            off = semitones_off(f0[within][heard], note)
+            median = float(np.median(off))
+            share = np.mean(np.abs(off) > limits.octave_semitones)
+            offsets.append((median, float(share), note, span))
+        if not offsets:
+            return
+        medians = np.array([median for median, *_ in offsets])
+        far = [
+            (abs(median), median, span)
+            for median, share, note, span in offsets
+            if abs(median) >= limits.octave_semitones
+            and share >= limits.octave_share
+            and self._confirmed(note, span, median)
+        ]
+        if far:
+            _, median, span = max(far)
+            self._add(
+                findings, "octave", place, f"{median:+.1f} semitones off the note",
+                f"within {limits.octave_semitones:g}", len(far),
+                1 + 4 * len(far) / len(offsets), span,
+            )  # fmt: skip
+        common = float(np.median(medians))
+        agree = np.mean(np.abs(medians - common) < 1.0)
+        if (
+            limits.detuned_semitones <= abs(common) < limits.octave_semitones
+            and agree >= limits.detuned_spread
+            and len(offsets) >= limits.detuned_notes
+        ):
+            found = f"all notes are {common:+.1f} semitones off"
+            expected = f"within {limits.detuned_semitones:g}; a wrong rate, or another key"
+            findings.add("detuned", place, found, expected, badness=1 + abs(common))
+
+    def _confirmed(self, note: Note, span: Span, median: float) -> bool:
+        """Whether WORLD hears the note as far off: no extractor is free of octave errors."""
+        fs, (start, end) = self.sound.fs, span
+        around = slice(round(max(0.0, start - CONTEXT_SEC) * fs), round((end + CONTEXT_SEC) * fs))
+        f0 = extract_f0(self.sound.wav[around], fs, round(fs * FRAME_SEC))
+        voiced = f0[f0 > 0]
+        if not voiced.size:
+            return False
+        return abs(float(np.median(semitones_off(voiced, note))) - median) < SAME_SEMITONES
+
+    def _add(
+        self, findings: Findings, kind: str, place: str, found: str, expected: str, count: int,
+        badness: float, span: Span,
+    ) -> None:  # fmt: skip
+        where = f"{found} at {span[0]:.2f}-{span[1]:.2f} s"
+        if count > 1:
+            where += f", and {count - 1} more"
+        findings.add(kind, place, where, expected, badness=badness, span=span)

@@ -1,0 +1,81 @@
+"""Whether the first consonant of an utterance is in its audio.
+
+Cutting songs at note boundaries loses consonants that lead the beat (espnet issue 6094, on
+ACE-Opencpop): the audio then begins in the middle of a vowel, while the label begins with a
+consonant. An unvoiced consonant takes its time before the voice sets in, as closure or as noise;
+where the voice sets in at once, or nothing but silence comes before it, the consonant is gone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from espnet2_ext.score.lint.limits import Limits
+from espnet2_ext.score.lint.sound import FRAME_SEC, SILENCE_DB, Sound, levels_db
+from espnet2_ext.score.music_score import MusicScore
+
+PLOSIVES = frozenset(["b", "d", "g"])
+NOISY = frozenset(["p", "t", "k", "f", "h", "j", "q", "x", "zh", "ch", "sh", "z", "c", "s"])
+"""Opencpop's unvoiced consonants: b d g may be all closure, the others are heard."""
+VOICE_BELOW_DB = 15.0
+"""The voice has set in where it is periodic and this close to the vowel's level."""
+NOISE_FLOOR_HZ = 2500.0
+TRANSITION_SEC = 0.02
+"""Before the voice's onset; what sounds there may be the vowel's own first period."""
+
+
+@dataclass(frozen=True)
+class Onset:
+    """The first consonant as heard.
+
+    Args:
+        phone: Its symbol.
+        start_sec: Where the label has it.
+        end_sec: And ends it.
+        voiced_after_sec: When the voice sets in, from `start_sec`.
+        noise_sec: How long there is noise before that.
+    """
+
+    phone: str
+    start_sec: float
+    end_sec: float
+    voiced_after_sec: float
+    noise_sec: float
+
+    def badness(self, limits: Limits) -> float:
+        """At least 1 where the consonant is missing, 0 where it is there."""
+        share = self.voiced_after_sec / (self.end_sec - self.start_sec)
+        if share < limits.onset_share:
+            return 2.0 - share / limits.onset_share
+        return 1.0 if self.phone in NOISY and self.noise_sec < limits.onset_noise_sec else 0.0
+
+
+def first_onset(sound: Sound, score: MusicScore, limits: Limits) -> Onset | None:
+    """Listen to the first sung phone; None where it is no unvoiced consonant, or too short."""
+    sung = [phone for phone in score.phones if not score.notes[phone.note].is_rest]
+    if len(sung) < 2 or sung[0].phone not in PLOSIVES | NOISY or sung[1].note != sung[0].note:
+        return None
+    consonant, vowel = sung[:2]
+    start, end = consonant.start_sec, consonant.end_sec
+    if end - start < limits.onset_min_sec or sound.duration_sec < end + 2 * TRANSITION_SEC:
+        return None
+    within = sound.frames(start, vowel.end_sec)
+    vowel_db = sound.level_db[sound.frames(end, vowel.end_sec)].max(initial=SILENCE_DB)
+    clarity = sound.pitch[1][within]
+    voiced = (clarity > limits.clarity) & (sound.level_db[within] > vowel_db - VOICE_BELOW_DB)
+    lasting = np.flatnonzero(voiced[:-1] & voiced[1:])
+    if not lasting.size:
+        return None  # the vowel is missing too: another finding
+    after_sec = float(lasting[0]) * FRAME_SEC
+    noise_db = _noise_db(sound, vowel.end_sec)
+    before = noise_db[sound.frames(start, start + after_sec - TRANSITION_SEC)]
+    heard = np.count_nonzero(before > vowel_db - limits.onset_noise_db)
+    return Onset(consonant.phone, start, end, after_sec, heard * FRAME_SEC)
+
+
+def _noise_db(sound: Sound, end_sec: float) -> np.ndarray:
+    """Level of what lies above `NOISE_FLOOR_HZ` (T,)."""
+    from scipy.signal import butter, sosfilt
+
+    high = butter(4, NOISE_FLOOR_HZ, "highpass", fs=sound.fs, output="sos")
+    return levels_db(sosfilt(high, sound.wav[: round(end_sec * sound.fs)]), sound.fs)

@@ -1,0 +1,122 @@
+"""What the linter hears in an utterance: level and F0, one value per 10 ms, at little cost."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+FRAME_SEC = 0.01
+PITCH_FS = 12000
+"""F0 is found at this rate: four lags per semitone at 200 Hz before interpolation."""
+PITCH_WINDOW = 512
+"""Samples at `PITCH_FS`: two periods of 60 Hz, with some to spare."""
+F0_RANGE_HZ = (60.0, 1100.0)
+FIRST_PEAK = 0.9
+"""The first peak this close to the highest is the period (McLeod and Wyvill 2005, their k)."""
+SILENCE_DB = -120.0
+_CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Sound:
+    """An utterance's audio and what was measured of it.
+
+    Args:
+        wav: Samples (N,) in [-1, 1], centred.
+        fs: Rate (Hz).
+        offset: Mean of the samples as they were.
+        level_db: RMS (T,) in dB of full scale; frame k is centred on (k + 0.5) * FRAME_SEC.
+    """
+
+    wav: np.ndarray
+    fs: int
+    offset: float
+    level_db: np.ndarray
+
+    @classmethod
+    def of(cls, wav: np.ndarray, fs: int) -> "Sound":
+        """Measure samples (N,)."""
+        offset = float(wav.mean())
+        wav = wav - np.float32(offset)
+        return cls(wav, fs, offset, levels_db(wav, fs))
+
+    @property
+    def duration_sec(self) -> float:
+        return len(self.wav) / self.fs
+
+    @functools.cached_property
+    def pitch(self) -> tuple[np.ndarray, np.ndarray]:
+        """F0 (T,) in Hz and how periodic each frame is (T,), 0 to 1."""
+        return pitch(self.wav, self.fs, len(self.level_db))
+
+    def frames(self, start_sec: float, end_sec: float) -> slice:
+        """Frames whose centres lie within a stretch."""
+        first = int(np.ceil(max(0.0, start_sec) / FRAME_SEC - 0.5))
+        return slice(first, max(first, int(np.ceil(max(0.0, end_sec) / FRAME_SEC - 0.5))))
+
+
+def levels_db(wav: np.ndarray, fs: int) -> np.ndarray:
+    """RMS over 20 ms around each frame's centre (T,), in dB of full scale."""
+    hop = round(fs * FRAME_SEC)
+    n_frames = -(-len(wav) // hop)
+    padded = np.zeros(n_frames * hop, np.float32)
+    padded[: len(wav)] = wav
+    power = np.mean(padded.reshape(n_frames, hop) ** 2, axis=1, dtype=np.float64)
+    around = np.pad(power, 1, mode="edge")
+    power = 0.5 * power + 0.25 * (around[:-2] + around[2:])
+    return 10.0 * np.log10(power + 10.0 ** (SILENCE_DB / 10.0))
+
+
+def pitch(wav: np.ndarray, fs: int, n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """F0 by the normalised square difference function (McLeod and Wyvill 2005).
+
+    Args:
+        wav: Samples (N,).
+        fs: Rate (Hz).
+        n_frames: Frames wanted.
+
+    Returns:
+        F0 (T,) in Hz, and the height of the peak it was taken from (T,); both 0 where there is no
+        peak.
+    """
+    import soxr
+
+    low = soxr.resample(wav, fs, PITCH_FS, quality="LQ")
+    hop = round(PITCH_FS * FRAME_SEC)
+    lead = PITCH_WINDOW // 2 - hop // 2
+    padded = np.zeros(n_frames * hop + PITCH_WINDOW, np.float32)
+    part = low[: len(padded) - lead]
+    padded[lead : lead + len(part)] = part
+    windows = np.lib.stride_tricks.sliding_window_view(padded, PITCH_WINDOW)[::hop][:n_frames]
+    parts = [_nsdf_peaks(windows[i : i + _CHUNK]) for i in range(0, n_frames, _CHUNK)]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
+
+def _nsdf_peaks(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F0 and clarity of windows (T, W)."""
+    longest = int(PITCH_FS / F0_RANGE_HZ[0]) + 2
+    shortest = int(PITCH_FS / F0_RANGE_HZ[1])
+    size = 2 * PITCH_WINDOW
+    spectrum = np.fft.rfft(windows, size, axis=1)
+    power = spectrum.real**2 + spectrum.imag**2
+    correlation = np.fft.irfft(power, size, axis=1)[:, :longest]
+    energy = np.cumsum(windows.astype(np.float64) ** 2, axis=1)
+    lags = np.arange(longest)
+    # sum of squares of both parts that a lag compares
+    both = energy[:, PITCH_WINDOW - 1 - lags] + energy[:, -1:]
+    both[:, 1:] -= energy[:, : longest - 1]
+    nsdf = 2.0 * correlation / np.maximum(both, 1e-9)
+    middle = nsdf[:, 1:-1]
+    peaks = (middle > nsdf[:, :-2]) & (middle >= nsdf[:, 2:]) & (middle > 0)
+    peaks &= np.logical_or.accumulate(middle < 0, axis=1)  # past the lobe of lag 0
+    peaks[:, : shortest - 1] = False
+    heights = np.where(peaks, middle, 0.0)
+    highest = heights.max(axis=1, keepdims=True)
+    first = np.argmax(peaks & (heights >= FIRST_PEAK * highest), axis=1)
+    rows = np.arange(len(nsdf))
+    left, top, right = (nsdf[rows, first + k] for k in (0, 1, 2))
+    bend = left - 2.0 * top + right
+    shift = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, 1.0), 0.0)
+    voiced = highest[:, 0] > 0
+    f0 = np.where(voiced, PITCH_FS / (first + 1 + shift), 0.0)
+    return f0, np.where(voiced, np.clip(top, 0.0, 1.0), 0.0)
