@@ -6,9 +6,9 @@ from espnet2_ext.errors import cli
 
 
 def get_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", required=True, help="directory that holds segments/")
-    parser.add_argument("--out", default="data", help="parent of the data directories")
+    from espnet2_ext.corpora.preparer import preparer_parser
+
+    parser = preparer_parser(__doc__, "directory that holds segments/ and raw_data/midis/")
     parser.add_argument(
         "--dev_songs", type=int, default=5, help="songs of train for dev where there is no dev.txt"
     )
@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.corpora.opencpop import prepare
 
-    prepare(args.corpus, args.out, args.dev_songs)
+    prepare(args.corpus, args.out, args.dev_songs, args.max_bad)
 
 
 if __name__ == "__main__":

@@ -1,44 +1,46 @@
 """Opencpop and corpora in its layout, such as mini_singing, as ESPnet SVS data directories.
 
-Read: ``segments/transcriptions.txt``, ``segments/{train,test,...}.txt``, ``segments/wavs/``, and
-for tempi ``midis/`` (or Opencpop's ``raw_data/midis/``). Where present also ``segments/utt2spk``,
-``segments/f0/`` (the generator's own F0) and ``speech/``.
+Read: ``segments/transcriptions.txt``, the splits ``segments/{train,test,...}.txt`` as published,
+``segments/wavs/``, and for tempi ``raw_data/midis/`` (or ``midis/``). Where present also
+``segments/utt2spk``, ``segments/f0/`` (the generator's own F0) and ``speech/``.
 """
 
-import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 
+from espnet2_ext.corpora.preparer import (
+    MAX_BAD,
+    PreparedSet,
+    Rejects,
+    check_audio,
+    license_of,
+    license_statement,
+    lines_of,
+    only_once,
+    write_sets,
+)
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import ArkWriter, read_table, read_text
-from espnet2_ext.score.espnet_format import Entry, write_data_dir
-from espnet2_ext.score.music_score import MusicScore
+from espnet2_ext.files import ArkWriter, read_table
+from espnet2_ext.score.espnet_format import Entry
 from espnet2_ext.score.opencpop import parse_line
 from espnet2_ext.score.phones import syllable_to_phones
 
 OPENCPOP_SINGER = "opencpop"
-_DEFAULT_TEMPO = 120.0
-_DEV_SONGS = 5  # carved from train where the corpus has no dev.txt
+DEV_SONGS = 5  # carved from train where the corpus has no dev.txt
 _SONG_DIGITS = 4
-_KNOWN_LICENSE = """\
-Opencpop (https://wenet.org.cn/opencpop/): CC BY-NC-ND 4.0, for research, not for commercial use.
-"""
-
-
-@dataclass(frozen=True)
-class PreparedSet:
-    """A data directory that was written: its name, utterances and length (s, labels; 0 speech)."""
-
-    name: str
-    n_utterances: int
-    seconds: float
+LICENSE = license_statement(
+    "Opencpop",
+    "CC BY-NC-ND 4.0: research, not commercial use",
+    "https://wenet.org.cn/opencpop/",
+    "Wang et al., Opencpop: A High-Quality Open Source Chinese Popular Song Corpus for Singing "
+    "Voice Synthesis, Interspeech 2022",
+)
 
 
 def prepare(
-    corpus: str | Path, out: str | Path, dev_songs: int = _DEV_SONGS
+    corpus: str | Path, out: str | Path, dev_songs: int = DEV_SONGS, max_bad: float = MAX_BAD
 ) -> tuple[PreparedSet, ...]:
     """Write ``out/<set>`` for every split of the corpus, and ``out/speech`` where it has speech.
 
@@ -46,33 +48,40 @@ def prepare(
         corpus: Directory that holds ``segments``.
         out: Parent of the data directories.
         dev_songs: Songs taken from the end of train as dev where the corpus has no dev.txt.
+        max_bad: Share of the lines that may be bad; they are named in ``out/rejected.txt``.
 
     Raises:
-        UserError: naming file and line of the first thing that is wrong; nothing is written then.
+        UserError: the layout is not Opencpop's, or too many lines are bad; no set is written then.
     """
     corpus, out = Path(corpus).resolve(), Path(out)
     segments = corpus / "segments"
-    tempi = _tempi(corpus)
-    scores, places = _transcriptions(segments / "transcriptions.txt", tempi)
-    splits = _splits(segments, scores, dev_songs)
-    wavs = _wavs(segments / "wavs", splits, places)
-    speakers = _speakers(segments / "utt2spk", splits)
-    license_text = _license(corpus)
-    speech = _speech(corpus / "speech") if (corpus / "speech").is_dir() else []
+    check_layout(corpus, ("segments/wavs",))
+    rejects = Rejects()
+    entries, bad = _transcriptions(corpus, rejects)
+    sets = {
+        name: [entries[utt] for utt in utts]
+        for name, utts in splits(segments, entries.keys(), bad, rejects, dev_songs).items()
+    }
+    if (corpus / "speech").is_dir():
+        sets["speech"] = _speech(corpus / "speech", rejects)
+    prepared = write_sets(out, sets, rejects, license_of(corpus, LICENSE), max_bad=max_bad)
+    for name in sets:
+        if name != "speech" and (segments / "f0").is_dir():
+            _write_true_f0(segments / "f0", out / name, [entry.utt for entry in sets[name]])
+    return prepared
 
-    prepared = []
-    for name, utts in splits.items():
-        entries = [Entry(utt, str(wavs[utt]), speakers[utt], scores[utt]) for utt in utts]
-        write_data_dir(out / name, entries, license_text)
-        _write_true_f0(segments / "f0", out / name, utts)
-        seconds = sum(scores[utt].duration_sec for utt in utts)
-        prepared.append(PreparedSet(name, len(utts), seconds))
-    if speech:
-        write_data_dir(out / "speech", speech, license_text)
-        prepared.append(PreparedSet("speech", len(speech), 0.0))
-    for item in prepared:
-        logging.info("%s: %d utterances", out / item.name, item.n_utterances)
-    return tuple(prepared)
+
+def check_layout(corpus: Path, more: tuple[str, ...] = ()) -> None:
+    """Refuse a folder without Opencpop's annotation: `UserError` names the first thing missing."""
+    wanted = [f"segments/{name}.txt" for name in ("transcriptions", "train", "test")]
+    for name in (*wanted, *more):
+        if not (corpus / name).exists():
+            layout = "segments/{transcriptions,train,test}.txt, segments/wavs/<id>.wav, "
+            layout += "raw_data/midis/<song>.midi"
+            raise UserError(corpus / name, "not there", f"Opencpop's layout: {layout}")
+    if not any((corpus / name).is_dir() for name in ("raw_data/midis", "midis")):
+        found, expected = "not there", "<song>.midi of every song, for its tempo"
+        raise UserError(corpus / "raw_data/midis", found, expected)
 
 
 def song_of(utt: str) -> str:
@@ -80,113 +89,115 @@ def song_of(utt: str) -> str:
     return utt[:_SONG_DIGITS]
 
 
-def _tempi(corpus: Path) -> dict[str, float]:
-    """Tempo by song from ``midis/SONG.midi``; empty where the corpus has no MIDI files."""
+def tempo_reader(corpus: Path) -> Callable[[str, str], float]:
+    """A function of (song, place) that gives the tempo (beats per minute) of the song's MIDI file.
+
+    It reads each file once, and raises `UserError` where the song has none that is readable.
+    """
     import mido
 
-    tempi = {}
-    for folder in (corpus / "midis", corpus / "raw_data" / "midis"):
-        for path in sorted(folder.glob("*.mid*")):
-            try:
-                midi = mido.MidiFile(path)
-            except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
-                raise UserError(path, f"not readable as MIDI ({error})", "a MIDI file") from None
-            for message in mido.merge_tracks(midi.tracks):
-                if message.type == "set_tempo":
-                    tempi[path.stem] = round(mido.tempo2bpm(message.tempo), 3)
-                    break
-    return tempi
+    tempi: dict[str, float | str] = {}
+
+    def read(song: str) -> float | str:
+        for folder in ("midis", "raw_data/midis"):
+            for suffix in (".midi", ".mid"):
+                path = corpus / folder / (song + suffix)
+                if path.is_file():
+                    try:
+                        tracks = mido.MidiFile(path).tracks
+                    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
+                        return f"{path} is not readable as MIDI ({error})"
+                    changes = (m for m in mido.merge_tracks(tracks) if m.type == "set_tempo")
+                    # A file that names no tempo has 120 by the standard: 500000 us a beat.
+                    return round(mido.tempo2bpm(next((m.tempo for m in changes), 500000)), 3)
+        return f"no {corpus / 'raw_data' / 'midis' / song}.midi"
+
+    def tempo_of(song: str, place: str) -> float:
+        if song not in tempi:
+            tempi[song] = read(song)
+        if isinstance(tempi[song], str):
+            raise UserError(place, tempi[song], "a MIDI file per song", "tempo")
+        return tempi[song]
+
+    return tempo_of
 
 
-def _transcriptions(
-    path: Path, tempi: dict[str, float]
-) -> tuple[dict[str, MusicScore], dict[str, str]]:
-    """Scores, and the place (file:line) of each, by utterance."""
-    scores: dict[str, MusicScore] = {}
-    places: dict[str, str] = {}
-    for place, line in _lines(path):
-        utt, score = parse_line(line, place, tempi.get(song_of(line), _DEFAULT_TEMPO))
-        if utt in scores:
-            raise UserError(place, f"duplicate id {utt!r}", f"each id once, see {places[utt]}")
-        scores[utt], places[utt] = score, place
-    if not scores:
-        raise UserError(path, "no utterances", "lines of seven fields joined by '|'")
-    return scores, places
-
-
-def _lines(path: Path) -> Iterable[tuple[str, str]]:
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if line.strip():
-            yield f"{path}:{number}", line.strip()
-
-
-def _splits(segments: Path, scores: dict[str, MusicScore], dev_songs: int) -> dict[str, list[str]]:
-    splits: dict[str, list[str]] = {}
+def _transcriptions(corpus: Path, rejects: Rejects) -> tuple[dict[str, Entry], set[str]]:
+    """Entries of the good lines by utterance, and the ids of the bad ones."""
+    segments = corpus / "segments"
+    tempo_of = tempo_reader(corpus)
+    known_speakers = segments / "utt2spk"
+    speakers = read_table(known_speakers) if known_speakers.exists() else None
     seen: dict[str, str] = {}
+
+    def read(line: str, place: str) -> Entry:
+        utt, score = parse_line(line, place, tempo_of(song_of(line), place))
+        only_once(seen, utt, place)
+        wav = check_audio(segments / "wavs" / f"{utt}.wav", score, place)
+        singer = OPENCPOP_SINGER if speakers is None else speakers.get(utt)
+        if not singer:
+            raise UserError(place, f"no singer for {utt!r}", f"a line of {known_speakers}", "id")
+        return Entry(utt, wav, singer, score)
+
+    entries, ids = {}, set()
+    for place, line in lines_of(segments / "transcriptions.txt"):
+        entry = rejects.take(read, line, place)
+        ids.add(line.partition("|")[0].strip())
+        if entry is not None:
+            entries[entry.utt] = entry
+    return entries, ids - entries.keys()
+
+
+def splits(
+    segments: Path,
+    known: Collection[str],
+    bad: set[str],
+    rejects: Rejects,
+    dev_songs: int,
+) -> dict[str, list[str]]:
+    """The published splits: ids of each ``<name>.txt``; dev carved from train where it has none.
+
+    Args:
+        segments: Folder of the split files, whose lines begin with an id.
+        known: Ids of the good lines of transcriptions.txt.
+        bad: Ids of its bad lines, left out without another word.
+        rejects: Takes the lines with an unknown id, or one of an earlier file (test before train).
+        dev_songs: Songs of dev.
+    """
+    seen: dict[str, str] = {}
+    sets: dict[str, list[str]] = {}
     for path in sorted(segments.glob("*.txt")):
         if path.name == "transcriptions.txt":
             continue
-        utts = []
-        for place, line in _lines(path):
-            utt = line.split("|")[0].strip()
-            if utt not in scores:
-                raise UserError(place, f"id {utt!r}", "an id of transcriptions.txt")
+        sets[path.stem] = []
+        for place, line in lines_of(path):
+            utt = line.partition("|")[0].strip()
             if utt in seen:
-                raise UserError(
-                    place, f"id {utt!r} again", f"each id in one split, see {seen[utt]}"
-                )
-            seen[utt] = place
-            utts.append(utt)
-        if not utts:
-            raise UserError(path, "no utterances", "at least one line")
-        splits[path.stem] = utts
-    if "train" not in splits:
-        raise UserError(segments / "train.txt", "no such file", "the training split")
-    if "dev" not in splits:
-        songs = sorted({song_of(utt) for utt in splits["train"]})
+                expected = f"each id in one split, see {seen[utt]}"
+                rejects.add(UserError(place, f"id {utt!r} again", expected, "id"))
+            elif utt in known:
+                sets[path.stem].append(utt)
+                seen[utt] = place
+            elif utt not in bad:
+                expected = "an id of transcriptions.txt"
+                rejects.add(UserError(place, f"id {utt!r}", expected, "id"))
+    if "dev" not in sets:
+        songs = sorted({song_of(utt) for utt in sets["train"]})
         if dev_songs < 1 or dev_songs >= len(songs):
             found = f"{len(songs)} songs, {dev_songs} asked for dev"
             raise UserError(segments / "train.txt", found, "at least one song for each")
         chosen = set(songs[-dev_songs:])
-        splits["dev"] = [utt for utt in splits["train"] if song_of(utt) in chosen]
-        splits["train"] = [utt for utt in splits["train"] if song_of(utt) not in chosen]
-    return splits
+        sets["dev"] = [utt for utt in sets["train"] if song_of(utt) in chosen]
+        sets["train"] = [utt for utt in sets["train"] if song_of(utt) not in chosen]
+    return sets
 
 
-def _wavs(folder: Path, splits: dict[str, list[str]], places: dict[str, str]) -> dict[str, Path]:
-    wavs = {}
-    for utts in splits.values():
-        for utt in utts:
-            path = folder / f"{utt}.wav"
-            if not path.is_file():
-                raise UserError(places[utt], f"no audio {path}", "one wav per utterance")
-            wavs[utt] = path
-    return wavs
-
-
-def _speakers(path: Path, splits: dict[str, list[str]]) -> dict[str, str]:
-    utts = [utt for split in splits.values() for utt in split]
-    if not path.exists():
-        return dict.fromkeys(utts, OPENCPOP_SINGER)
-    speakers = read_table(path)
-    for utt in utts:
-        if not speakers.get(utt):
-            raise UserError(path, f"no singer for {utt!r}", "one line per utterance")
-    return speakers
-
-
-def _license(corpus: Path) -> str:
-    for name in ("LICENSE", "LICENSE.txt", "LICENSE.md"):
-        if (corpus / name).is_file():
-            return read_text(corpus / name)
-    return _KNOWN_LICENSE
-
-
-def _speech(folder: Path) -> list[Entry]:
+def _speech(folder: Path, rejects: Rejects) -> list[Entry]:
     """Read ``speech/transcriptions.txt``: lines of seven fields, or id | hanzi | pinyin."""
     speakers = read_table(folder / "utt2spk")
-    entries = []
-    for place, line in _lines(folder / "transcriptions.txt"):
+    seen: dict[str, str] = {}
+
+    def read(line: str, place: str) -> Entry:
         fields = line.split("|")
         if len(fields) not in (3, 7):
             raise UserError(place, f"{len(fields)} fields", "7, or 3, joined by '|'")
@@ -199,17 +210,17 @@ def _speech(folder: Path) -> list[Entry]:
             raise UserError(place, "no pinyin", "syllables with tones")
         if utt not in speakers:
             raise UserError(place, f"id {utt!r}", f"an id of {folder / 'utt2spk'}")
-        wav = folder / "wavs" / f"{utt}.wav"
-        if not wav.is_file():
-            raise UserError(place, f"no audio {wav}", "one wav per utterance")
-        entries.append(Entry(utt, str(wav), speakers[utt], score, text))
-    return entries
+        only_once(seen, utt, place)
+        wav = check_audio(folder / "wavs" / f"{utt}.wav", score, place)
+        return Entry(utt, wav, speakers[utt], score, text)
+
+    lines = lines_of(folder / "transcriptions.txt")
+    taken = (rejects.take(read, line, place) for place, line in lines)
+    return [entry for entry in taken if entry is not None]
 
 
 def _write_true_f0(folder: Path, data_dir: Path, utts: list[str]) -> None:
     """Where the corpus knows its F0: ``true_f0.{ark,scp}``, Hz every 10 ms, 0 unvoiced."""
-    if not folder.is_dir():
-        return
     with ArkWriter(data_dir, "true_f0") as writer:
         for utt in sorted(utts):
             path = folder / f"{utt}.npy"

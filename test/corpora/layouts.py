@@ -1,0 +1,76 @@
+"""Small corpora in the layout of real ones, for the tests of preparers and recipes."""
+
+from pathlib import Path
+
+import mido
+import numpy as np
+
+from espnet2_ext.audio.wav import write_wav
+from espnet2_ext.score.frames import expand
+from espnet2_ext.score.music_score import MusicScore
+from espnet2_ext.score.opencpop import parse_line
+
+
+def sing(score: MusicScore, fs: int, seed: int = 0) -> np.ndarray:
+    """The last phone of each note as harmonics of it, all else as soft noise: samples (N,)."""
+    rng = np.random.default_rng(seed)
+    frames = expand(score, {phone.phone: i for i, phone in enumerate(score.phones)}, 50)
+    carriers = list({phone.note: i for i, phone in enumerate(score.phones)}.values())
+    voiced = np.isin(frames.phone_index, carriers) & (frames.midi > 0)
+    hz = np.where(voiced, 440.0 * 2 ** ((frames.midi - 69) / 12), 0.0)
+    hz = np.repeat(hz, fs // 50)
+    phase = 2 * np.pi * np.cumsum(hz) / fs
+    wav = sum(np.sin(k * phase) / k for k in (1, 2, 3)) * (hz > 0)
+    return (0.2 * wav + 0.003 * rng.normal(size=len(wav))).astype(np.float32)
+
+
+def write_midi(path: Path, bpm: float, notes: list[tuple[float, float, int]] = ()) -> None:
+    """A MIDI file of one tempo and track; notes as (start_sec, end_sec, midi)."""
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))])
+    file = mido.MidiFile(tracks=[track], ticks_per_beat=480)
+    events = [(s, 1, m) for s, _, m in notes] + [(e, 0, m) for _, e, m in notes]
+    last = 0
+    for sec, on, midi in sorted(events):
+        tick = round(mido.second2tick(sec, 480, mido.bpm2tempo(bpm)))
+        kind = "note_on" if on else "note_off"
+        track.append(mido.Message(kind, note=midi, velocity=64, time=tick - last))
+        last = tick
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file.save(path)
+
+
+# A line with a consonant that leads the beat, one with a slur, one with a breath.
+OPENCPOP_LINES = (
+    "{}|疯狂|f eng k uang SP|D#4/Eb4 D#4/Eb4 D4 D4 rest|0.5 0.5 0.7 0.7 0.3|0.1 0.35 0.15 0.6 0.3|"
+    "0 0 0 0 0",
+    "{}|啊|a a SP|C4 D4 rest|0.5 0.5 0.3|0.5 0.45 0.35|0 1 0",
+    "{}|你好|n i AP h ao|A3 A3 rest B3 B3|0.4 0.4 0.3 0.6 0.6|0.1 0.3 0.25 0.1 0.55|0 0 0 0 0",
+)
+
+
+def write_opencpop(
+    root: Path, songs: tuple[str, ...], per_song: int = 3, n_test: int = 1, fs: int = 24000
+) -> dict[str, str]:
+    """Opencpop as published: segments/, raw_data/midis/; the last `n_test` songs are test.
+
+    Returns:
+        The line of each utterance.
+    """
+    segments = root / "segments"
+    lines: dict[str, str] = {}
+    for number, song in enumerate(songs):
+        write_midi(root / "raw_data" / "midis" / f"{song}.midi", 60 + 20 * number)
+        for index in range(per_song):
+            utt = f"{song}{index + 1:06d}"
+            lines[utt] = OPENCPOP_LINES[index % len(OPENCPOP_LINES)].format(utt)
+            _, score = parse_line(lines[utt], utt)
+            write_wav(segments / "wavs" / f"{utt}.wav", sing(score, fs, len(lines)), fs)
+    test = set(songs[len(songs) - n_test :])
+    for name, chosen in (
+        ("transcriptions", set(songs)),
+        ("train", set(songs) - test),
+        ("test", test),
+    ):
+        text = "".join(line + "\n" for utt, line in lines.items() if utt[:4] in chosen)
+        (segments / f"{name}.txt").write_text(text, encoding="utf-8")
+    return lines
