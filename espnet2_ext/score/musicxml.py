@@ -3,20 +3,19 @@
 An own reader, of what singing needs: pitch, time, tempo, ties, lyrics, repeats.
 """
 
-import logging
 import zipfile
-from fractions import Fraction
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.assemble import SungNote, assemble
+from espnet2_ext.score.assemble import assemble
+from espnet2_ext.score.languages import LANGUAGES
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.xml_measures import Measure, XmlNote, parse_measures, unfold
+from espnet2_ext.score.xml_measures import Measure, parse_measures
+from espnet2_ext.score.xml_melody import sing
 
 MAX_BYTES = 64 * 2**20
 MAX_RATIO = 200
-_DEFAULT_BPM = 120.0
 
 
 def _parse(data: bytes, place: str | Path) -> Element:
@@ -105,59 +104,21 @@ def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str
     return next((name for name, sings in voices.items() if sings), next(iter(voices)))
 
 
-def _verse_in(notes: list[XmlNote], wanted: int) -> int:
-    """The verse to sing in a measure: verse 1 where the wanted one is not written (a refrain)."""
-    return wanted if any(wanted in note.lyrics for note in notes) else 1
+def _shared_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
+    """Give a part the tempo marks and jumps of the others: a score writes them in one part."""
+    for other in others:
+        for mine, theirs in zip(measures, other, strict=False):
+            mine.bpms = sorted({**dict(theirs.bpms), **dict(mine.bpms)}.items())
+            mine.signs = {**theirs.signs, **mine.signs}
 
 
-def _melody(notes: list[XmlNote]) -> list[XmlNote]:
-    """The top note of each chord, with whichever lyric the chord carries."""
-    melody: list[XmlNote] = []
-    for note in notes:
-        if melody and note.chord and note.start == melody[-1].start:
-            top = max(melody[-1], note, key=lambda n: n.midi)
-            top.lyrics = {**note.lyrics, **melody[-1].lyrics}
-            melody[-1] = top
-        else:
-            melody.append(note)
-    return melody
-
-
-def _sung(
-    measures: list[Measure], voice: str, verse: int | None, bpms: list[list[tuple[Fraction, float]]]
-) -> tuple[list[SungNote], float, float]:
-    """Notes in seconds, the tempo in force at the first one, and the end of the music (s)."""
-    sung: list[SungNote] = []
-    bpm, tempo, now = _DEFAULT_BPM, None, 0.0
-    tied: set[int] = set()
-    for index, times in unfold(measures):
-        measure = measures[index]
-        # (position, seconds, bpm) at which each tempo of this measure begins
-        clock = [(Fraction(0), now, bpm)]
-        for offset, bpm in bpms[index]:
-            position, at, previous = clock[-1]
-            clock.append((offset, at + float(offset - position) * 60 / previous, bpm))
-
-        def seconds(
-            position: Fraction, clock: list[tuple[Fraction, float, float]] = clock
-        ) -> float:
-            since, at, bpm = [c for c in clock if c[0] <= position][-1]
-            return at + float(position - since) * 60 / bpm
-
-        notes = _melody([n for n in measure.notes if n.voice == voice])
-        line = _verse_in(notes, verse or times)
-        for note in notes:
-            start, end = seconds(note.start), seconds(note.start + note.length)
-            held = sung[-1] if note.tie_stop and note.midi in tied and sung else None
-            if held and abs(held.end_sec - start) < 1e-6:
-                sung[-1] = SungNote(held.start_sec, end, held.midi, held.lyric, held.place)
-            else:
-                if tempo is None:
-                    tempo = [c for c in clock if c[0] <= note.start][-1][2]
-                sung.append(SungNote(start, end, note.midi, note.lyrics.get(line), note.place))
-            tied = {note.midi} if note.tie_start else set()
-        now = seconds(measure.length)
-    return sung, tempo or bpm, now
+def _language(element: Element) -> str | None:
+    """The language that the lyrics say they are in, if it is one that can be sung."""
+    for text in element.iter("text"):
+        code = text.get("{http://www.w3.org/XML/1998/namespace}lang", "").partition("-")[0]
+        if code in LANGUAGES:
+            return code
+    return None
 
 
 def read_musicxml(
@@ -165,12 +126,15 @@ def read_musicxml(
     part: str | None = None,
     voice: str | None = None,
     verse: int | None = None,
-    language: str = "zh",
+    language: str | None = None,
+    graces: bool = True,
 ) -> MusicScore:
     """Read one voice of a score.
 
     Tied notes are one note; a note without a lyric goes on with the previous syllable; of a chord
-    the top note is sung; grace notes are left out; repeats and their endings are played.
+    the top note is sung; repeats, their endings and jumps are played; grace notes take their time
+    from the note after them, or before; a breath mark becomes a breath at the end of the rest after
+    it, or of the note.
 
     Args:
         path: .musicxml, .xml or .mxl.
@@ -178,7 +142,8 @@ def read_musicxml(
         voice: Of the part; the first with lyrics by default.
         verse: Number of the lyrics line; by default 1, and n in the n-th pass of a repeat.
             Measures where that line is not written, such as a refrain, take line 1.
-        language: ISO 639 code.
+        language: ISO 639 code; by default what the lyrics say, or zh.
+        graces: Whether grace notes are sung, or left out.
 
     Raises:
         UserError: broken, truncated or unsafe file; no such part, voice or verse; overlaps.
@@ -196,12 +161,7 @@ def read_musicxml(
         raise UserError(f"{place}: voice {voice}", f"no verse {verse}", listed, "verse")
     if not verses:
         raise UserError(f"{place}: voice {voice}", "no lyrics", "lyrics under the notes")
-    bpms = [list(measure.bpms) for measure in measures]
-    for other in root.findall("part"):  # a score writes its tempo in the first part only
-        if other is not element:
-            for index, measure in enumerate(parse_measures(other, place)[: len(bpms)]):
-                bpms[index] = sorted({**dict(measure.bpms), **dict(bpms[index])}.items())
-    if any(measure.jumps for measure in measures):
-        logging.warning("%s: jumps (da capo, dal segno, coda) are not followed", place)
-    sung, tempo, end_sec = _sung(measures, voice, verse, bpms)
-    return assemble(sung, str(path), tempo, language, end_sec)
+    others = [parse_measures(p, place) for p in root.findall("part") if p is not element]
+    _shared_marks(measures, others)
+    melody = sing(measures, voice, verse, graces)
+    return assemble(melody.notes, str(path), melody.tempo, language or _language(element) or "zh")

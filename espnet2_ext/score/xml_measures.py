@@ -1,4 +1,4 @@
-"""The measures of one MusicXML part: notes, tempo marks and repeats, times in quarter notes."""
+"""The measures of one MusicXML part: notes, tempo marks and signs, times in quarter notes."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,14 +9,24 @@ from espnet2_ext.errors import UserError
 
 MAX_PASSES = 16
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
-MAX_MEASURES = 20_000
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_VERSE_NUMBER = re.compile(r"^[0-9]{1,2}\s*[.)．、]\s*(?=\S)")
+_WORDS = {
+    "dacapo": re.compile(r"d\.?\s*c\.?\b|da capo", re.IGNORECASE),
+    "dalsegno": re.compile(r"d\.?\s*s\.?\b|dal segno", re.IGNORECASE),
+    "tocoda": re.compile(r"to coda", re.IGNORECASE),
+    "fine": re.compile(r"fine\W*$", re.IGNORECASE),
+}
 _BEATS = {"whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), "16th": Fraction(1, 4)}
 
 
 @dataclass
 class XmlNote:
-    """A sounding note; `lyrics` by verse number; times in quarters from the measure's start."""
+    """A note or rest (midi 0); times in quarters from the measure's start.
+
+    `lyrics` by verse number; `breath` after a note, or a rest that is one; `grace`: no length of
+    its own, "previous" where it takes its time from the note before.
+    """
 
     start: Fraction
     length: Fraction
@@ -27,11 +37,17 @@ class XmlNote:
     tie_stop: bool
     lyrics: dict[int, str]
     place: str
+    breath: bool = False
+    grace: str = ""
 
 
 @dataclass
 class Measure:
-    """A measure as written; `passes` are the numbers of its ending, empty outside endings."""
+    """A measure as written.
+
+    `passes` are the numbers of its ending, empty outside endings. `signs` are the marks of jumps:
+    segno, coda (where they lead), tocoda, dalsegno, dacapo, fine; each with its label, if any.
+    """
 
     place: str
     notes: list[XmlNote] = field(default_factory=list)
@@ -41,7 +57,7 @@ class Measure:
     backward: int = 0
     passes: frozenset[int] = frozenset()
     ending_stops: bool = False
-    jumps: bool = False
+    signs: dict[str, str] = field(default_factory=dict)
 
 
 def _number(text: str | None, place: str, field_name: str, low: float = 0) -> Fraction:
@@ -68,11 +84,16 @@ def _midi(note: Element, transpose: int, place: str) -> int:
 
 
 def _lyrics(note: Element) -> dict[int, str]:
-    """Lyric of each verse; a dash for a line that only extends."""
+    """Lyric of each verse; a hyphen at its end where the word goes on on the next note."""
     lyrics: dict[int, str] = {}
     for index, lyric in enumerate(note.findall("lyric"), 1):
         digits = "".join(c for c in lyric.get("number", "") if c.isascii() and c.isdigit())[-2:]
-        text = "".join(part.text or "" for part in lyric.findall("text")).strip()
+        parts = {"text": lambda part: part.text or "", "elision": lambda _: " "}
+        text = "".join(parts[part.tag](part) for part in lyric if part.tag in parts).strip()
+        text = _VERSE_NUMBER.sub("", text.replace("\u203f", " "))
+        syllabic = [(part.text or "").strip() for part in lyric.findall("syllabic")]
+        if text and syllabic and syllabic[-1] in ("begin", "middle"):
+            text = text.rstrip("-") + "-"
         if text:
             lyrics.setdefault(int(digits) if digits else index, text)
     return lyrics
@@ -141,33 +162,43 @@ class _PartReader:
         self.position += self._length(element)
 
     def _note(self, element: Element) -> None:
-        if element.find("grace") is not None or element.find("cue") is not None:
+        if element.find("cue") is not None:
             return
-        length = self._length(element)
+        grace = element.find("grace")
+        length = self._length(element) if grace is None else Fraction(0)
+        giver = ""
+        if grace is not None:
+            giver = "previous" if grace.get("steal-time-previous") else "next"
         chord = element.find("chord") is not None
         if not chord:
             self.chord_start = self.position
             self.position += length
-        if element.find("rest") is not None or element.find("unpitched") is not None:
+        if element.find("unpitched") is not None:
             return
+        is_rest = element.find("rest") is not None
         ties = {tie.get("type") for tie in element.findall("tie")}
-        place = f"{self.measure.place}, note {len(self.measure.notes) + 1}"
+        number = sum(note.midi > 0 for note in self.measure.notes) + 1
+        place = f"{self.measure.place}, note {number}"
         note = XmlNote(
             self.chord_start,
             length,
-            _midi(element, self.transpose, place),
+            0 if is_rest else _midi(element, self.transpose, place),
             (element.findtext("voice") or "1").strip(),
             chord,
             "start" in ties,
             "stop" in ties,
-            _lyrics(element),
+            {} if is_rest else _lyrics(element),
             place,
+            element.find("notations/articulations/breath-mark") is not None,
+            giver,
         )
         self.measure.notes.append(note)
 
     def _sound(self, element: Element, position: Fraction | None = None) -> bool:
         at = self.position if position is None else position
-        self.measure.jumps |= any(key in element.attrib for key in ("dacapo", "dalsegno", "tocoda"))
+        for sign in ("segno", "coda", "tocoda", "dalsegno", "dacapo", "fine"):
+            if element.get(sign, "no") != "no":
+                self.measure.signs[sign] = element.get(sign, "")
         tempo = element.get("tempo")
         if tempo is None:
             return False
@@ -187,6 +218,16 @@ class _PartReader:
         bpm = None if any(sounds) else _metronome(element, self.measure.place)
         if bpm:
             self._tempo(at, bpm)
+        if not any(sound.attrib.keys() - {"tempo", "dynamics"} for sound in element.iter("sound")):
+            self._words(element)
+
+    def _words(self, element: Element) -> None:
+        """Signs of jumps that are only drawn."""
+        text = " ".join((words.text or "").strip() for words in element.iter("words"))
+        found = [sign for sign, pattern in _WORDS.items() if pattern.match(text.strip())]
+        drawn = [s for s in ("segno", "coda") if element.find(f"direction-type/{s}") is not None]
+        for sign in found or drawn:
+            self.measure.signs.setdefault(sign, "")
 
     def _barline(self, element: Element) -> None:
         measure = self.measure
@@ -198,6 +239,9 @@ class _PartReader:
                 measure.passes = self.passes
             else:
                 measure.ending_stops = True
+        for sign in ("segno", "coda"):
+            if element.find(sign) is not None:
+                measure.signs.setdefault(sign, element.get(sign, ""))
         repeat = element.find("repeat")
         if repeat is not None:
             if repeat.get("direction") == "forward":
@@ -211,36 +255,3 @@ def parse_measures(part: Element, place: str) -> list[Measure]:
     """Read the measures of a part; `UserError` names part, measure and field."""
     reader = _PartReader(place)
     return [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
-
-
-def unfold(measures: list[Measure]) -> list[tuple[int, int]]:
-    """Order of play: (index of a measure, which pass of its section from 1).
-
-    Repeats with endings are played; nested repeats are not a thing in MusicXML.
-    """
-    order: list[tuple[int, int]] = []
-    index = start = 0
-    times = 1
-    while index < len(measures):
-        if len(order) > MAX_MEASURES:
-            place = measures[index].place
-            raise UserError(place, "repeats without end", f"{MAX_MEASURES} measures")
-        measure = measures[index]
-        if measure.forward and index != start:
-            start, times = index, 1
-        if measure.passes and times not in measure.passes:
-            index += 1
-            continue
-        order.append((index, times))
-        if measure.backward:
-            following = measures[index + 1].passes if index + 1 < len(measures) else frozenset()
-            total = max(measure.passes | following) if measure.passes else measure.backward
-            if measure.passes and not following:
-                total = max(measure.passes) + 1
-            if times < min(total, MAX_PASSES):
-                index, times = start, times + 1
-                continue
-        if measure.backward or measure.ending_stops:
-            start, times = index + 1, 1
-        index += 1
-    return order

@@ -128,10 +128,73 @@ def test_chord_sings_its_top_note(read):
     assert rows(read([first(chord)])) == [(0, 1, 67, "a")]
 
 
-def test_grace_and_unpitched_notes_are_left_out(read):
+def test_unpitched_notes_are_left_out(read):
     unpitched = "<note><unpitched/><duration>2</duration><voice>1</voice></note>"
-    measure = first(note("B3", extra="grace"), note("C4", 2, "a"), unpitched)
-    assert rows(read([measure])) == [(0, 1, 60, "a"), (1, 2, 0, "")]
+    assert rows(read([first(note("C4", 2, "a"), unpitched)])) == [(0, 1, 60, "a"), (1, 2, 0, "")]
+
+
+def test_grace_notes_take_their_time_from_the_note_after_them(read, caplog):
+    graces = note("B3", extra="grace") + note("A3", extra="grace")
+    measure = first(note("E4", 2, "o"), graces, note("C4", 2, "a"))
+    assert rows(read([measure])) == [
+        (0, 1, 64, "o"),
+        (1, 1.125, 59, "a"),
+        (1.125, 1.25, 57, "—"),
+        (1.25, 2, 60, "—"),
+    ]
+    assert "measure 1: 2 grace notes, sung" in caplog.text and len(caplog.records) == 1
+    assert rows(read([measure], graces=False)) == [(0, 1, 64, "o"), (1, 2, 60, "a")]
+    own = first(note("B3", lyric="e", extra="grace"), note("C4", 2, "a"))
+    assert rows(read([own])) == [(0, 0.125, 59, "e"), (0.125, 1, 60, "a")]
+
+
+def test_grace_notes_with_nothing_after_them_take_from_the_note_before(read):
+    after = note("D4", extra="grace")
+    measure = first(note("C4", 2, "a"), after, note(None, 2))
+    assert rows(read([measure])) == [(0, 0.875, 60, "a"), (0.875, 1, 62, "—"), (1, 2, 0, "")]
+    stealing = after.replace("<grace/>", '<grace steal-time-previous="20"/>')
+    measure = first(note("C4", 2, "a"), stealing, note("E4", 2, "o"))
+    assert rows(read([measure]))[1:] == [(0.875, 1, 62, "—"), (1, 2, 64, "o")]
+    assert rows(read([first(after, note(None, 2), note("C4", 2, "a"))]))[1:] == [(1, 2, 60, "a")]
+
+
+def breath(element):
+    mark = "<notations><articulations><breath-mark/></articulations></notations>"
+    return element.replace("</note>", f"{mark}</note>")
+
+
+def test_breath_marks(read):
+    measure = first(breath(note("C4", 2, "a")), note("D4", 2, "e"))
+    score = read([measure])
+    assert rows(score) == [(0, 0.75, 60, "a"), (0.75, 1, 0, ""), (1, 2, 62, "e")]
+    assert score.notes[1].phones == ("AP",)
+    measure = first(breath(note("C4", 2, "a")), note(None, 2), note("D4", 2, "e"))
+    score = read([measure])
+    assert rows(score)[1:] == [(1, 1.5, 0, ""), (1.5, 2, 0, ""), (2, 3, 62, "e")]
+    assert [n.phones for n in score.notes][1:3] == [("SP",), ("AP",)]
+    score = read([first(breath(note(None, 2)), note("D4", 2, "e"))])
+    assert rows(score) == [(0, 1, 0, ""), (1, 2, 62, "e")] and score.notes[0].phones == ("AP",)
+
+
+def test_words_over_several_notes(read):
+    def syllable(pitch, text, kind):
+        written = note(pitch, 2, text)
+        return written.replace("<text>", f"<syllabic>{kind}</syllabic><text>")
+
+    measure = first(
+        syllable("C4", "1. hel", "begin"), note("D4", 2), syllable("E4", "lo", "end"),
+        note("F4", 2, "a</text><elision>_</elision><text>you"),
+    )  # fmt: skip
+    score = read([measure], language="en")
+    assert [n.lyric for n in score.notes] == ["hel-", "—", "lo", "a you"]
+    assert [" ".join(n.phones) for n in score.notes] == ["HH AH", "AH", "L OW", "AH Y UW"]
+
+
+def test_language_of_the_lyrics(read):
+    measure = first(note("C4", 2, "さ")).replace("<text>", '<text xml:lang="ja-JP">')
+    assert read([measure]).language == "ja"
+    with pytest.raises(UserError, match="language: lyrics in 'fr'"):
+        read([measure], language="fr")
 
 
 def test_transposing_part(read):
@@ -182,6 +245,63 @@ def test_repeat_times_and_bombs(read):
     assert lyrics(read([first(note("C4", 2, "a")) + repeat("backward", times="3")])) == "aaa"
     many = read([first(note("C4", 2, "a")) + repeat("backward", times="999999")])
     assert len(many.notes) == 16
+
+
+def sign(**attributes):
+    listed = " ".join(f'{key}="{value}"' for key, value in attributes.items())
+    return f"<direction><direction-type/><sound {listed}/></direction>"
+
+
+def drawn(words="", symbol=""):
+    words = words and f"<words>{words}</words>"
+    symbol = symbol and f"<{symbol}/>"
+    return f"<direction><direction-type>{words}{symbol}</direction-type></direction>"
+
+
+def played(read, *measures):
+    """The order of play of measures that each sing one note, C, D, E, ..."""
+    pitches = ("C4", "D4", "E4", "F4", "G4", "A4", "B4")
+    part = [m + note(pitches[i], 2, "a") for i, m in enumerate(measures)]
+    part[0] = DIVISIONS + TEMPO + part[0]
+    letters = {60: "C", 62: "D", 64: "E", 65: "F", 67: "G", 69: "A", 71: "B"}
+    return "".join(letters[n.midi] for n in read(part).notes)
+
+
+def test_da_capo_and_dal_segno(read, caplog):
+    assert played(read, "", sign(fine="yes"), sign(dacapo="yes")) == "CDECD"
+    assert played(read, "", drawn("Fine"), drawn("D.C. al Fine")) == "CDECD"
+    assert played(read, "", sign(segno="s"), "", sign(dalsegno="s"), "") == "CDEFDEFG"
+    assert played(read, "", drawn(symbol="segno"), drawn("D.S."), "") == "CDEDEF"
+    assert not caplog.records
+    assert played(read, "", sign(dalsegno="s"), "") == "CDE"
+    assert "measure 2: dalsegno without a segno, played on" in caplog.text
+
+
+def test_coda(read):
+    coda = sign(coda="c")
+    for to, target in ((sign(tocoda="c"), coda), (drawn("To Coda", "coda"), drawn("", "coda"))):
+        assert played(read, "", to, "", sign(dacapo="yes"), target, "") == "CDEFCDGA"
+    # two coda signs and no words: the first leads to the second
+    signs = drawn("", "coda"), "", drawn("D.S. al Coda"), drawn("", "coda")
+    assert played(read, drawn("", "segno"), *signs) == "CDEFCDG"
+
+
+def test_jumps_leave_out_repeats_that_were_played(read):
+    assert played(read, "", repeat("backward"), sign(dacapo="yes")) == "CDCDECDE"
+    first_ending = ending("1", "start") + ending("1", "stop") + repeat("backward")
+    second_ending = ending("2", "start") + ending("2", "stop")
+    assert played(read, "", first_ending, second_ending, sign(dacapo="1")) == "CDCEFCEF"
+    # the coda's own repeat is new
+    coda = sign(coda="c") + repeat("forward")
+    measures = (sign(tocoda="c"), sign(dacapo="yes"), coda, repeat("backward"))
+    assert played(read, *measures) == "CDCEFEF"
+
+
+def test_jumps_take_the_next_verse_and_hold_for_all_parts(read):
+    voice = [first(note("C4", 2, "a", v2="o")), note("D4", 2, "e")]
+    assert lyrics(read([*voice[:1], voice[1] + sign(dacapo="yes")])) == "ae" + "oe"
+    piano = [first(note("C3", 2)), note("C3", 2) + sign(dacapo="yes")]
+    assert lyrics(read(piano, voice)) == "ae" + "oe"
 
 
 def test_verse(read):
