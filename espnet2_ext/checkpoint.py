@@ -2,7 +2,8 @@
 
 import argparse
 import pickle
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,8 +17,12 @@ from espnet2_ext.files import atomic_path, read_yaml
 _NAMES_SHOWN = 3
 
 
-def load_state(path: str | Path) -> dict[str, Tensor]:
-    """Read a state dict from ``.safetensors`` or a plain ``.pth`` (weights only).
+def load_state(path: str | Path, wrappers: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Read a state dict from ``.safetensors`` or a plain ``.pth`` (weights only, memory-mapped).
+
+    Args:
+        path: The file.
+        wrappers: Keys that may hold the state, as in ``{"model": state}``.
 
     Raises:
         UserError: the file is missing, broken, or needs unpickling.
@@ -31,10 +36,15 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError) as error:
             raise UserError(path, f"not readable ({error})", "safetensors") from None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(path, f"not readable ({reason})", "plain weights") from None
+    for key in wrappers:
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(path, "not a flat mapping of tensors", "plain weights")
     return state

@@ -15,8 +15,16 @@ def get_parser() -> argparse.ArgumentParser:
         "--data_json", type=Path, nargs="*", default=[], help="check that all their tokens exist"
     )
     parser.add_argument(
-        "--base_dir", type=Path, help="token_list.json and token_bias.json to extend, ids kept"
+        "--base_dir",
+        help="vocabulary to extend, ids kept: a folder of token_list.json and token_bias.json, a "
+        "pretrained model's folder, or owner/name on the Hugging Face hub",
     )
+    parser.add_argument(
+        "--reinit_audio",
+        action="store_true",
+        help="the base's SSL and codec tokens are another tokenizer's: append our own",
+    )
+    parser.add_argument("--offline", action="store_true", help="take the hub's cache alone")
     return parser
 
 
@@ -24,10 +32,13 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
-    from espnet2_ext.tokenizer.vocabulary import Vocabulary
 
-    base = Vocabulary.load(args.base_dir) if args.base_dir else None
-    vocabulary = Tokenizers.load(args.tokenizer_dir).vocabulary(base)
+    base = None
+    if args.base_dir:
+        from espnet2_ext.speechlm.pretrained import PretrainedConfig, pretrained_vocabulary
+
+        base = pretrained_vocabulary(args.base_dir, PretrainedConfig(offline=args.offline))
+    vocabulary = Tokenizers.load(args.tokenizer_dir).vocabulary(base, args.reinit_audio)
     for path in args.data_json:
         for entry in read_json(path)["data_files"]:
             table, modality, _ = entry.split(",")

@@ -6,8 +6,13 @@ from typing import Any
 import torch
 from torch import LongTensor, Tensor, nn
 from transformers import AutoConfig, AutoModel
+from transformers.utils import is_flash_attn_2_available
 
-ATTENTION = ("sdpa", "flash_attention_2", "eager")
+from espnet2_ext.files import parse_config
+from espnet2_ext.speechlm.builtin import BuiltinConfig, BuiltinDecoder
+
+ATTENTION = ("auto", "sdpa", "flash_attention_2", "eager")
+BUILTIN = "builtin"
 
 
 class DelayLM(nn.Module):
@@ -17,11 +22,14 @@ class DelayLM(nn.Module):
         vocab_size: Tokens of all modalities.
         stream_slices: [start, end) of each stream's tokens.
         eos: Token that ends the target, predicted by stream 0.
-        backbone: ``model_type`` of a Hugging Face causal LM and the arguments of its config.
-        attention: One of `ATTENTION`.
+        backbone: ``model_type`` of a Hugging Face causal LM and the arguments of its config; or
+            ``builtin`` and those of `BuiltinDecoder`.
+        attention: One of `ATTENTION`; ``auto``: FlashAttention where it runs, else sdpa.
         gradient_checkpointing: Recompute layers in the backward pass.
         max_streams: Rows of the stream embedding.
         share_emb: Tie head and embedding.
+        aux_lm_head: Streams 1.. have a head of their own over the codec's tokens, as some
+            checkpoints do.
         dropout: On the input embeddings.
     """
 
@@ -35,6 +43,7 @@ class DelayLM(nn.Module):
         gradient_checkpointing: bool = False,
         max_streams: int = 12,
         share_emb: bool = False,
+        aux_lm_head: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -42,27 +51,41 @@ class DelayLM(nn.Module):
             raise ValueError(f"attention {attention!r} is not one of {', '.join(ATTENTION)}")
         if len(stream_slices) > max_streams:
             raise ValueError(f"{len(stream_slices)} streams, more than max_streams {max_streams}")
-        config = _config(backbone)
-        self.d_model, self.attention = config.hidden_size, attention
+        self.attention = attention
+        if attention == "auto":
+            self.attention = "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
+        config = backbone_config(backbone)
+        self.d_model, std = config.hidden_size, config.initializer_range
         self.stream_slices, self.eos = list(stream_slices), eos
         self.emb = nn.Embedding(vocab_size, self.d_model)
         self.lm_head = nn.Linear(self.d_model, vocab_size, bias=False)
-        # Stream q adds row q to the hidden state; row 0 stays zero, as upstream.
+        # Stream q adds row q to the hidden state. Row 0 starts at zero and is not trained; some
+        # checkpoints bring another.
         self.head_emb = nn.Embedding(max_streams, self.d_model, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
-        self.decoders = nn.Module()
-        self.decoders.model = AutoModel.from_config(config, attn_implementation=attention)
-        self.decoders.model.set_input_embeddings(None)
+        self.decoders = _decoders(config, self.attention)
         if gradient_checkpointing:
-            self.decoders.model.gradient_checkpointing_enable({"use_reentrant": False})
+            self.backbone.gradient_checkpointing_enable({"use_reentrant": False})
         for weight in (self.emb.weight, self.lm_head.weight):
-            nn.init.normal_(weight, std=config.initializer_range)
+            nn.init.normal_(weight, std=std)
+        self.aux_lm_head = None
+        if aux_lm_head:
+            self.aux_start = self.stream_slices[1][0]
+            self.aux_lm_head = nn.Linear(
+                self.d_model, self.stream_slices[-1][1] - self.aux_start, bias=False
+            )
+            nn.init.normal_(self.aux_lm_head.weight, std=std)
         if share_emb:
             self.lm_head.weight = self.emb.weight
 
     @property
     def nq(self) -> int:
         return len(self.stream_slices)
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The decoder: a Hugging Face base model without its input embedding, or the built-in."""
+        return getattr(self.decoders, "model", self.decoders)
 
     def embed(self, tokens: LongTensor, condition: Tensor | None = None) -> Tensor:
         """Sum the streams' embeddings: (B, T, nq) -> (B, T, d); `condition` (B, T, d) is added."""
@@ -71,7 +94,7 @@ class DelayLM(nn.Module):
 
     def hidden(self, embedded: Tensor) -> Tensor:
         """Run the decoder over right-padded sequences (B, T, d); causal, so no mask is needed."""
-        return self.decoders.model(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        return self.backbone(inputs_embeds=embedded, use_cache=False).last_hidden_state
 
     def stream_logits(self, hidden: Tensor, q: int) -> Tensor:
         """Logits of stream q over its own slice, then EOS for stream 0.
@@ -80,13 +103,20 @@ class DelayLM(nn.Module):
             hidden: (N, d), the stream embedding not yet added.
             q: Stream.
         """
-        start, end = self.stream_slices[q]
+        h = hidden + self._stream_embedding(q)
+        weight = self._head_rows(q)
         if q == 0:
-            weight = torch.cat(
-                [self.lm_head.weight[start:end], self.lm_head.weight[self.eos, None]]
-            )
-            return hidden @ weight.T
-        return (hidden + self.head_emb.weight[q]) @ self.lm_head.weight[start:end].T
+            weight = torch.cat([weight, self.lm_head.weight[self.eos, None]])
+        return h @ weight.T
+
+    def _stream_embedding(self, q: int) -> Tensor:
+        return self.head_emb.weight[q] if q else self.head_emb.weight[0].detach()
+
+    def _head_rows(self, q: int) -> Tensor:
+        start, end = self.stream_slices[q]
+        if q and self.aux_lm_head is not None:
+            return self.aux_lm_head.weight[start - self.aux_start : end - self.aux_start]
+        return self.lm_head.weight[start:end]
 
     def head_table(self) -> tuple[Tensor, Tensor]:
         """All streams' heads as one table, for decoding.
@@ -99,18 +129,36 @@ class DelayLM(nn.Module):
         table = self.lm_head.weight.new_zeros(self.nq, K, self.d_model)
         bias = table.new_full((self.nq, K), float("-inf"))
         for q, (start, end) in enumerate(self.stream_slices):
-            table[q, : end - start] = self.lm_head.weight[start:end]
-            bias[q, : end - start] = table[q, : end - start] @ self.head_emb.weight[q] if q else 0.0
-        table[0, -1], bias[0, -1] = self.lm_head.weight[self.eos], 0.0
+            table[q, : end - start] = self._head_rows(q)
+            bias[q, : end - start] = table[q, : end - start] @ self._stream_embedding(q)
+        table[0, -1] = self.lm_head.weight[self.eos]
+        bias[0, -1] = table[0, -1] @ self._stream_embedding(0)
         return table.transpose(1, 2).contiguous(), bias
 
 
-def _config(backbone: Mapping[str, Any]) -> Any:
+def _decoders(config: Any, attention: str) -> nn.Module:
+    if isinstance(config, BuiltinConfig):
+        return BuiltinDecoder(config)
+    decoders = nn.Module()
+    decoders.model = AutoModel.from_config(config, attn_implementation=attention)
+    # the input embedding is ours
+    decoders.model.set_input_embeddings(None)
+    return decoders
+
+
+def backbone_config(backbone: Mapping[str, Any]) -> Any:
+    """The configuration of a backbone: a Hugging Face one, or a `BuiltinConfig`.
+
+    Raises:
+        ValueError: an unknown model type or key.
+    """
     arguments = dict(backbone)
     model_type = arguments.pop("model_type", None)
     if not isinstance(model_type, str):
         raise ValueError("the backbone lacks model_type (expected one as 'llama' or 'qwen2')")
-    # The input embedding is ours, so the backbone's own vocabulary is kept at one token.
+    if model_type == BUILTIN:
+        return parse_config(BuiltinConfig, arguments, f"backbone {BUILTIN}")
+    # the input embedding is removed: the vocabulary is kept at one token
     arguments |= {"vocab_size": 1, "pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
     config = AutoConfig.for_model(model_type, **arguments)
     known = type(config)().to_dict().keys() | {"attn_implementation"}

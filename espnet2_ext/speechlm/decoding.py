@@ -70,7 +70,7 @@ class _Decoder:
     def __init__(
         self, model: SpeechLM, pads: LongTensor, max_positions: int, use_cache: bool
     ) -> None:
-        self.backbone = model.corelm.decoders.model
+        self.backbone = model.corelm.backbone
         self.flash = model.corelm.attention == "flash_attention_2"
         self.pads, self.padded = pads, bool(pads.any())
         self.cache = PreallocatedCache(max_positions) if use_cache else None

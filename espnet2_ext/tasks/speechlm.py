@@ -16,8 +16,15 @@ from espnet2.utils.types import str2bool, str_or_none
 from torch import nn
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config
 from espnet2_ext.speechlm.build import CORELMS, PROMPT_ENCODERS, SCORE_ENCODERS, build_speechlm
 from espnet2_ext.speechlm.model import SpeechLM
+from espnet2_ext.speechlm.pretrained import (
+    PretrainedConfig,
+    initialise,
+    merge_conf,
+    read_pretrained,
+)
 from espnet2_ext.speechlm.template import read_vocabulary
 from espnet2_ext.train.zero_trainer import ZeroTrainer
 
@@ -79,6 +86,9 @@ class SpeechLMTask(AbsTask):
         add("--token_bias", default=None, help=argparse.SUPPRESS)
         add("--phone_list", type=str_or_none, help="Phones in the order of their ids, one a line")
         add("--model_conf", action=NestedDictAction, default={}, help="See SpeechLMConfig")
+        add("--pretrained", type=str_or_none,
+            help="Start from this LM: a folder, its weights, or owner/name on the hub")  # fmt: skip
+        add("--pretrained_conf", action=NestedDictAction, default={}, help="See PretrainedConfig")
         add("--deepspeed_conf", action=NestedDictAction, default={}, help="See ZeroOverrides")
         add("--checkpoint_interval", type=int, default=500,
             help="Batches between resume states within an epoch; 0: at its end only")  # fmt: skip
@@ -113,7 +123,16 @@ class SpeechLMTask(AbsTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> SpeechLM:
-        return build_speechlm(args, str(getattr(args, "config", None) or "config"))
+        place = str(getattr(args, "config", None) or "config")
+        source = getattr(args, "pretrained", None)
+        if source is None:
+            return build_speechlm(args, place)
+        config = parse_config(PretrainedConfig, args.pretrained_conf, f"{place}: pretrained_conf")
+        pretrained = read_pretrained(source, config)
+        args.corelm_conf = merge_conf(pretrained, args.corelm_conf, place)
+        model = build_speechlm(args, place)
+        initialise(model, pretrained, config.seed)
+        return model
 
     @classmethod
     def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:

@@ -114,7 +114,7 @@ class Tokenizers:
         """Waveform (N,) to natural-log mel (N // hop_length, n_mels)."""
         return LogMel(self.mel)(torch.as_tensor(wav, dtype=torch.float32)[None])[0]
 
-    def vocabulary(self, base: Vocabulary | None = None) -> Vocabulary:
+    def vocabulary(self, base: Vocabulary | None = None, replace_codes: bool = False) -> Vocabulary:
         """The speech LM's vocabulary for these tokens, or `base` extended by them."""
         return Vocabulary.build(
             self.ssl.n_clusters,
@@ -122,6 +122,7 @@ class Tokenizers:
             self.codec.codebook_size,
             self.phones,
             base=base,
+            replace_codes=replace_codes,
         )
 
     @classmethod

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,6 +35,7 @@ TASKS = (
     "codec_ssl_audiolm", "codec_ssl_se", "codec_ssl_tse", "aac_codecssl", "ag_codecssl",
 )  # fmt: skip
 N_GENERAL, N_MODALITY, N_TASK, N_SPECIAL = 32, 64, 128, 256
+_CODE_MODALITIES = ("codec_ssl", "ssl", "codec")
 _CODE = re.compile(r"<(?:ssl_code(\d+)|codec_layer(\d+)_code(\d+))>")
 
 
@@ -180,6 +182,7 @@ class Vocabulary:
         phones: Sequence[str],
         tasks: Iterable[str] = ("svs",),
         base: "Vocabulary | None" = None,
+        replace_codes: bool = False,
     ) -> "Vocabulary":
         """Lay out a vocabulary, or extend a pretrained one and keep all its ids.
 
@@ -190,20 +193,31 @@ class Vocabulary:
             phones: Phone set.
             tasks: Tasks that must have a marker; one unknown upstream takes an unused slot.
             base: Pretrained vocabulary to append to.
+            replace_codes: Do not take over the SSL and codec tokens of `base`: their rows stay,
+                under the names of `former`, and new ones are appended.
 
         Raises:
-            UserError: `base` has codec streams of other sizes, or no slot is left for a task.
+            UserError: `base` has codec streams of other sizes and `replace_codes` is off, or no
+                slot is left for a task.
         """
         place = base.place if base else "vocabulary"
         tokens = list(base.tokens) if base else special_tokens()
         bias = dict(base.bias) if base else {}
         codes = codec_ssl_tokens(ssl_size, n_codebooks, codebook_size)
         known = base.stream_slices() if base else []
+        if known and replace_codes:
+            tokens = [cls.former(token) if _CODE.fullmatch(token) else token for token in tokens]
+            bias = {f"former_{m}" if m in _CODE_MODALITIES else m: r for m, r in bias.items()}
+            known = []
         if known:
             sizes = [end - start for start, end in known]
             wanted = [ssl_size] + [codebook_size] * n_codebooks
             if sizes != wanted:
-                raise UserError(place, f"streams of sizes {sizes}", f"{wanted} as the tokenizers'")
+                raise UserError(
+                    place,
+                    f"streams of sizes {sizes}",
+                    f"{wanted} as the tokenizers'; --reinit_audio starts these tokens anew",
+                )
         else:
             bias["codec_ssl"] = (len(tokens), len(tokens) + len(codes))
             tokens += codes
@@ -224,6 +238,11 @@ class Vocabulary:
             tokens[free[0]] = marker
         return cls(tuple(tokens), bias, place)
 
+    @staticmethod
+    def former(token: str) -> str:
+        """The name of an SSL or codec token that another tokenizer's has replaced."""
+        return f"<former_{token[1:]}"
+
     def save(self, folder: str | Path) -> None:
         """Write ``token_list.json`` and ``token_bias.json`` (first indices)."""
         write_json(Path(folder) / TOKEN_BIAS, {m: start for m, (start, _) in self.bias.items()})
@@ -237,7 +256,14 @@ class Vocabulary:
             UserError: naming the file and what is wrong with it.
         """
         place, bias_place = Path(folder) / TOKEN_LIST, Path(folder) / TOKEN_BIAS
-        tokens, bias = read_json(place), read_json(bias_place)
+        return cls.read(read_json(place), read_json(bias_place), place, bias_place)
+
+    @classmethod
+    def read(
+        cls, tokens: Any, bias: Any, place: str | Path, bias_place: str | Path | None = None
+    ) -> "Vocabulary":
+        """From a token list and its bias (first indices, or ``[start, end)``) as they were read."""
+        bias_place = bias_place or place
         if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
             raise UserError(place, "not a list of strings", "a token list")
         if not isinstance(bias, dict):
@@ -245,7 +271,7 @@ class Vocabulary:
         return cls(tuple(tokens), _ranges(bias, len(tokens), bias_place), str(place))
 
 
-def _ranges(bias: Mapping, n_tokens: int, place: Path) -> dict[str, tuple[int, int]]:
+def _ranges(bias: Mapping, n_tokens: int, place: str | Path) -> dict[str, tuple[int, int]]:
     ranges = {}
     starts = sorted([s[0] if isinstance(s, list) else s for s in bias.values()] + [n_tokens])
     for modality, start in bias.items():

@@ -1,0 +1,388 @@
+"""Checkpoints in their published layouts: written by the test from documented names, then read."""
+
+import json
+import logging
+
+import pytest
+import torch
+import yaml
+from torch.nn import functional as F
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.speechlm.build import build_speechlm
+from espnet2_ext.speechlm.interleave import delay
+from espnet2_ext.speechlm.pretrained import (
+    BACKBONES,
+    PretrainedConfig,
+    merge_conf,
+    pretrained_vocabulary,
+    read_pretrained,
+)
+from espnet2_ext.speechlm.pretrained import initialise as initialise_model
+from espnet2_ext.tokenizer.vocabulary import Vocabulary, codec_ssl_tokens, special_tokens
+
+from .conftest import PHONES, make_args
+
+SSL, CODEBOOKS, CODES, D, NQ, LAYERS, HEADS = 6, 3, 4, 16, 4, 2, 2
+TEXT = ["a", "o", "i", "\u0120ai", "ao", "n", "h"]
+LLAMA = {"model_type": "llama", "hidden_size": D, "intermediate_size": 24,
+         "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": HEADS,
+         "rms_norm_eps": 1e-5}  # fmt: skip
+VARIANTS = ("plain", "shared", "aux", "wrapped", "builtin", "first_index")
+
+
+def upstream_vocabulary() -> tuple[list[str], dict[str, list[int]]]:
+    """As published: special tokens, SSL and codec, g2p, text; the svs task is not known yet."""
+    tokens = [t if t != "<svs_task>" else "<unused_token_75>" for t in special_tokens()]
+    bias = {"special_token": [0, 256]}
+    for modality, new in (
+        ("ssl", codec_ssl_tokens(SSL, 0, 0)),
+        ("codec", codec_ssl_tokens(0, CODEBOOKS, CODES)),
+        ("g2p", ["g2p_N", "g2p_IY1", "g2p_IY0"]),
+        ("text_bpe", TEXT),
+    ):
+        bias[modality] = [len(tokens), len(tokens) + len(new)]
+        tokens += new
+    return tokens, bias
+
+
+def llama_weights(draw) -> dict[str, torch.Tensor]:
+    weights = {"norm.weight": draw(D)}
+    for n in range(LAYERS):
+        for name in "qkvo":
+            weights[f"layers.{n}.self_attn.{name}_proj.weight"] = draw(D, D)
+        weights[f"layers.{n}.mlp.gate_proj.weight"] = draw(24, D)
+        weights[f"layers.{n}.mlp.up_proj.weight"] = draw(24, D)
+        weights[f"layers.{n}.mlp.down_proj.weight"] = draw(D, 24)
+        weights[f"layers.{n}.input_layernorm.weight"] = draw(D)
+        weights[f"layers.{n}.post_attention_layernorm.weight"] = draw(D)
+    return {f"corelm.decoders.model.{name}": weight for name, weight in weights.items()}
+
+
+def builtin_weights(draw) -> dict[str, torch.Tensor]:
+    weights = {"pos_emb.weight": draw(64, D), "ln.weight": draw(D), "ln.bias": draw(D)}
+    for n in range(LAYERS):
+        for name in ("query", "key", "value", "out"):
+            weights[f"blocks.{n}.attn.{name}.weight"] = draw(D, D)
+            if name != "key":
+                weights[f"blocks.{n}.attn.{name}.bias"] = draw(D)
+        for name in ("attn.q_norm", "attn.k_norm"):
+            weights |= {f"blocks.{n}.{name}.{k}": draw(D // HEADS) for k in ("weight", "bias")}
+        for name in ("attn_ln", "mlp_ln"):
+            weights |= {f"blocks.{n}.{name}.{k}": draw(D) for k in ("weight", "bias")}
+        weights |= {
+            f"blocks.{n}.mlp.0.weight": draw(4 * D, D),
+            f"blocks.{n}.mlp.0.bias": draw(4 * D),
+        }
+        weights |= {f"blocks.{n}.mlp.2.weight": draw(D, 4 * D), f"blocks.{n}.mlp.2.bias": draw(D)}
+    return {f"corelm.decoders.{name}": weight for name, weight in weights.items()}
+
+
+def write_upstream(folder, variant: str = "plain"):
+    """An experiment as upstream saves it; returns its parameters."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=generator) * 0.3
+
+    tokens, bias = upstream_vocabulary()
+    builtin = variant == "builtin"
+    state = {"corelm.emb.weight": draw(len(tokens), D), "corelm.head_emb.weight": draw(12, D)}
+    shared = variant == "shared"
+    state["corelm.lm_head.weight"] = state["corelm.emb.weight"] if shared else draw(len(tokens), D)
+    if variant == "aux":
+        state["corelm.aux_lm_head.weight"] = draw(CODEBOOKS * CODES, D)
+        state["criterion.aux_lm_head.weight"] = state["corelm.aux_lm_head.weight"]
+    state["criterion.lm_head.weight"] = state["corelm.lm_head.weight"]
+    state |= builtin_weights(draw) if builtin else llama_weights(draw)
+    exp = folder / "exp" / "speechlm_tts"
+    exp.mkdir(parents=True)
+    (folder / "backbone").mkdir()
+    (folder / "backbone" / "config.json").write_text(json.dumps({**LLAMA, "vocab_size": 9}))
+    if variant == "first_index":
+        bias = {"codec_ssl": bias["ssl"][0], "g2p": bias["g2p"][0], "text_bpe": bias["text_bpe"][0]}
+    conf = {"n_head": HEADS, "qk_norm": True} if builtin else {
+        "hf_model_tag": str(folder / "backbone"), "attention_choice": "sdpa"}  # fmt: skip
+    config = {
+        "token_list": tokens, "token_bias": bias, "corelm": "ar_delay", "codec_token_in_use": NQ,
+        "corelm_conf": {"share_emb": shared}, "transformer_conf": conf,
+        "transformer": "builtin" if builtin else "huggingface",
+    }  # fmt: skip
+    (exp / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "kmeans").mkdir()
+    (folder / "kmeans" / "config.yaml").write_text("encoder: e_branchformer\n")
+    torch.save({"model": state} if variant == "wrapped" else state, exp / "model.pth")
+    return state
+
+
+def reference(state: dict[str, torch.Tensor], tokens: torch.Tensor) -> torch.Tensor:
+    """Logits (T, nq, V) from the weights alone: (T, nq) delayed tokens in."""
+    state = {name.removeprefix("corelm."): weight for name, weight in state.items()}
+    x = state["emb.weight"][tokens].sum(1)
+    h = builtin_forward(state, x) if "decoders.pos_emb.weight" in state else llama(state, x)
+    h = h[:, None] + state["head_emb.weight"][:NQ]
+    logits = h @ state["lm_head.weight"].T
+    if "aux_lm_head.weight" in state:
+        start = 256 + SSL
+        logits[:, 1:] = float("-inf")
+        logits[:, 1:, start : start + CODEBOOKS * CODES] = h[:, 1:] @ state["aux_lm_head.weight"].T
+    return logits
+
+
+def llama(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    from transformers import LlamaConfig, LlamaModel
+
+    arguments = {k: v for k, v in LLAMA.items() if k != "model_type"}
+    model = LlamaModel(LlamaConfig(**arguments, vocab_size=1))
+    own = {n.removeprefix("decoders.model."): w for n, w in state.items() if "decoders" in n}
+    left = model.load_state_dict(own, strict=False)
+    assert left.missing_keys == ["embed_tokens.weight"] and not left.unexpected_keys
+    with torch.no_grad():
+        return model(inputs_embeds=x[None]).last_hidden_state[0]
+
+
+def builtin_forward(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    def norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        return (x - x.mean(-1, keepdim=True)) / (x.var(-1, False, keepdim=True) + 1e-5).sqrt() * (
+            weight) + bias  # fmt: skip
+
+    def linear(x: torch.Tensor, name: str) -> torch.Tensor:
+        return x @ state[f"{name}.weight"].T + state.get(f"{name}.bias", 0.0)
+
+    T, width = len(x), D // HEADS
+    x = x + state["decoders.pos_emb.weight"][:T]
+    causal = torch.full((T, T), float("-inf")).triu(1)
+    for n in range(LAYERS):
+        block = f"decoders.blocks.{n}"
+        h = norm(x, f"{block}.attn_ln")
+        q, k, v = (linear(h, f"{block}.attn.{m}").view(T, HEADS, width).transpose(0, 1)
+                   for m in ("query", "key", "value"))  # fmt: skip
+        q, k = norm(q, f"{block}.attn.q_norm"), norm(k, f"{block}.attn.k_norm")
+        weights = (q @ k.transpose(1, 2) / width**0.5 + causal).softmax(-1)
+        x = x + linear((weights @ v).transpose(0, 1).reshape(T, D), f"{block}.attn.out")
+        h = F.gelu(linear(norm(x, f"{block}.mlp_ln"), f"{block}.mlp.0"))
+        x = x + linear(h, f"{block}.mlp.2")
+    return norm(x, "decoders.ln")
+
+
+def adapted(source, **conf):
+    """A model for singing that starts from a checkpoint, and the checkpoint."""
+    pretrained = read_pretrained(source, PretrainedConfig())
+    vocabulary = Vocabulary.build(SSL, CODEBOOKS, CODES, PHONES, base=pretrained.vocabulary)
+    args = make_args(
+        "prefix",
+        token_list=list(vocabulary.tokens),
+        token_bias=dict(vocabulary.bias),
+        corelm_conf=merge_conf(pretrained, conf, "yaml"),
+    )
+    model = build_speechlm(args)
+    initialise_model(model, pretrained)
+    return model.eval(), pretrained
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_logits_are_those_of_the_published_architecture(tmp_path, variant):
+    state = write_upstream(tmp_path, variant)
+    model, _ = adapted(tmp_path)
+    core, slices = model.corelm, model.vocabulary.stream_slices()
+    assert core.lm_head.weight is core.emb.weight or variant != "shared"
+    starts, sizes = torch.tensor([(a, b - a) for a, b in slices]).T
+    generator = torch.Generator().manual_seed(1)
+    tokens = (torch.rand(9, NQ, generator=generator) * sizes).long() + starts
+    tokens = delay(tokens, 0)
+    expected = reference(state, tokens)
+    with torch.no_grad():
+        hidden = core.hidden(core.embed(tokens[None]))[0]
+        heads, bias = core.head_table()
+        for q, (start, end) in enumerate(slices):
+            logits = core.stream_logits(hidden, q)
+            torch.testing.assert_close(logits[:, : end - start], expected[:, q, start:end])
+            table = hidden @ heads[q] + bias[q]
+            torch.testing.assert_close(table[:, : end - start], expected[:, q, start:end])
+            if q == 0:
+                torch.testing.assert_close(logits[:, -1], expected[:, 0, model.vocabulary.sos_eos])
+                torch.testing.assert_close(table[:, -1], logits[:, -1])
+
+
+@pytest.mark.parametrize("variant", ["plain", "shared", "aux", "builtin"])
+def test_every_old_row_stays_bit_for_bit(tmp_path, variant):
+    state = write_upstream(tmp_path, variant)
+    model, pretrained = adapted(tmp_path)
+    grown = model.state_dict()
+    for name, weight in state.items():
+        if not name.startswith("criterion."):
+            assert torch.equal(grown[name][: len(weight)], weight), name
+    new = len(model.vocabulary) - len(pretrained.vocabulary)
+    assert (
+        new
+        == 1 + len(PHONES) + 128
+        == len(grown["corelm.emb.weight"]) - len(state["corelm.emb.weight"])
+    )
+
+
+def test_new_rows_start_as_stated(tmp_path, caplog):
+    state = write_upstream(tmp_path)
+    with caplog.at_level(logging.INFO):
+        model, pretrained = adapted(tmp_path)
+    new, old = model.vocabulary, pretrained.vocabulary
+    for name in ("emb", "lm_head"):
+        table, before = model.state_dict()[f"corelm.{name}.weight"], state[f"corelm.{name}.weight"]
+        text = {t: before[old.id(t)] for t in (*TEXT, "g2p_N")}
+        assert torch.equal(table[new.id("svs_n")], text["g2p_N"])  # g2p before text
+        torch.testing.assert_close(table[new.id("svs_ao")], text["ao"])
+        torch.testing.assert_close(table[new.id("svs_h")], text["h"])
+        std = float(before.std())
+        for token in ("svs_60", "svs_SP", "<svs_placeholder>"):
+            row = table[new.id(token)]
+            assert 0.05 * std < (row - before.mean(0)).std() < 0.2 * std, token
+    assert new.id("<svs_task>") == 75  # the unused slot's own row
+    assert "4 new tokens by rule phones" in caplog.text
+    assert "1 new tokens by rule slot: <svs_task>" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s.pop("corelm.decoders.model.norm.weight"), "missing parameter corelm.dec"),
+        (lambda s: s.pop("corelm.head_emb.weight"), "missing parameter corelm.head_emb.weight"),
+        (lambda s: s.update({"corelm.extra.weight": torch.zeros(2)}), "unknown parameter corelm.e"),
+        (lambda s: s.update({"criterion.w": torch.zeros(2)}), "unknown parameter criterion.w"),
+        (lambda s: s.update({"criterion.lm_head.weight": torch.zeros(2, D)}), "criterion.lm_head"),
+        (lambda s: s.update({"corelm.decoders.model.norm.weight": torch.zeros(3)}), "norm.weight"),
+        (lambda s: s.update({"corelm.emb.weight": torch.zeros(9, D)}), "corelm.emb.weight: 9 rows"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(tmp_path, change, message):
+    state = write_upstream(tmp_path)
+    change(state)
+    torch.save(state, tmp_path / "exp/speechlm_tts/model.pth")
+    with pytest.raises(UserError, match=message):
+        adapted(tmp_path)
+
+
+def test_a_yaml_that_states_another_shape_is_refused(tmp_path):
+    write_upstream(tmp_path)
+    same = {**LLAMA, "attention_dropout": 0.1}
+    assert adapted(tmp_path, backbone=same)[0].corelm.backbone.config.attention_dropout == 0.1
+    theta = {"rope_parameters": {"rope_type": "default", "rope_theta": 5.0}}
+    with pytest.raises(UserError, match="rope_parameters"):
+        adapted(tmp_path, backbone={**LLAMA, **theta})
+    with pytest.raises(UserError, match="share_emb"):
+        adapted(tmp_path, share_emb=True)
+
+
+def test_another_tokenizers_codes_are_refused_or_start_anew(tmp_path):
+    state = write_upstream(tmp_path, "aux")
+    pretrained = read_pretrained(tmp_path, PretrainedConfig())
+    base = pretrained.vocabulary
+    with pytest.raises(UserError, match=r"sizes \[6, 4, 4, 4\].*--reinit_audio"):
+        Vocabulary.build(8, 2, 4, PHONES, base=base)
+    vocabulary = Vocabulary.build(8, 2, 4, PHONES, base=base, replace_codes=True)
+    args = make_args("prefix", token_list=list(vocabulary.tokens),
+                     token_bias=dict(vocabulary.bias),
+                     corelm_conf=merge_conf(pretrained, {}, "yaml"))  # fmt: skip
+    model = build_speechlm(args)
+    initialise_model(model, pretrained)
+    emb = model.state_dict()["corelm.emb.weight"]
+    assert torch.equal(emb[: len(base)], state["corelm.emb.weight"])
+    assert model.vocabulary.stream_slices()[0] == (len(base), len(base) + 8)
+    assert model.corelm.aux_lm_head.weight.shape == (8, D)
+
+
+def test_a_vocabulary_that_does_not_extend_the_checkpoints_is_refused(tmp_path):
+    write_upstream(tmp_path)
+    pretrained = read_pretrained(tmp_path, PretrainedConfig())
+    args = make_args("prefix", corelm_conf=merge_conf(pretrained, {}, "yaml"))
+    with pytest.raises(UserError, match="base_vocabulary"):
+        initialise_model(build_speechlm(args), pretrained)
+
+
+def test_a_text_lm_gains_speech(tmp_path):
+    """Embedding and head of a Hugging Face causal LM, tied, as SmolLM2's are."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    arguments = {k: v for k, v in LLAMA.items() if k != "model_type"}
+    config = LlamaConfig(**arguments, vocab_size=10, tie_word_embeddings=True)
+    text = LlamaForCausalLM(config).eval()
+    text.save_pretrained(tmp_path)
+    pieces = {**{t: i for i, t in enumerate(TEXT)}, "<pad>": 7, "<|endoftext|>": 8}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": {"vocab": pieces}}))
+    assert pretrained_vocabulary(tmp_path, PretrainedConfig()).tokens[-3:] == (
+        "text_bpe_<pad>", "<|endoftext|>", "<unused_text_9>")  # fmt: skip
+    model, _ = adapted(tmp_path)
+    core = model.corelm
+    assert core.lm_head.weight is core.emb.weight
+    assert torch.equal(core.emb.weight[256:266], text.get_input_embeddings().weight)
+    ids = torch.tensor([[1, 4, 2, 8]])
+    with torch.no_grad():
+        # a text token fills stream 0; the padding of the others is taken off again
+        x = core.embed(F.pad(ids[..., None] + 256, (0, NQ - 1))) - (NQ - 1) * core.emb.weight[0]
+        logits = core.hidden(x) @ core.lm_head.weight[256:266].T
+        torch.testing.assert_close(logits, text(ids).logits)
+    untied, _ = adapted(tmp_path, share_emb=False)
+    assert untied.corelm.lm_head.weight is not untied.corelm.emb.weight
+    assert torch.equal(untied.corelm.lm_head.weight, core.lm_head.weight)
+
+
+def test_the_task_starts_from_it(tmp_path):
+    from espnet2_ext.tasks.speechlm import SpeechLMTask
+
+    state = write_upstream(tmp_path)
+    base = pretrained_vocabulary(tmp_path, PretrainedConfig())
+    Vocabulary.build(SSL, CODEBOOKS, CODES, PHONES, base=base).save(tmp_path / "tokens")
+    args = make_args("prefix", token_list=str(tmp_path / "tokens/token_list.json"), token_bias=None,
+                     pretrained=str(tmp_path), pretrained_conf={"seed": 1},
+                     corelm_conf={"gradient_checkpointing": True})  # fmt: skip
+    model = SpeechLMTask.build_model(args)
+    head_emb = "corelm.head_emb.weight"
+    assert torch.equal(model.state_dict()[head_emb], state[head_emb])
+    assert args.corelm_conf["backbone"]["num_hidden_layers"] == LAYERS  # stands by itself
+
+
+def test_a_model_that_is_nowhere_is_one_line(tmp_path, monkeypatch):
+    missing = ["nobody/no_such_model", "./no/such/folder"]
+    for source in missing:
+        options = PretrainedConfig(offline=True, cache_dir=str(tmp_path))
+        with pytest.raises(UserError) as error:
+            read_pretrained(source, options)
+        assert source in str(error.value) and "\n" not in str(error.value)
+
+
+def test_the_hubs_cache_serves_without_network(tmp_path, monkeypatch):
+    cache = tmp_path / "hub"
+    snapshot = cache / "models--espnet--small" / "snapshots" / "abc"
+    state = write_upstream(snapshot)
+    (cache / "models--espnet--small" / "refs").mkdir()
+    (cache / "models--espnet--small" / "refs" / "main").write_text("abc")
+    options = PretrainedConfig(offline=True, cache_dir=str(cache))
+    found = read_pretrained("espnet/small", options)
+    assert torch.equal(found.state["corelm.emb.weight"], state["corelm.emb.weight"])
+
+
+def test_our_own_experiment_is_read(tmp_path):
+    vocabulary = Vocabulary.build(12, 3, 8, PHONES[:3])
+    args = make_args("prefix", token_list=list(vocabulary.tokens), phone_list=PHONES[:3],
+                     token_bias={m: list(s) for m, s in vocabulary.bias.items()})  # fmt: skip
+    model = build_speechlm(args)
+    torch.save(model.state_dict(), tmp_path / "valid.loss.best.pth")
+    torch.save(model.state_dict(), tmp_path / "1epoch.pth")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(vars(args)))
+    pretrained = read_pretrained(tmp_path, PretrainedConfig())
+    grown = Vocabulary.build(12, 3, 8, PHONES, base=pretrained.vocabulary)
+    args = make_args("synchronous", token_list=list(grown.tokens),
+                     token_bias=dict(grown.bias),
+                     corelm_conf=merge_conf(pretrained, {}, "yaml"))  # fmt: skip
+    new = build_speechlm(args)
+    initialise_model(new, pretrained)
+    old, state = model.state_dict(), new.state_dict()
+    for name, weight in old.items():
+        assert torch.equal(state[name][: len(weight)], weight), name
+
+
+def test_the_published_backbones_build():
+    from espnet2_ext.speechlm.corelm import backbone_config
+
+    for backbone in BACKBONES.values():
+        assert backbone_config(backbone).hidden_size in (2048, 4096)
