@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.ds import read_ds, write_ds
 from espnet2_ext.score.json_format import read_json_score, write_json_score
 from espnet2_ext.score.midi import read_midi, write_midi
 from espnet2_ext.score.music_score import MusicScore
@@ -25,7 +26,8 @@ class Format:
         write: Takes path and score, returns what the file lost; None where there is no writer.
         holds: What of a score `write` can put there beside notes, slurs and lyrics: language,
             tempo, breaths (apart from silence), phones (instead of deriving them from the lyrics),
-            phone times, seconds (to the microsecond; otherwise times are rounded to ticks).
+            phone times, slur times (where a vowel goes on to the next note apart from where that
+            note begins), seconds (to the microsecond; otherwise times are rounded to ticks).
         options: What `read` can be told: part, voice, verse, lyrics, language, utt.
     """
 
@@ -37,7 +39,7 @@ class Format:
     options: tuple[str, ...] = ("language",)
 
 
-_ALL = frozenset(("language", "tempo", "breaths", "phones", "phone times", "seconds"))
+_ALL = frozenset(("language", "tempo", "breaths", "phones", "phone times", "slur times", "seconds"))
 _TICKS = frozenset(("tempo", "breaths"))
 
 FORMATS = (
@@ -56,6 +58,14 @@ FORMATS = (
     ),
     Format("UST", (".ust",), read_ust, write_ust, _TICKS),
     Format("USTX", (".ustx",), read_ustx, write_ustx, _TICKS, ("part", "language")),
+    Format(
+        "DiffSinger",
+        (".ds",),
+        read_ds,
+        write_ds,
+        _ALL - {"language", "tempo", "slur times"},
+        ("part", "language"),
+    ),
     Format("JSON", (".json",), read_json_score, write_json_score, _ALL),
     Format(
         "Opencpop",

@@ -25,6 +25,8 @@ def as_held(score: MusicScore, holds: frozenset[str]) -> tuple[MusicScore, set[s
     kept = score
     if "phone times" not in holds:
         kept = replace(kept, phones=())
+    elif "slur times" not in holds:
+        kept = slurs_on_the_beat(kept)
     if "tempo" not in holds:
         kept = replace(kept, tempo=120.0)
     if "breaths" not in holds:
@@ -34,6 +36,19 @@ def as_held(score: MusicScore, holds: frozenset[str]) -> tuple[MusicScore, set[s
     lost |= {"language"} if "language" not in holds and score.language != "zh" else set()
     lost |= {"breaths"} if kept.notes != score.notes else set()
     return kept, lost
+
+
+def slurs_on_the_beat(score):
+    """Vowels cut where their notes change."""
+    phones = list(score.phones)
+    for index in range(1, len(phones)):
+        before, phone = phones[index - 1], phones[index]
+        note = score.notes[phone.note]
+        if note.slur and phone.note != before.note:
+            cut = min(max(note.start_sec, before.start_sec), phone.end_sec)
+            phones[index - 1] = replace(before, end_sec=cut)
+            phones[index] = replace(phone, start_sec=cut)
+    return replace(score, phones=tuple(phones))
 
 
 def _silent(notes):
