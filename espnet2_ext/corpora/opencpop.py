@@ -18,6 +18,7 @@ from espnet2_ext.corpora.preparer import (
     license_of,
     license_statement,
     lines_of,
+    midi_tempo,
     only_once,
     write_sets,
 )
@@ -94,29 +95,20 @@ def tempo_reader(corpus: Path) -> Callable[[str, str], float]:
 
     It reads each file once, and raises `UserError` where the song has none that is readable.
     """
-    import mido
+    tempi: dict[str, float] = {}
 
-    tempi: dict[str, float | str] = {}
-
-    def read(song: str) -> float | str:
+    def read(song: str, place: str) -> float:
         for folder in ("midis", "raw_data/midis"):
             for suffix in (".midi", ".mid"):
                 path = corpus / folder / (song + suffix)
                 if path.is_file():
-                    try:
-                        tracks = mido.MidiFile(path).tracks
-                    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
-                        return f"{path} is not readable as MIDI ({error})"
-                    changes = (m for m in mido.merge_tracks(tracks) if m.type == "set_tempo")
-                    # A file that names no tempo has 120 by the standard: 500000 us a beat.
-                    return round(mido.tempo2bpm(next((m.tempo for m in changes), 500000)), 3)
-        return f"no {corpus / 'raw_data' / 'midis' / song}.midi"
+                    return midi_tempo(path, place)
+        found = f"no {corpus / 'raw_data' / 'midis' / song}.midi"
+        raise UserError(place, found, "a MIDI file per song", "tempo")
 
     def tempo_of(song: str, place: str) -> float:
         if song not in tempi:
-            tempi[song] = read(song)
-        if isinstance(tempi[song], str):
-            raise UserError(place, tempi[song], "a MIDI file per song", "tempo")
+            tempi[song] = read(song, place)
         return tempi[song]
 
     return tempo_of
