@@ -31,6 +31,11 @@ from espnet2_ext.score.phones import syllable_to_phones
 OPENCPOP_SINGER = "opencpop"
 DEV_SONGS = 5  # carved from train where the corpus has no dev.txt
 _SONG_DIGITS = 4
+_LAYOUT = (
+    "Opencpop's layout: segments/{transcriptions,train,test}.txt, segments/wavs/<id>.wav, "
+    "raw_data/midis/<song>.midi"
+)
+HOW_TO_GET = "request the corpus by the form at https://wenet.org.cn/opencpop/download/"
 LICENSE = license_statement(
     "Opencpop",
     "CC BY-NC-ND 4.0: research, not commercial use",
@@ -73,13 +78,13 @@ def prepare(
 
 
 def check_layout(corpus: Path, more: tuple[str, ...] = ()) -> None:
-    """Refuse a folder without Opencpop's annotation: `UserError` names the first thing missing."""
+    """Refuse a folder without Opencpop's annotation: `UserError` names what is missing and where
+    the corpus is to be had.
+    """
     wanted = [f"segments/{name}.txt" for name in ("transcriptions", "train", "test")]
     for name in (*wanted, *more):
         if not (corpus / name).exists():
-            layout = "segments/{transcriptions,train,test}.txt, segments/wavs/<id>.wav, "
-            layout += "raw_data/midis/<song>.midi"
-            raise UserError(corpus / name, "not there", f"Opencpop's layout: {layout}")
+            raise UserError(corpus / name, "not there", f"{_LAYOUT}; {HOW_TO_GET}")
     if not any((corpus / name).is_dir() for name in ("raw_data/midis", "midis")):
         found, expected = "not there", "<song>.midi of every song, for its tempo"
         raise UserError(corpus / "raw_data/midis", found, expected)
