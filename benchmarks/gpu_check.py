@@ -25,11 +25,12 @@ from espnet2_ext.tokenizer.vocabulary import Vocabulary
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "egs2/mini_singing/speechlm1/conf"
+PAPER = ROOT / "egs2/TEMPLATE/speechlm1/conf/tuning/train_slm_1.7b_zero2.yaml"
 # name: configuration, SSL clusters, codebooks, codes, frames of an utterance, batch of training
 SIZES = {
     "tiny": (CONF / "train_speechlm_debug.yaml", 32, 2, 16, 20, 2),
     "demo": (CONF / "train_speechlm.yaml", 256, 4, 256, 300, 16),
-    "1.7b": (CONF / "tuning/paper_train_speechlm.yaml", 5000, 8, 1024, 450, 8),
+    "1.7b": (PAPER, 5000, 8, 1024, 450, 8),
 }
 H200_BF16_TFLOPS = 989.0
 
@@ -118,7 +119,7 @@ def training_row(size: str, device: str, peak_tflops: float) -> Iterator[tuple[s
         nonlocal positions
         positions = kwargs["inputs_embeds"].shape[:2].numel()
 
-    hook = model.corelm.decoders.model.register_forward_pre_hook(count, with_kwargs=True)
+    hook = model.corelm.backbone.register_forward_pre_hook(count, with_kwargs=True)
 
     def step() -> None:
         loss, _, _ = engine(**data)

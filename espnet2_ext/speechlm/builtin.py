@@ -104,7 +104,7 @@ class BuiltinDecoder(nn.Module):
                 if getattr(module, "bias", None) is not None:
                     nn.init.zeros_(module.bias)
 
-    def gradient_checkpointing_enable(self, *_: object) -> None:
+    def activation_checkpointing_enable(self, *_: object) -> None:
         """Recompute blocks in the backward pass."""
         self.gradient_checkpointing = True
 

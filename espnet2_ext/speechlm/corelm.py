@@ -65,7 +65,10 @@ class DelayLM(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.decoders = _decoders(config, self.attention)
         if gradient_checkpointing:
-            self.backbone.gradient_checkpointing_enable({"use_reentrant": False})
+            # transformers' name for it before 5.23 comes second
+            enable = getattr(self.backbone, "activation_checkpointing_enable", None)
+            enable = enable or self.backbone.gradient_checkpointing_enable
+            enable({"use_reentrant": False})
         for weight in (self.emb.weight, self.lm_head.weight):
             nn.init.normal_(weight, std=std)
         self.aux_lm_head = None
@@ -141,8 +144,8 @@ def _decoders(config: Any, attention: str) -> nn.Module:
         return BuiltinDecoder(config)
     decoders = nn.Module()
     decoders.model = AutoModel.from_config(config, attn_implementation=attention)
-    # the input embedding is ours
-    decoders.model.set_input_embeddings(None)
+    decoders.model.set_input_embeddings(None)  # ours is emb
+    decoders.model.main_input_name = "inputs_embeds"
     return decoders
 
 

@@ -26,7 +26,7 @@ def names(paths):
 @pytest.mark.parametrize("path", TRAIN, ids=names(TRAIN))
 def test_training_configuration(path):
     conf = read_yaml(path)
-    vocabulary = Vocabulary.build(50, 8 if "paper" in path.name else 4, 32, PHONES)
+    vocabulary = Vocabulary.build(50, 4, 32, PHONES)
     parts = {k: v for k, v in conf.items() if k.startswith(("model", "corelm", "score", "prompt"))}
     args = Namespace(
         token_list=list(vocabulary.tokens), token_bias=vocabulary.bias, phone_list=PHONES,
@@ -35,20 +35,10 @@ def test_training_configuration(path):
     with torch.device("meta"):
         model = build_speechlm(args, str(path))
     millions = sum(p.numel() for p in model.parameters()) / 1e6
-    assert 1600 < millions < 1700 if "paper" in path.name else millions < 10
+    assert millions < 10
     zero_config(REPO / "conf/ds_zero2.json", conf.get("deepspeed_conf", {}), False, 1000)
 
 
 @pytest.mark.parametrize("path", DECODE, ids=names(DECODE))
 def test_decoding_configuration(path):
     assert load_decoding(path).max_frames >= 1
-
-
-def test_the_papers_optimizer():
-    config = zero_config(REPO / "conf/ds_zero2.json", {"precision": "fp16"}, True, 10)
-    assert config["optimizer"]["params"]["lr"] == 5e-6
-    assert config["optimizer"]["params"]["betas"] == [0.9, 0.95]
-    assert config["scheduler"]["params"]["cos_min_ratio"] == 0.3
-    assert config["scheduler"]["params"]["total_num_steps"] == 700000
-    assert config["zero_optimization"]["stage"] == 2 and config["gradient_clipping"] == 1.0
-    assert config["fp16"]["enabled"] and not config["bf16"]["enabled"]
