@@ -15,13 +15,13 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, write_json
-from espnet2_ext.score.assemble import SungNote, assemble
 from espnet2_ext.score.languages import Language, language_of
 from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import (
     REST_MIDI,
     REST_PHONES,
     SILENCE,
+    SLUR_LYRIC,
     MusicScore,
     Note,
     Phone,
@@ -29,7 +29,7 @@ from espnet2_ext.score.music_score import (
 from espnet2_ext.score.note_names import midi_to_name, name_to_midi
 from espnet2_ext.score.opencpop import parse_line
 from espnet2_ext.score.phones import is_hanzi
-from espnet2_ext.score.sung_words import SungWord, score_of, words_of
+from espnet2_ext.score.sung_words import SungWord, as_read, respelled, score_of, words_of
 
 MAX_BYTES = 64 * 2**20
 _KEPT = {"offset", "text", "ph_seq", "ph_dur", "ph_num", "note_seq", "note_dur", "note_slur"}
@@ -134,6 +134,9 @@ def _words(
             cut = 1 + max(i for i, phone in enumerate(own) if not i or phone in language.carriers)
         words.append([*onset, *own[:cut]])
         onset = own[cut:]
+        if language.carriers.intersection(onset):
+            found = f"word {index + 1} is {' '.join(own)!r}"
+            raise UserError(place, found, "a rest, then consonants", "ph_num")
     if onset:
         raise UserError(place, f"{' '.join(onset)!r} after the last word", "a vowel", "ph_num")
     return words
@@ -143,23 +146,21 @@ def _kind(is_rest: bool) -> str:
     return "rest" if is_rest else "note"
 
 
-def _expected(
-    groups: list[list[tuple[float, float, int]]],
-    lyrics: list[str],
-    rests: list[str],
-    language: str,
-) -> list[list[str]] | None:
+def _expected(words: list[SungWord], language: str) -> list[list[str]] | None:
     """Phones of each word as its lyric is read; None where the lyrics cannot be."""
-    words, silent = iter(lyrics), iter(rests)
-    sung = []
-    for group in groups:
-        lyric = next(words) if group[0][2] else next(silent)
-        for index, (start, end, midi) in enumerate(group):
-            sung.append(SungNote(start, end, midi, "+~" if index else lyric, "text"))
-    try:
-        return [word.phones for word in words_of(assemble(sung, "text", 120.0, language))]
-    except UserError:
-        return None
+    rows = [
+        (*note, SLUR_LYRIC if index else word.lyric or word.phones[0])
+        for word in words
+        for index, note in enumerate(word.notes)
+    ]
+    read = iter(as_read(rows, language) or ())
+    expected: list[list[str]] = []
+    for word in words:
+        joined = list(next(read, ()))
+        for _ in word.notes[1:]:
+            joined += next(read, ())[1:]
+        expected.append(joined)
+    return expected if all(expected) else None
 
 
 def _fits(words: list[list[str]], counts: list[int]) -> bool:
@@ -183,8 +184,7 @@ def _read_segment(segment: Any, place: str, language: str) -> tuple[float, Music
         return offset, _read_old(segment, place, language)
     spoken = language_of(language, place)
     known = {*spoken.phones, *REST_PHONES}
-    phones = [phone.rpartition("/")[2] for phone in _fields(segment, "ph_seq", place)]
-    phones = [p if p in known or p.upper() not in known else p.upper() for p in phones]
+    phones = respelled(_fields(segment, "ph_seq", place), language)
     groups = _groups(segment, place)
     if not phones:
         raise UserError(place, "missing or empty", "phones", "ph_seq")
@@ -193,27 +193,26 @@ def _read_segment(segment: Any, place: str, language: str) -> tuple[float, Music
         found = f"words of {sum(counts)} phones in all"
         raise UserError(place, found, f"{len(phones)}, one or more each", "ph_num")
     rests = [group[0][2] == REST_MIDI for group in groups]
-    words = _words(phones, counts, rests, spoken, place)
-    lyrics = _lyrics(segment, rests.count(False))
-    if lyrics:
-        silent = [word[0] for word, rest in zip(words, rests, strict=True) if rest]
-        expected = _expected(groups, lyrics, silent, language)
-        if expected and _fits(expected, counts):
-            flat = iter(phones)
-            words = [[p if p in known else e for e in w if (p := next(flat))] for w in expected]
-    for phone in itertools.chain(*words):
+    names = _words(phones, counts, rests, spoken, place)
+    texts = iter(_lyrics(segment, rests.count(False)))
+    words = [
+        SungWord("" if rest else next(texts, "".join(word)), group, word)
+        for group, word, rest in zip(groups, names, rests, strict=True)
+    ]
+    expected = _expected(words, language)
+    if expected and _fits(expected, counts):
+        flat = iter(phones)
+        for word, read in zip(words, expected, strict=True):
+            word.phones = list(itertools.islice(flat, len(read)))
+    for phone in phones:
         if phone not in known:
             raise UserError(place, f"phone {phone!r}", f"a phone of {spoken.name}", "ph_seq")
-    spans: list[tuple[float, float]] = []
     if "ph_dur" in segment:
-        spans = _spans(_numbers(segment, "ph_dur", len(phones), place))
-    texts, times = iter(lyrics), iter(spans)
-    built = []
-    for group, word, rest in zip(groups, words, rests, strict=True):
-        lyric = "" if rest else next(texts, "".join(word))
-        built.append(SungWord(lyric, group, word, list(itertools.islice(times, len(word)))))
+        times = iter(_spans(_numbers(segment, "ph_dur", len(phones), place)))
+        for word in words:
+            word.times = list(itertools.islice(times, len(word.phones)))
     try:
-        return offset, score_of(built, 120.0, language)
+        return offset, score_of(words, 120.0, language)
     except ValueError as error:
         raise UserError(place, str(error)) from None
 
@@ -238,9 +237,8 @@ def read_ds(path: str | Path, part: str | None = None, language: str = "zh") -> 
     """Read the segments of a file as one score, each at its offset.
 
     Rests lie between them; where one begins before the last has ended, rests at their edges give
-    way. A word's phones are its own where the language has them, else those that its text is read
-    as (DiffSinger's dictionaries name some phones otherwise). Curves such as `f0_seq` have no place
-    in a score: a warning names them.
+    way. Which consonants close a syllable is known from the text, where it can be read. Curves such
+    as `f0_seq` have no place in a score: a warning names them.
 
     Args:
         path: The file.

@@ -11,6 +11,7 @@ from espnet2_ext.score.midi import read_midi, write_midi
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.musicxml import read_musicxml
 from espnet2_ext.score.opencpop import read_transcription, write_transcription
+from espnet2_ext.score.textgrid import read_textgrid, write_textgrid
 from espnet2_ext.score.ust import read_ust, write_ust
 from espnet2_ext.score.ustx import read_ustx, write_ustx
 
@@ -65,6 +66,13 @@ FORMATS = (
         write_ds,
         _ALL - {"language", "tempo", "slur times"},
         ("part", "language"),
+    ),
+    Format(
+        "TextGrid",
+        (".textgrid",),
+        read_textgrid,
+        write_textgrid,
+        _ALL - {"language", "tempo"},
     ),
     Format("JSON", (".json",), read_json_score, write_json_score, _ALL),
     Format(

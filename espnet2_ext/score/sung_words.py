@@ -1,10 +1,14 @@
-"""Syllables with all their notes, as formats have them that do not repeat a vowel at a slur."""
+"""Between scores and formats that have phones of their own: syllables with all their notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.assemble import SungNote, assemble
 from espnet2_ext.score.languages import language_of
 from espnet2_ext.score.music_score import REST_MIDI, SLUR_LYRIC, MusicScore, Note, Phone
+
+_OTHER_NAMES = {"zh": {"ir": "i", "i0": "i", "E": "e", "En": "an"}}
 
 
 @dataclass
@@ -26,6 +30,30 @@ class SungWord:
     @property
     def is_rest(self) -> bool:
         return self.notes[0][2] == REST_MIDI
+
+
+def as_read(
+    rows: Sequence[tuple[float, float, int, str]], language: str
+) -> list[tuple[str, ...]] | None:
+    """The phones that lyrics are read as; None where they cannot be.
+
+    Args:
+        rows: (start, end, midi, lyric) of notes without gaps; SP or AP for a rest.
+        language: ISO 639 code.
+    """
+    try:
+        score = assemble([SungNote(*row, "lyrics") for row in rows], "lyrics", 120.0, language)
+    except UserError:
+        return None
+    return [note.phones for note in score.notes] if len(score.notes) == len(rows) else None
+
+
+def respelled(names: Sequence[str], language: str) -> list[str]:
+    """Phones in the language's own names, from DiffSinger's, lower case, or with ``zh/``."""
+    known = language_of(language).phones
+    plain = [name.rpartition("/")[2] for name in names]
+    plain = [_OTHER_NAMES.get(language, {}).get(name, name) for name in plain]
+    return [n.upper() if n.upper() in known and n not in known else n for n in plain]
 
 
 def words_of(score: MusicScore) -> list[SungWord]:

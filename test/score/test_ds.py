@@ -116,7 +116,7 @@ def test_every_field_per_phone(tmp_path):
         ({"ph_num": "2 2 1"}, "segment 1: ph_num: 3 items .expected 4"),
         ({"ph_num": "2 2 1 2"}, "ph_num: words of 7 phones"),
         ({"ph_num": "2 0 3 1"}, "ph_num: words of 6 phones in all"),
-        ({"ph_num": "3 1 1 1"}, "word 2, 'sh zh', on a note|phone|lyric"),
+        ({"ph_num": "3 1 1 1"}, "ph_num: word 1 is 'AP sh i'"),
         ({"ph_dur": "0.3 0.1 0.5 0.1 0.6"}, "ph_dur: 5 items .expected 6"),
         ({"ph_dur": "0.3 0.1 nan 0.1 0.6 0.4"}, "ph_dur: item 3 is 'nan'"),
         ({"note_dur": "0.4 -0.3 0.3 0.6 0.4"}, "note_dur: item 2 is '-0.3'"),

@@ -1,0 +1,157 @@
+import pytest
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.praat import Interval, read_textgrid_tiers, write_textgrid_tiers
+from espnet2_ext.score.read import read_score
+from espnet2_ext.score.textgrid import read_textgrid
+
+WORDS = [Interval(0, 0.4, ""), Interval(0.4, 1, "shi"), Interval(1, 1.3, "—")]
+WORDS += [Interval(1.3, 2, "AP")]
+NOTES = [Interval(0, 0.5, "rest"), Interval(0.5, 1, "C#4/Db4"), Interval(1, 1.5, "D4")]
+NOTES += [Interval(1.5, 2, "rest")]
+PHONES = [Interval(0, 0.4, ""), Interval(0.4, 0.5, "sh"), Interval(0.5, 1, "ir")]
+PHONES += [Interval(1, 1.3, "i"), Interval(1.3, 2, "AP")]
+TIERS = [("phones", PHONES), ("words", WORDS), ("notes", NOTES)]
+SHORT = '''File type = "ooTextFile"
+Object class = "TextGrid"
+
+0
+2.5
+<exists>
+2
+"IntervalTier"
+"singer - words"
+0
+2.5
+2
+0
+1 ! a comment with a 5 in it
+"say ""shi"""
+1
+2.5
+""
+"TextTier"
+"beats"
+0
+2.5
+1
+0.5
+"beat"
+'''
+
+
+def write(path, tiers=TIERS):
+    write_textgrid_tiers(path, tiers)
+    return path
+
+
+def test_short_format_and_points(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path.write_bytes(SHORT.replace("\n", "\r\n").encode(encoding))
+        tiers = {"singer - words": [Interval(0, 1, 'say "shi"'), Interval(1, 2.5, "")]}
+        assert read_textgrid_tiers(path) == tiers
+
+
+def test_long_format_round_trip(tmp_path):
+    tiers = [("a", [Interval(0.5, 1, 'x "y" 7'), Interval(1.25, 2, "音")]), ("b", [])]
+    read = read_textgrid_tiers(write(tmp_path / "a.TextGrid", tiers))
+    assert [i for i in read["a"] if i.text] == tiers[0][1]
+    assert [i.start_sec for i in read["a"]] == [0, 0.5, 1, 1.25]
+    assert read["b"] == [Interval(0, 2, "")]
+
+
+def test_notes_in_a_tier(tmp_path):
+    score = read_score(write(tmp_path / "a.TextGrid"))
+    assert [(n.start_sec, n.midi, n.lyric, n.slur) for n in score.notes] == [
+        *[(0, 0, "", False), (0.5, 61, "shi", False)],
+        *[(1, 62, "—", True), (1.5, 0, "", False)],
+    ]
+    assert [(p.start_sec, p.phone, p.note) for p in score.phones] == [
+        *[(0, "SP", 0), (0.4, "sh", 1), (0.5, "i", 1)],
+        *[(1, "i", 2), (1.3, "AP", 3)],
+    ]
+    names = {"phones": "音素", "words": "音节", "notes": "音高"}
+    renamed = [(names[name], tier) for name, tier in TIERS]
+    assert read_score(write(tmp_path / "b.TextGrid", renamed)) == score
+    bare = read_score(write(tmp_path / "c.TextGrid", TIERS[1:]))
+    assert bare.notes == score.notes and not bare.phones
+
+
+def test_whole_finals_become_opencpops(tmp_path):
+    phones = [PHONES[0], Interval(0.4, 1, "uei"), Interval(1, 1.3, "uei"), PHONES[-1]]
+    words = [WORDS[0], Interval(0.4, 1, "为"), *WORDS[2:]]
+    tiers = [("phones", phones), ("words", words), ("notes", NOTES)]
+    score = read_textgrid(write(tmp_path / "a.TextGrid", tiers))
+    assert [n.phones for n in score.notes] == [("SP",), ("w", "ei"), ("ei",), ("AP",)]
+
+
+def change(tier, index, text):
+    return [
+        (n, [Interval(i.start_sec, i.end_sec, text) if k == index else i for k, i in enumerate(t)])
+        if n == tier
+        else (n, t)
+        for n, t in TIERS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tiers", "message"),
+    [
+        (TIERS[:1], "tiers: tiers phones .expected one of words"),
+        (TIERS[:2], "no tier of notes"),
+        ([*TIERS[:2], ("notes", NOTES[:2])], "notes: 3 intervals .expected 4"),
+        (change("notes", 1, "H4"), r"word 2 .shi.: notes: 'H4'"),
+        (change("notes", 1, "200"), r"word 2 .shi.: notes"),
+        (change("notes", 1, "rest"), "word 2 .shi.: notes: note 'rest'"),
+        (change("phones", 1, "qq"), "word 2 .shi.: phones: phone 'qq'"),
+        (change("phones", 1, "AP"), "word 2 .shi.: phones: phone 'AP'"),
+        (change("phones", 3, ""), "word 3 .*no phones"),
+        (change("words", 1, "—"), "slur|without"),
+    ],
+)
+def test_mistakes(tmp_path, tiers, message):
+    with pytest.raises(UserError, match=message):
+        read_textgrid(write(tmp_path / "a.TextGrid", tiers))
+
+
+def test_every_truncation_is_named(tmp_path):
+    path = write(tmp_path / "a.TextGrid")
+    text = path.read_text(encoding="utf-8")
+    for size in range(0, len(text.rstrip()), 7):
+        path.write_text(text[:size], encoding="utf-8")
+        with pytest.raises(UserError, match=r"a\.TextGrid(:\d+)?: "):
+            read_textgrid_tiers(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("xmax = 0.4", "xmax = nan", r"a.TextGrid:\d+: phones: xmax: "),
+        ("xmax = 0.400000", "xmax = 99999999", "phones: xmax: 99999999"),
+        ("xmin = 0.4", "xmin = -0.4", "phones: xmin: -0.4"),
+        ("xmin = 0.4", "xmin = 0.1", "phones: xmin: 0.1"),
+        ("<exists>", "<absent>", "tiers.: <absent>"),
+        ("size = 3", "size = 999999", "class: the file ends"),
+        ("size = 3", "size = -1", "size: -1"),
+        ('"IntervalTier"', '"PitchTier"', "class: 'PitchTier'"),
+        ('name = "words"', 'name = "phones"', "two tiers 'phones'"),
+        ('"TextGrid"', '"Pitch 1"', "Object class: 'Pitch 1'"),
+        ('"sh"', '"sh', "phones|words"),
+    ],
+)
+def test_broken_files(tmp_path, old, new, message):
+    path = write(tmp_path / "a.TextGrid")
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        read_textgrid_tiers(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfea", b"\xff\x00", b"ooTextFile", b'"' * 10**6])
+def test_garbage(tmp_path, data):
+    path = tmp_path / "a.TextGrid"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"a\.TextGrid"):
+        read_textgrid(path)
