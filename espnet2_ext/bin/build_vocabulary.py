@@ -25,6 +25,9 @@ def get_parser() -> argparse.ArgumentParser:
         help="the base's SSL and codec tokens are another tokenizer's: append our own",
     )
     parser.add_argument("--offline", action="store_true", help="take the hub's cache alone")
+    parser.add_argument(
+        "--tasks", nargs="+", default=["svs"], help="svs, codec_ssl_tts: whose tokens it holds"
+    )
     return parser
 
 
@@ -38,11 +41,11 @@ def main(argv: list[str] | None = None) -> None:
         from espnet2_ext.speechlm.pretrained import PretrainedConfig, pretrained_vocabulary
 
         base = pretrained_vocabulary(args.base_dir, PretrainedConfig(offline=args.offline))
-    vocabulary = Tokenizers.load(args.tokenizer_dir).vocabulary(base, args.reinit_audio)
+    vocabulary = Tokenizers.load(args.tokenizer_dir).vocabulary(base, args.tasks, args.reinit_audio)
     for path in args.data_json:
         for entry in read_json(path)["data_files"]:
             table, modality, _ = entry.split(",")
-            if modality != "svs_lb":
+            if modality != "svs_lb" or "svs" not in args.tasks:
                 continue
             for utt, line in read_table(table).items():
                 unknown = next((t for t in line.split() if t not in vocabulary.index), None)

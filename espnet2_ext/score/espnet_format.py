@@ -26,8 +26,7 @@ class Entry:
         wav: Path of the audio.
         speaker: Speaker or singer id.
         score: With performed phones; None for speech.
-        text: Value of `text`; the phones of the score when empty. Where an utterance has neither,
-            the directory has no `text`.
+        text: Value of `text`; the phones of the score when empty.
         language: ISO 639 code.
     """
 
@@ -79,9 +78,7 @@ def write_data_dir(
     for utt, score in scores.items():
         write_json(path / "score" / f"{utt}.json", score_to_json(score))
     write_table(path / "wav.scp", {entry.utt: entry.wav for entry in entries})
-    texts = {entry.utt: _text(entry) for entry in entries}
-    if all(texts.values()):
-        write_table(path / "text", texts)
+    write_table(path / "text", {entry.utt: _text(entry) for entry in entries})
     if scores:
         write_table(path / "label", {utt: _label(score) for utt, score in scores.items()})
         write_table(path / "score.scp", {utt: path / "score" / f"{utt}.json" for utt in scores})

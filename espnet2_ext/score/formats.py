@@ -14,6 +14,7 @@ from espnet2_ext.score.opencpop import read_transcription, write_transcription
 from espnet2_ext.score.textgrid import read_textgrid, write_textgrid
 from espnet2_ext.score.ust import read_ust, write_ust
 from espnet2_ext.score.ustx import read_ustx, write_ustx
+from espnet2_ext.score.xml_writer import write_musicxml
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ FORMATS = (
         "MusicXML",
         (".musicxml", ".xml", ".mxl"),
         read_musicxml,
+        write_musicxml,
+        _TICKS | {"language"},
         options=("part", "voice", "verse", "language"),
     ),
     Format(
@@ -55,6 +58,7 @@ FORMATS = (
         (".mid", ".midi"),
         read_midi,
         write_midi,
+        frozenset(),
         options=("part", "lyrics", "language"),
     ),
     Format("UST", (".ust",), read_ust, write_ust, _TICKS),

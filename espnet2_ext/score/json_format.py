@@ -16,9 +16,10 @@ _NOTE |= {"slur": bool}
 _PHONE = {"start_sec": float, "end_sec": float, "phone": str, "note": int}
 
 
-def write_json_score(path: str | Path, score: MusicScore) -> None:
-    """Write a score, with its performed phones where it has them."""
+def write_json_score(path: str | Path, score: MusicScore) -> list[str]:
+    """Write a score, with its performed phones where it has them; returns nothing lost: []."""
     write_json(path, score_to_dict(score))
+    return []
 
 
 def score_to_dict(score: MusicScore) -> dict[str, Any]:

@@ -1,18 +1,20 @@
 """MIDI files with lyric events, or with lyrics beside them."""
 
 import bisect
-import itertools
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import atomic_path
 from espnet2_ext.score.assemble import SungNote, assemble, split_lyrics
+from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import MusicScore
+from espnet2_ext.score.ticks import TempoMap, fine_ticks, note_ticks
 
 MAX_BYTES = 8 * 2**20
 _PERCUSSION = 9
-_DEFAULT_TEMPO = 500_000  # microseconds per beat
+_MAX_TICKS_PER_BEAT = 0x7FFF
 
 
 @dataclass
@@ -20,6 +22,7 @@ class _Part:
     name: str
     notes: list[tuple[int, int, int]] = field(default_factory=list)  # start tick, end tick, midi
     lyrics: list[tuple[int, str]] = field(default_factory=list)
+    end: int = 0  # tick at which its track ends
 
 
 def _load(path: Path) -> "mido.MidiFile":  # noqa: F821
@@ -48,10 +51,10 @@ def _text(raw: str, place: str) -> str:
         raise UserError(place, "a lyric that is not UTF-8", "UTF-8") from None
 
 
-def _read_tracks(midi: "mido.MidiFile", path: Path) -> tuple[list[_Part], list[tuple[int, int]]]:  # noqa: F821
-    """Parts with notes or lyrics, and the tempo map (tick, microseconds per beat)."""
+def _read_tracks(midi: "mido.MidiFile", path: Path) -> tuple[list[_Part], list[tuple[int, float]]]:  # noqa: F821
+    """Parts with notes or lyrics, and the tempo changes (tick, beats per minute)."""
     parts: list[_Part] = []
-    tempos = [(0, _DEFAULT_TEMPO)]
+    tempos: list[tuple[int, float]] = []
     for number, track in enumerate(midi.tracks, 1):
         name = _text(track.name or "", f"{path}: track {number}").strip() or f"track {number}"
         channels: dict[int, _Part] = {}
@@ -61,7 +64,7 @@ def _read_tracks(midi: "mido.MidiFile", path: Path) -> tuple[list[_Part], list[t
         for message in track:
             tick += message.time
             if message.type == "set_tempo" and message.tempo > 0:
-                tempos.append((tick, message.tempo))
+                tempos.append((tick, 60e6 / message.tempo))
             elif message.type == "lyrics":
                 text = _text(message.text, f"{path}: track {number}, tick {tick}")
                 lyrics.append((tick, text.strip(" \r\n\t/\\")))
@@ -80,11 +83,11 @@ def _read_tracks(midi: "mido.MidiFile", path: Path) -> tuple[list[_Part], list[t
         found_parts = list(channels.values()) or ([_Part(name)] if lyrics else [])
         for part in found_parts:
             part.notes.sort()
-            part.lyrics = lyrics
+            part.lyrics, part.end = lyrics, tick
             if len(found_parts) > 1:
                 part.name = f"{name} {found_parts.index(part) + 1}"
         parts += found_parts
-    return parts, sorted(dict(sorted(tempos)).items())
+    return parts, tempos
 
 
 def _choose(parts: list[_Part], part: str | None, has_lyrics: bool, path: Path) -> _Part:
@@ -167,52 +170,49 @@ def read_midi(
         words = split_lyrics(lyrics, language)
         if len(words) != len(notes):
             raise UserError(path, f"{len(words)} syllables of lyrics", f"{len(notes)}, as notes")
-    clock = [0.0]
-    for (tick, tempo), (next_tick, _) in itertools.pairwise(tempos):
-        clock.append(clock[-1] + (next_tick - tick) * tempo / midi.ticks_per_beat / 1e6)
-    change_ticks = [tick for tick, _ in tempos]
-
-    def seconds(tick: int) -> float:
-        index = bisect.bisect_right(change_ticks, tick) - 1
-        return clock[index] + (tick - tempos[index][0]) * tempos[index][1] / (
-            midi.ticks_per_beat * 1e6
-        )
-
+    clock = TempoMap(tempos, midi.ticks_per_beat)
     sung = [
-        SungNote(seconds(start), seconds(end), note, word, f"{path}: note {i} (tick {start})")
+        SungNote(
+            clock.seconds(start), clock.seconds(end), note, word, f"{path}: note {i} (tick {start})"
+        )
         for i, ((start, end, note), word) in enumerate(zip(notes, words, strict=True), 1)
     ]
-    index = bisect.bisect_right(change_ticks, notes[0][0]) - 1
-    return assemble(sung, str(path), round(60e6 / tempos[index][1], 3), language)
+    tempo = round(clock.bpm_at(notes[0][0]), 3)
+    return assemble(sung, str(path), tempo, language, clock.seconds(chosen.end))
 
 
-def write_midi(path: str | Path, score: MusicScore) -> None:
-    """Write the notes of a score as one track with lyric events, nominal times, one tempo."""
+def write_midi(path: str | Path, score: MusicScore) -> list[str]:
+    """Write the notes of a score as one track with lyric events, ``-`` for a slur.
+
+    Nominal times, to half a millisecond; one tempo, in whole microseconds a beat.
+
+    Returns:
+        list[str]: What the file does not hold.
+
+    Raises:
+        UserError: a tempo that MIDI cannot write.
+    """
     import mido
 
-    from espnet2_ext.files import atomic_path
-
-    ticks_per_beat = 480
-    midi = mido.MidiFile(ticks_per_beat=ticks_per_beat, charset="utf-8")
+    beat_us = round(60e6 / score.tempo)
+    if not 0 < beat_us < 2**24:
+        raise UserError(path, f"{score.tempo:g} beats per minute", "3.6 or more in MIDI", "tempo")
+    per_beat = min(fine_ticks(score.tempo), _MAX_TICKS_PER_BEAT)
+    midi = mido.MidiFile(ticks_per_beat=per_beat, charset="utf-8")
     track = mido.MidiTrack()
     midi.tracks.append(track)
     track.append(mido.MetaMessage("track_name", name="voice"))
-    track.append(mido.MetaMessage("set_tempo", tempo=round(60e6 / score.tempo)))
+    track.append(mido.MetaMessage("set_tempo", tempo=beat_us))
     now = 0
-
-    def at(time_sec: float) -> int:
-        nonlocal now
-        tick = round(time_sec * score.tempo / 60 * ticks_per_beat)
-        delta, now = max(0, tick - now), max(tick, now)
-        return delta
-
-    for note in score.notes:
+    for note, start, end in note_ticks(replace(score, tempo=60e6 / beat_us), per_beat):
         if note.is_rest:
             continue
-        lyric = "-" if note.slur else note.lyric
-        track.append(mido.MetaMessage("lyrics", text=lyric, time=at(note.start_sec)))
+        lyric = "-" if note.slur else note.lyric or "".join(note.phones)
+        track.append(mido.MetaMessage("lyrics", text=lyric, time=start - now))
         track.append(mido.Message("note_on", note=note.midi, velocity=80, time=0))
-        track.append(mido.Message("note_off", note=note.midi, time=at(note.end_sec)))
-    track.append(mido.MetaMessage("end_of_track", time=at(score.notes[-1].end_sec)))
+        track.append(mido.Message("note_off", note=note.midi, time=end - start))
+        now = end
+    track.append(mido.MetaMessage("end_of_track", time=end - now))
     with atomic_path(path) as part:
         midi.save(part)
+    return losses_of_file(read_midi, path, score)

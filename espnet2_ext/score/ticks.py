@@ -1,11 +1,18 @@
 """Ticks and seconds: the one clock of the formats that count in fractions of a beat."""
 
 import bisect
+import math
 from collections.abc import Iterable
 
 from espnet2_ext.score.music_score import MusicScore, Note
 
 TICKS_PER_BEAT = 480
+FINE_SEC = 1e-3
+
+
+def fine_ticks(tempo: float) -> int:
+    """Ticks per beat, a multiple of `TICKS_PER_BEAT`, that are at most `FINE_SEC` long."""
+    return TICKS_PER_BEAT * math.ceil(60 / tempo / FINE_SEC / TICKS_PER_BEAT)
 
 
 class TempoMap:

@@ -75,7 +75,7 @@ def _midi(note: Element, transpose: int, place: str) -> int:
     step = (pitch.findtext("step") or "").strip()
     if step not in _STEPS:
         raise UserError(place, f"{step!r}", "A-G", "step")
-    octave = _number(pitch.findtext("octave"), place, "octave")
+    octave = _number(pitch.findtext("octave"), place, "octave", -1)
     alter = _number(pitch.findtext("alter") or "0", place, "alter", -3)
     midi = round(12 * (octave + 1) + _STEPS[step] + alter) + transpose
     if not 1 <= midi <= 127:

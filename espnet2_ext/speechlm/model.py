@@ -7,12 +7,19 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 
+from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.interleave import delay
-from espnet2_ext.speechlm.template import TEMPLATES, Assembled, Assembler, LossWeights
+from espnet2_ext.speechlm.template import (
+    CONDITIONING,
+    TASKS,
+    Assembled,
+    Assembler,
+    LossWeights,
+    template_of,
+)
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
 
-CONDITIONING = tuple(TEMPLATES)
 AUTOCAST = ("none", "auto", "bfloat16", "float16")
 
 
@@ -21,6 +28,7 @@ class SpeechLMConfig:
     """Options of the model that are not of one of its parts.
 
     Args:
+        task: ``svs``, or ``codec_ssl_tts`` to learn from speech; what differs is the template.
         conditioning: ``prefix`` (score and prompt before the target, as the paper) or
             ``synchronous`` (the score encoder's output joins where a frame is predicted).
         loss_weights: Weight of ssl, codec, text and special tokens (default: ESPnet-SpeechLM's).
@@ -29,21 +37,26 @@ class SpeechLMConfig:
         token_noise: Share of input frames whose codes are replaced at random in training.
         history_dropout: Share of target frames that, in training, are predicted from the score
             alone: the hidden state, which knows the tokens before, is left out.
+        pitch: Of the notes is given; without it (synchronous mode) the phones and their times are.
         autocast: Matrix products over float32 weights in ``bfloat16`` or ``float16``; ``auto``:
             bfloat16 on a CPU that computes it faster, else none.
         extract_feats_in_collect_stats: Build the model to collect statistics (it has none).
     """
 
+    task: str = "svs"
     conditioning: str = "synchronous"
     loss_weights: dict[str, float] = field(default_factory=dict)
     svs_placeholder: bool = False
     max_prompt_frames: int = 500
     token_noise: float = 0.0
     history_dropout: float = 0.0
+    pitch: bool = True
     autocast: str = "none"
     extract_feats_in_collect_stats: bool = False
 
     def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ValueError(f"task {self.task!r} is not one of {', '.join(TASKS)}")
         if self.conditioning not in CONDITIONING:
             raise ValueError(f"conditioning {self.conditioning!r} is not of {CONDITIONING}")
         if self.autocast not in AUTOCAST:
@@ -127,7 +140,10 @@ class SpeechLM(AbsESPnetModel):
         if self.synchronous:
             self.score_head = nn.Linear(corelm.d_model, corelm.nq * corelm.d_model)
         self.assembler = Assembler(
-            vocabulary, TEMPLATES[config.conditioning], phones, config.svs_placeholder
+            vocabulary,
+            template_of(config.task, config.conditioning),
+            phones,
+            config.svs_placeholder,
         )
 
     @property
@@ -191,6 +207,11 @@ class SpeechLM(AbsESPnetModel):
         dtype = autocast_dtype(self.config.autocast, self.device)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
             conditions = self.conditions(score_frames, score_frames_lengths, prompt, prompt_lengths)
+            if self.synchronous and not torch.equal(score_frames_lengths, codec_ssl_lengths):
+                raise UserError(
+                    "score_frames", f"{score_frames_lengths.tolist()} frames",
+                    f"{codec_ssl_lengths.tolist()}, as codec_ssl, for synchronous conditioning",
+                )  # fmt: skip
             sequences = [
                 Assembled(torch.cat([p, c[:n] + self.offsets, self.assembler.eos.to(c)]), len(p))
                 for p, c, n in zip(
@@ -218,6 +239,8 @@ class SpeechLM(AbsESPnetModel):
         if prompt is not None:
             prompt, prompt_lengths = self._crop(prompt, prompt_lengths)
         if self.synchronous:
+            if not self.config.pitch:
+                score_frames = score_frames * score_frames.new_tensor([1, 0, 1, 1])
             singer = None
             if self.prompt_encoder is not None:
                 if prompt is None:

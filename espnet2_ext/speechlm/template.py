@@ -6,7 +6,7 @@ and pads the others.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,8 +14,9 @@ from torch import LongTensor, Tensor
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text
+from espnet2_ext.score.music_score import REST_PHONES
 from espnet2_ext.tokenizer.svs_lb import N_MIDI, PLACEHOLDER, PREFIX
-from espnet2_ext.tokenizer.vocabulary import Vocabulary
+from espnet2_ext.tokenizer.vocabulary import G2P_PREFIX, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -36,15 +37,22 @@ class Template:
     target: Entry
 
 
+PROMPT = Entry("prompt.scp", "spk", "kaldi_ark")
 CODEC_SSL = Entry("codec_ssl.scp", "codec_ssl", "kaldi_ark")
-TEMPLATES = {
-    "prefix": Template(
-        "svs",
-        (Entry("score_frames.scp", "svs_lb", "kaldi_ark"), Entry("prompt.scp", "spk", "kaldi_ark")),
-        CODEC_SSL,
+TASKS = {
+    "svs": Template("svs", (Entry("score_frames.scp", "svs_lb", "kaldi_ark"), PROMPT), CODEC_SSL),
+    # Upstream's, its text as phones: those of the score, without their times.
+    "codec_ssl_tts": Template(
+        "codec_ssl_tts", (Entry("score_frames.scp", "g2p", "kaldi_ark"), PROMPT), CODEC_SSL
     ),
-    "synchronous": Template("svs", (), CODEC_SSL),
 }
+CONDITIONING = ("prefix", "synchronous")
+
+
+def template_of(task: str, conditioning: str) -> Template:
+    """Template of a task; in the synchronous mode its conditions are no part of the sequence."""
+    template = TASKS[task]
+    return template if conditioning == "prefix" else replace(template, conditions=())
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ class Assembler:
     Args:
         vocabulary: Of the model.
         template: Of the task.
-        phones: Phone symbols by id; needed where svs_lb is a condition.
+        phones: Phone symbols by id; needed where svs_lb or g2p is a condition.
         placeholder: Put ``<svs_placeholder>`` between phones, as ESPnet-SpeechLM does.
     """
 
@@ -111,6 +119,10 @@ class Assembler:
         if "svs_lb" in modalities:
             self.phone_ids = torch.tensor(vocabulary.ids(PREFIX + phone for phone in phones))
             self.midi_ids = torch.tensor(vocabulary.ids(f"{PREFIX}{m}" for m in range(N_MIDI)))
+        if "g2p" in modalities:
+            self.g2p_ids = torch.tensor(
+                [-1 if p in REST_PHONES else vocabulary.id(G2P_PREFIX + p) for p in phones]
+            )
 
     def _column(self, ids: Sequence[int] | Tensor) -> LongTensor:
         tokens = torch.full((len(ids), self.vocabulary.nq), self.vocabulary.pad)
@@ -129,12 +141,21 @@ class Assembler:
             pairs = torch.cat([x for run in runs for x in (gap, run)][1:])
         return self._column(pairs)
 
+    def g2p(self, score_frames: Tensor) -> LongTensor:
+        """Each phone once, silence and breaths left out: (F, 4) -> global ids (phones, nq)."""
+        first = torch.ones(len(score_frames), dtype=torch.bool)
+        first[1:] = score_frames[1:, 2] != score_frames[:-1, 2]
+        ids = self.g2p_ids[score_frames[first, 0]]
+        return self._column(ids[ids >= 0])
+
     def prefix(self, score_frames: Tensor | None, prompt: Tensor | None) -> LongTensor:
         """Everything before the first target frame: global ids (s, nq)."""
         parts = [self.head]
         for entry in self.template.conditions:
             if entry.modality == "svs_lb" and score_frames is not None:
                 parts += [self.marker["svs_lb"], self.svs_lb(score_frames)]
+            elif entry.modality == "g2p" and score_frames is not None:
+                parts += [self.marker["g2p"], self.g2p(score_frames)]
             elif entry.modality == "spk" and prompt is not None and len(prompt):
                 parts += [self.marker["spk"], prompt + self.offsets]
         return torch.cat([*parts, self.marker[self.template.target.modality]])

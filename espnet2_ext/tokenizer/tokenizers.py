@@ -114,15 +114,21 @@ class Tokenizers:
         """Waveform (N,) to natural-log mel (N // hop_length, n_mels)."""
         return LogMel(self.mel)(torch.as_tensor(wav, dtype=torch.float32)[None])[0]
 
-    def vocabulary(self, base: Vocabulary | None = None, replace_codes: bool = False) -> Vocabulary:
-        """The speech LM's vocabulary for these tokens, or `base` extended by them."""
+    def vocabulary(
+        self,
+        base: Vocabulary | None = None,
+        tasks: Sequence[str] = ("svs",),
+        replace_codes: bool = False,
+    ) -> Vocabulary:
+        """The speech LM's vocabulary for these tokens and tasks, or `base` extended by them."""
         return Vocabulary.build(
             self.ssl.n_clusters,
             self.codec.n_codebooks,
             self.codec.codebook_size,
             self.phones,
-            base=base,
-            replace_codes=replace_codes,
+            tasks,
+            base,
+            replace_codes,
         )
 
     @classmethod

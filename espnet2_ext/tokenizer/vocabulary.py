@@ -17,10 +17,12 @@ from torch import Tensor
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, write_json
+from espnet2_ext.score.music_score import REST_PHONES
 from espnet2_ext.tokenizer.svs_lb import svs_tokens
 
 TOKEN_LIST, TOKEN_BIAS = "token_list.json", "token_bias.json"
 PAD, SOS_EOS = "<pad>", "<sos/eos>"
+G2P_PREFIX = "g2p_"
 GENERAL_TOKENS = (
     "<pad>", "<unk>", "<blank>", "<space>", "<continuous_placeholder>", "<sos/eos>",
     "<local_sos/eos>", "<unkown_task_identifer>",
@@ -191,7 +193,8 @@ class Vocabulary:
             n_codebooks: Codec layers.
             codebook_size: Codes per layer.
             phones: Phone set.
-            tasks: Tasks that must have a marker; one unknown upstream takes an unused slot.
+            tasks: Tasks to serve, with a marker and the tokens of their conditions; one unknown
+                upstream takes an unused slot.
             base: Pretrained vocabulary to append to.
             replace_codes: Do not take over the SSL and codec tokens of `base`: their rows stay,
                 under the names of `former`, and new ones are appended.
@@ -221,13 +224,21 @@ class Vocabulary:
         else:
             bias["codec_ssl"] = (len(tokens), len(tokens) + len(codes))
             tokens += codes
-        new = [token for token in svs_tokens(phones) if token not in set(tokens)]
-        if new:
-            # an extended list may already hold some: the range then covers what was appended
-            bias["svs_lb"] = (len(tokens), len(tokens) + len(new))
-            tokens += new
+        tasks = tuple(tasks)
+        conditions = {
+            "codec_ssl_tts": ("g2p", [G2P_PREFIX + p for p in phones if p not in REST_PHONES]),
+            "svs": ("svs_lb", svs_tokens(phones)),
+        }
+        served = [conditions[task] for task in conditions if task in tasks]
+        modalities = (*(modality for modality, _ in served), "spk", "codec_ssl")
+        for modality, wanted in served:
+            new = [token for token in wanted if token not in set(tokens)]
+            if new:
+                # an extended list may already hold some: the range then covers what was appended
+                bias[modality] = (len(tokens), len(tokens) + len(new))
+                tokens += new
         for marker, start, end in [
-            *((f"<{m}_start/end>", N_GENERAL, N_MODALITY) for m in ("svs_lb", "spk", "codec_ssl")),
+            *((f"<{m}_start/end>", N_GENERAL, N_MODALITY) for m in modalities),
             *((f"<{t}_task>", N_MODALITY, N_TASK) for t in tasks),
         ]:
             if marker in tokens:

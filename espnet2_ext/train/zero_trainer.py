@@ -22,7 +22,9 @@ from espnet2.train.reporter import Reporter, SubReporter
 from espnet2.utils.build_dataclass import build_dataclass
 from tqdm import tqdm
 
+from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, write_json
+from espnet2_ext.train.partial import holds_rows, plain_state
 from espnet2_ext.train.zero_config import zero_config
 from espnet2_ext.train.zero_state import (
     ResumePoint,
@@ -117,6 +119,9 @@ class ZeroTrainer(DeepSpeedTrainer):
             batches // options.accum_grad,
             options.accum_grad,
         )
+        decay = config["optimizer"]["params"].get("weight_decay")
+        if decay and holds_rows(model):
+            raise UserError("deepspeed_conf", f"{decay}", "0 where old rows stay", "weight_decay")
         engine, *_ = deepspeed.initialize(
             model=model,
             model_parameters=[p for p in model.parameters() if p.requires_grad],
@@ -229,7 +234,7 @@ class ZeroTrainer(DeepSpeedTrainer):
         if dist.get_rank() == 0:
             logging.info(reporter.log_message())
             with atomic_path(output_dir / f"{epoch}epoch.pth") as part:
-                torch.save(_plain_state(engine.module), part)
+                torch.save(plain_state(engine.module), part)
             write_json(output_dir / "history.json", _history(reporter))
         save_state(
             engine, output_dir / RESUME_DIR, ResumePoint(epoch, None, reporter.state_dict(), {})
@@ -308,10 +313,6 @@ class _Bar:
 def _nbest(options: ZeroTrainerOptions) -> list[int]:
     nbest = options.keep_nbest_models
     return [nbest] if isinstance(nbest, int) else list(nbest) or [1]
-
-
-def _plain_state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}
 
 
 def _link(path: Path, target: str) -> None:

@@ -44,6 +44,7 @@ prompt_seed=0          # of the draw of each utterance's prompt
 base_vocabulary=       # folder of a vocabulary to extend (that of a public checkpoint)
 
 # Speech LM (stages 7-9)
+task=svs               # or codec_ssl_tts: pretraining on speech (train_set is speech then)
 train_config=conf/train_speechlm.yaml
 train_args=            # more options of speechlm_train, e.g. "--max_epoch 3"
 tag=                   # names exp/speechlm_${tag}; default: from train_config and train_args
@@ -92,7 +93,7 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
   --ngpu --num_nodes --train_procs --nj --inference_nj --gpu_inference --parallel_stages
   --dumpdir --expdir --python --local_data_opts --train_set --valid_set --test_sets --prompt_sets
   --mel_config --min_wav_duration --max_wav_duration --exclude --tokenizer_config --prompt_seed
-  --base_vocabulary --train_config --train_args --tag --deepspeed_config --inference_config
+  --base_vocabulary --task --train_config --train_args --tag --deepspeed_config --inference_config
   --inference_args --inference_tag --inference_model --score_matters --flow_config --flow_args --flow_tag
   --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model
   --duration_config --duration_args --duration_tag --duration_model --vocoder_config
@@ -143,7 +144,11 @@ run_module=("${python}" -m)
 tokenizer_dir="${expdir}/tokenizer"
 tokens="${dumpdir}/tokens"
 eval_tokens="${tokens}/eval_$(tr -cs 'A-Za-z0-9\n' '_' <<< "${test_sets}")"
-lm_stats="${expdir}/speechlm_stats"
+# Tokens of another task, or an extended list, are a vocabulary of their own.
+of_task=${task#svs}${base_vocabulary:+_grown}
+of_task=${of_task:+_${of_task#_}}
+vocabulary="${tokens}/vocabulary${of_task}"
+lm_stats="${expdir}/speechlm_stats${of_task}"
 lm_exp="${expdir}/speechlm_${tag}"
 flow_exp="${expdir}/flow_${flow_tag}"
 duration_exp="${expdir}/duration_${duration_tag}"
@@ -292,15 +297,15 @@ fi
 
 if runs 6; then
   begin 6 "vocabulary" "${tokenizer_dir}, ${tokens}/<set>/data.json" \
-    "${tokens}/vocabulary: token_list.json token_bias.json"
-  out="${tokens}/vocabulary"
+    "${vocabulary}: token_list.json token_bias.json"
+  out="${vocabulary}"
   made=$(digest 6 "$(made_of "${tokenizer_dir}" "${tokens}/${train_set}" "${tokens}/${valid_set}")" "${base_vocabulary}")
   if todo "${out}" "${made}"; then
     base=()
     [ -z "${base_vocabulary}" ] || base=(--base_dir "${base_vocabulary}")
     "${train_launch[@]}" "${out}/logs/build_vocabulary.log" \
       "${run_module[@]}" espnet2_ext.bin.build_vocabulary --tokenizer_dir "${tokenizer_dir}" \
-      --out_dir "${out}" "${base[@]}" \
+      --out_dir "${out}" --tasks "${task}" "${base[@]}" \
       --data_json "${tokens}/${train_set}/data.json" "${tokens}/${valid_set}/data.json"
     mark "${out}" "${made}"
   fi
@@ -327,13 +332,13 @@ data_of() { # data_of SPLIT SET STREAM...: ESPnet's options for token streams, i
   done
 }
 
-lm_options=(--config "${train_config}" --token_list "${tokens}/vocabulary/token_list.json"
+lm_options=(--config "${train_config}" --token_list "${vocabulary}/token_list.json" --model_conf "task=${task}"
   --phone_list "${tokenizer_dir}/phones.txt" "${train_words[@]}")
 data=()
 data_of train "${train_set}" codec_ssl score_frames prompt
 data_of valid "${valid_set}" codec_ssl score_frames prompt
 lm_options+=("${data[@]}")
-lm_inputs=$(digest 7 "$(made_of "${tokens}/${train_set}" "${tokens}/${valid_set}" "${tokens}/vocabulary")")
+lm_inputs=$(digest 7 "$(made_of "${tokens}/${train_set}" "${tokens}/${valid_set}" "${vocabulary}")")
 
 if runs 7; then
   begin 7 "statistics" "${tokens}/{${train_set},${valid_set}}" "${lm_stats}: shapes of the batches' streams"
@@ -349,7 +354,7 @@ if runs 7; then
 fi
 
 if runs 8; then
-  begin 8 "speech-LM training with ZeRO-2" "${tokens}/{${train_set},${valid_set},vocabulary}, ${lm_stats}, ${train_config}, ${deepspeed_config}" \
+  begin 8 "speech-LM training with ZeRO-2" "${tokens}/{${train_set},${valid_set}}, ${vocabulary}, ${lm_stats}, ${train_config}, ${deepspeed_config}" \
     "${lm_exp}: config.yaml, ${inference_model}, train.log"
   made=$(digest 8 "${lm_inputs}" "$(contents "${train_config}" "${deepspeed_config}")" "${train_args}")
   if todo_training "${lm_exp}" "${made}" --tag; then
@@ -626,7 +631,7 @@ if runs 15; then
 fi
 
 if runs 16; then
-  begin 16 "pack" "${lm_exp}, ${flow_exp}, ${vocoder_exp}, ${duration_exp}, ${tokenizer_dir}, ${tokens}/vocabulary" \
+  begin 16 "pack" "${lm_exp}, ${flow_exp}, ${vocoder_exp}, ${duration_exp}, ${tokenizer_dir}, ${vocabulary}" \
     "${expdir}/packed/${pack_name}.zip"
   out="${expdir}/packed"
   made=$(digest 16 "$(made_of "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}")" "${pack_name}" \
@@ -642,7 +647,7 @@ if runs 16; then
       --vocoder_dir "${vocoder_exp}" --vocoder_file "${vocoder_model}" \
       --duration_dir "${duration_exp}" --duration_file "${duration_model}" \
       --decode_config "${inference_config}" --sampling_config "${flow_inference_config}" \
-      --tokenizer_dir "${tokenizer_dir}" --vocabulary_dir "${tokens}/vocabulary" \
+      --tokenizer_dir "${tokenizer_dir}" --vocabulary_dir "${vocabulary}" \
       --tokens_dir "${tokens}/${train_set}" --data_dir "${dumpdir}/raw/${train_set}" \
       "${results[@]}" --name "${pack_name}" --corpus "${corpus_name}" \
       --command "run.sh ${called_with[*]}" --out "${out}/${pack_name}.zip"

@@ -1,0 +1,87 @@
+"""Adapting a pretrained speech LM: all of it, by LoRA, or with its backbone frozen.
+
+In the last two the decoder and the old rows of embedding and head stay as they are, bit for bit;
+what pretraining cannot know trains in all three: rows of new tokens, the task's markers, and what
+is no part of the core LM (score and prompt encoder).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import BoolTensor
+
+from espnet2_ext.speechlm.model import SpeechLM
+from espnet2_ext.train.partial import add_lora, hold_rows, log_trainable
+
+METHODS = ("full", "lora", "frozen")
+ROWS = ("new", "all")
+
+
+@dataclass
+class AdaptationConfig:
+    """Which parameters of a pretrained speech LM train.
+
+    Args:
+        method: ``full``, ``lora`` (adapters in the decoder) or ``frozen``.
+        rows: Rows of embedding and head that train, unless the method is full: ``new`` ones with
+            the task's markers, or ``all``.
+        r: Rank of the adapters.
+        alpha: They are scaled by alpha / r.
+        dropout: On their input.
+        targets: Linear layers of the decoder that get one.
+    """
+
+    method: str = "full"
+    rows: str = "new"
+    r: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: list[str] = field(
+        default_factory=lambda: [
+            "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
+        ]
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method {self.method!r} is not one of {', '.join(METHODS)}")
+        if self.rows not in ROWS:
+            raise ValueError(f"rows {self.rows!r} is not one of {', '.join(ROWS)}")
+        if self.r < 1:
+            raise ValueError(f"r {self.r} is below 1")
+
+
+def adapt(model: SpeechLM, config: AdaptationConfig, old_tokens: Sequence[str]) -> None:
+    """Prepare a model for training, in place, and log what trains.
+
+    Args:
+        model: With the pretrained weights, its vocabulary grown.
+        config: Options.
+        old_tokens: The pretrained token list, before it grew.
+
+    Raises:
+        UserError: the decoder has no layer that one of the targets names.
+    """
+    core = model.corelm
+    if config.method != "full":
+        core.requires_grad_(False)
+        held = _old_rows(model, old_tokens)
+        for weight in {core.emb.weight, core.lm_head.weight}:
+            weight.requires_grad_(True)
+            if config.rows == "new":
+                hold_rows(weight, held)
+    if config.method == "lora":
+        add_lora(core.decoders, config.targets, config.r, config.alpha, config.dropout)
+    log_trainable(model)
+
+
+def _old_rows(model: SpeechLM, old_tokens: Sequence[str]) -> BoolTensor:
+    vocabulary, template = model.vocabulary, model.assembler.template
+    held = torch.zeros(len(vocabulary), dtype=torch.bool)
+    for index, (old, token) in enumerate(zip(old_tokens, vocabulary.tokens, strict=False)):
+        held[index] = old == token
+    # A list that has these markers may never have been trained on them.
+    held[vocabulary.task(template.task)] = False
+    held[[vocabulary.modality(entry.modality) for entry in template.conditions]] = False
+    return held

@@ -1,0 +1,86 @@
+"""Training a part of a model: LoRA adapters that leave no trace in the weights, rows that stay."""
+
+import logging
+from collections.abc import Sequence
+
+from torch import BoolTensor, Tensor, nn
+
+from espnet2_ext.errors import UserError
+
+_LORA, _BASE = "lora_", ".base_layer."
+
+
+def hold_rows(weight: nn.Parameter, held: BoolTensor) -> None:
+    """Keep the rows `held` (V,) as they are: Adam does not move what has no gradient.
+
+    They must not decay either: see `holds_rows`.
+    """
+    weight.register_hook(lambda grad: grad.masked_fill(held.to(grad.device)[:, None], 0))
+    weight.rows_held = int(held.sum())
+
+
+def holds_rows(model: nn.Module) -> bool:
+    """Whether some parameter that trains has rows that must not move."""
+    return any(getattr(parameter, "rows_held", 0) for parameter in model.parameters())
+
+
+def add_lora(
+    model: nn.Module, targets: Sequence[str], r: int, alpha: float, dropout: float
+) -> None:
+    """Give the linear layers whose names end in `targets` an adapter (Hu et al. 2021), by peft.
+
+    Raises:
+        UserError: a target that names no linear layer.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+    for target in targets:
+        if target not in linear:
+            expected = f"of {', '.join(sorted(linear))}"
+            raise UserError("adaptation_conf", f"no linear layer {target!r}", expected, "targets")
+    lora = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets))
+    inject_adapter_in_model(lora, model)
+
+
+def plain_state(model: nn.Module) -> dict[str, Tensor]:
+    """State dict on the CPU with the adapters merged: what the model without them loads."""
+    state = {}
+    for name, tensor in model.state_dict().items():
+        if _LORA in name:
+            continue
+        layer, base, parameter = name.partition(_BASE)
+        if base and parameter == "weight":
+            adapted = model.get_submodule(layer)
+            for adapter in adapted.lora_A:
+                tensor = tensor + adapted.get_delta_weight(adapter).to(tensor)
+        state[f"{layer}.{parameter}" if base else name] = tensor.detach().cpu()
+    return state
+
+
+def trainable(model: nn.Module, depth: int = 1) -> dict[str, tuple[int, int]]:
+    """Count the parameters that train, held rows left out, and all of them, by part.
+
+    Args:
+        model: The model.
+        depth: Levels of a parameter's name that make a part.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for name, parameter in model.named_parameters():
+        held = getattr(parameter, "rows_held", 0) * parameter[0].numel()
+        own = parameter.numel() - held if parameter.requires_grad else 0
+        part = "lora" if _LORA in name else ".".join(name.split(".")[:depth])
+        for key in (part, "all"):
+            trained, total = counts.pop(key, (0, 0))
+            counts[key] = trained + own, total + parameter.numel()
+    return counts
+
+
+def log_trainable(model: nn.Module) -> None:
+    """Log what `trainable` counts."""
+    for part, (trained, total) in trainable(model).items():
+        logging.info("%s: %d of %d parameters train", part, trained, total)
