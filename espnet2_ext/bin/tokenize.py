@@ -1,7 +1,9 @@
 """Stage 5: audio and scores to tokens, mel and F0; sharded, then joined with --merge.
 
-Shards: tokenize --data_dir D --tokenizer_dir T --out_dir O --shard J --num_shards N (J from 1).
-Then:   tokenize --merge --data_dir D --tokenizer_dir T --out_dir O --prompt_dirs O1 O2 ...
+Shards: tokenize --data_dir D... --tokenizer_dir T --out_dir O... --shard J --num_shards N
+Then:   tokenize --merge --data_dir D... --tokenizer_dir T --out_dir O... \\
+            --prompted_dirs O... --prompt_dirs P...
+One output for each input; J counts from 1. Prompts are drawn once everything is joined.
 Both can be run again: finished chunks are kept while tokenizer, audio and score stay the same.
 """
 
@@ -15,15 +17,22 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data_dir", type=Path, required=True, help="formatted data directory")
+    parser.add_argument(
+        "--data_dir", type=Path, nargs="+", required=True, help="formatted data directories"
+    )
     parser.add_argument("--tokenizer_dir", type=Path, required=True)
-    parser.add_argument("--out_dir", type=Path, required=True, help="token directory")
+    parser.add_argument(
+        "--out_dir", type=Path, nargs="+", required=True, help="token directory of each"
+    )
     parser.add_argument("--shard", type=int, default=1, help="this job's number, from 1")
     parser.add_argument("--num_shards", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="for pretrained codec and SSL models")
     parser.add_argument("--merge", action="store_true", help="join finished chunks")
     parser.add_argument(
-        "--prompt_dirs", type=Path, nargs="*", default=[], help="token directories of prompts"
+        "--prompted_dirs", type=Path, nargs="*", default=[], help="outputs that get prompts"
+    )
+    parser.add_argument(
+        "--prompt_dirs", type=Path, nargs="*", default=[], help="where to draw them"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the prompts' draw")
     return parser
@@ -34,13 +43,16 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     if not 1 <= args.shard <= args.num_shards:
         raise UserError("--shard", f"{args.shard}", f"1..{args.num_shards}")
+    if len(args.data_dir) != len(args.out_dir):
+        raise UserError("--out_dir", f"{len(args.out_dir)}", f"{len(args.data_dir)}, as --data_dir")
     if args.merge:
-        from espnet2_ext.tokenizer.merge import merge_chunks
+        from espnet2_ext.tokenizer.merge import merge_chunks, write_prompts
 
-        n_utts = merge_chunks(
-            args.data_dir, args.tokenizer_dir, args.out_dir, args.prompt_dirs, args.seed
-        )
-        print(f"{args.out_dir}: {n_utts} utterances")
+        for data_dir, out_dir in zip(args.data_dir, args.out_dir, strict=True):
+            n_utts = merge_chunks(data_dir, args.tokenizer_dir, out_dir)
+            print(f"{out_dir}: {n_utts} utterances")
+        for out_dir in args.prompted_dirs:
+            write_prompts(out_dir, args.prompt_dirs, args.seed)
         return
     import torch
 

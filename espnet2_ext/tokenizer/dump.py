@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,21 +161,28 @@ def chunk_folders(
 
 
 def tokenize_shard(
-    data_dir: str | Path,
+    data_dirs: Sequence[str | Path],
     tokenizer_dir: str | Path,
-    out_dir: str | Path,
+    out_dirs: Sequence[str | Path],
     shard: int = 1,
     num_shards: int = 1,
     device: str = "cpu",
 ) -> None:
-    """Tokenize every chunk of shard `shard` of `num_shards` (from 1) that is not done yet."""
-    data = DataDir.open(data_dir)
-    mine = list(chunk_folders(data, tokenizer_dir, out_dir))[shard - 1 :: num_shards]
-    todo = [chunk for chunk in mine if not is_done(chunk[0], chunk[2])]
+    """Tokenize every chunk of shard `shard` of `num_shards` (from 1) that is not done yet.
+
+    The chunks of all directories are dealt out together, so that small sets share the shards too.
+    """
+    chunks = [
+        (data, *chunk)
+        for data_dir, out_dir in zip(data_dirs, out_dirs, strict=True)
+        for data in [DataDir.open(data_dir)]
+        for chunk in chunk_folders(data, tokenizer_dir, out_dir)
+    ]
+    todo = [chunk for chunk in chunks[shard - 1 :: num_shards] if not is_done(chunk[1], chunk[3])]
     if not todo:
-        logger.info("%s: shard %d has nothing left to do", out_dir, shard)
+        logger.info("shard %d has nothing left to do", shard)
         return
     tokenizers = Tokenizers.load(tokenizer_dir, device)
-    for position, (folder, utts, fingerprint) in enumerate(todo, 1):
+    for position, (data, folder, utts, fingerprint) in enumerate(todo, 1):
         tokenize_chunk(data, utts, tokenizers, folder, fingerprint)
-        logger.info("%s: chunk %d of %d", out_dir, position, len(todo))
+        logger.info("%s: chunk %d of %d", folder, position, len(todo))

@@ -21,29 +21,20 @@ CODEC_SSL = "codec_ssl.scp"
 PROMPT = "prompt.scp"
 
 
-def merge_chunks(
-    data_dir: str | Path,
-    tokenizer_dir: str | Path,
-    out_dir: str | Path,
-    prompt_dirs: Sequence[str | Path] = (),
-    seed: int = 0,
-) -> int:
+def merge_chunks(data_dir: str | Path, tokenizer_dir: str | Path, out_dir: str | Path) -> int:
     """Write a token directory's tables over its finished chunks.
 
     Args:
         data_dir: Formatted data directory that was tokenized.
         tokenizer_dir: With which tokenizers.
         out_dir: Token directory: codec_ssl, mel, f0 (.scp), score_frames.scp, svs_lb,
-            utt2num_frames, utt2spk, spk2utt, prompt.scp, data.json.
-        prompt_dirs: Token directories to draw prompts from, `out_dir` itself allowed; none draws
-            none.
-        seed: Of the draw.
+            utt2num_frames, utt2spk, spk2utt, data.json.
 
     Returns:
         The number of utterances.
 
     Raises:
-        UserError: a chunk is not done, or a singer has nothing to draw a prompt from.
+        UserError: a chunk is not done.
     """
     out_dir = Path(out_dir)
     data = DataDir.open(data_dir)
@@ -63,11 +54,15 @@ def merge_chunks(
     utt2spk = _utt2spk(data)
     write_table(out_dir / "utt2spk", utt2spk)
     write_table(out_dir / "spk2utt", {s: " ".join(u) for s, u in _by_speaker(utt2spk).items()})
-    if prompt_dirs:
-        write_table(out_dir / PROMPT, draw_prompts(utt2spk, prompt_dirs, seed))
     if data.scores:
         _write_data_json(out_dir, list(data.wavs))
     return len(data.wavs)
+
+
+def write_prompts(out_dir: str | Path, prompt_dirs: Sequence[str | Path], seed: int = 0) -> None:
+    """Write prompt.scp of a merged token directory; see `draw_prompts`."""
+    utt2spk = read_table(Path(out_dir) / "utt2spk")
+    write_table(Path(out_dir) / PROMPT, draw_prompts(utt2spk, prompt_dirs, seed))
 
 
 def draw_prompts(

@@ -11,7 +11,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.score.phones import PHONES
 from espnet2_ext.tokenizer import dump
-from espnet2_ext.tokenizer.merge import merge_chunks
+from espnet2_ext.tokenizer.merge import merge_chunks, write_prompts
 from espnet2_ext.tokenizer.svs_lb import tokens_to_frames
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
@@ -20,10 +20,12 @@ from espnet2_ext.tokenizer.vocabulary import Vocabulary
 @pytest.fixture(scope="module")
 def tokens(corpus, tokenizer_dir, tmp_path_factory):
     root = tmp_path_factory.mktemp("tokens")
-    for name in ("speech", "train", "dev"):
-        dump.tokenize_shard(corpus / name, tokenizer_dir, root / name)
-        prompts = [root / p for p in ("speech", "train") if (root / p).exists()]
-        merge_chunks(corpus / name, tokenizer_dir, root / name, prompts)
+    names = ("speech", "train", "dev")
+    dump.tokenize_shard([corpus / n for n in names], tokenizer_dir, [root / n for n in names])
+    for name in names:
+        merge_chunks(corpus / name, tokenizer_dir, root / name)
+    for name in names:
+        write_prompts(root / name, [root / "speech", root / "train"])
     return root
 
 
@@ -94,7 +96,7 @@ def test_shards_give_what_one_job_gives_and_a_second_run_does_nothing(
 ):
     monkeypatch.setattr(dump, "CHUNK_UTTS", 3)
     for shard in (2, 1, 3):
-        dump.tokenize_shard(corpus / "train", tokenizer_dir, tmp_path, shard, 3)
+        dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path], shard, 3)
     merge_chunks(corpus / "train", tokenizer_dir, tmp_path)
     sharded, whole = (read_scp(p / "codec_ssl.scp") for p in (tmp_path, tokens / "train"))
     assert list(sharded) == list(whole)
@@ -104,7 +106,7 @@ def test_shards_give_what_one_job_gives_and_a_second_run_does_nothing(
         raise AssertionError("tokenized again")
 
     monkeypatch.setattr(dump, "tokenize_chunk", refuse)
-    dump.tokenize_shard(corpus / "train", tokenizer_dir, tmp_path)
+    dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path])
 
 
 def test_a_dead_run_is_picked_up(corpus, tokenizer_dir, tmp_path, monkeypatch):
@@ -119,18 +121,18 @@ def test_a_dead_run_is_picked_up(corpus, tokenizer_dir, tmp_path, monkeypatch):
 
     monkeypatch.setattr(dump, "write_json", dies_in_the_second_chunk)
     with pytest.raises(KeyboardInterrupt):
-        dump.tokenize_shard(corpus / "train", tokenizer_dir, tmp_path)
+        dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path])
     with pytest.raises(UserError, match="not tokenized"):
         merge_chunks(corpus / "train", tokenizer_dir, tmp_path)
     first = (tmp_path / "chunks/00000/done.json").stat().st_mtime_ns
-    dump.tokenize_shard(corpus / "train", tokenizer_dir, tmp_path)
+    dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path])
     assert (tmp_path / "chunks/00000/done.json").stat().st_mtime_ns == first
     assert merge_chunks(corpus / "train", tokenizer_dir, tmp_path) == 8
 
 
 def test_changed_scores_are_tokenized_again(corpus, tokenizer_dir, data_dir, rewrite):
     out_dir = data_dir / "out"
-    dump.tokenize_shard(data_dir, tokenizer_dir, out_dir)
+    dump.tokenize_shard([data_dir], tokenizer_dir, [out_dir])
     line = read_table(data_dir / "label")["s0_d0"].split()
     line[1] = line[3] = str(float(line[1]) + 0.02)
     rewrite(data_dir / "label", "s0_d0", " ".join(line))

@@ -264,24 +264,29 @@ fi
 if runs 5; then
   begin 5 "tokenize" "${dumpdir}/raw/<set>, ${tokenizer_dir}" \
     "${tokens}/<set>: codec_ssl score_frames mel f0 prompt (ark, scp), svs_lb, data.json; ${eval_tokens}: the same of all test sets"
-  # Prompts are drawn from the training and prompt sets, which are joined first.
+  # Prompts are drawn from the training and prompt sets; the latter need none themselves.
   prompt_dirs=("${tokens}/${train_set}")
   for set in "${prompt_list[@]}"; do prompt_dirs+=("${tokens}/${set}"); done
-  for set in "${prompt_list[@]}" "${train_set}" "${valid_set}" "${test_list[@]}"; do
-    out="${tokens}/${set}"
+  # Models are loaded once for all sets: their utterances are dealt out to the jobs together.
+  in_dirs=() out_dirs=() prompted_dirs=() step_digests=()
+  for set in "${all_sets[@]}"; do
     made=$(digest 5 "$(made_of "${dumpdir}/raw/${set}" "${tokenizer_dir}" "${dumpdir}/raw/${train_set}")" \
       "${prompt_sets}" "${prompt_seed}")
-    if todo "${out}" "${made}"; then
-      step=("${run_module[@]}" espnet2_ext.bin.tokenize --data_dir "${dumpdir}/raw/${set}"
-        --tokenizer_dir "${tokenizer_dir}" --out_dir "${out}")
-      "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${nj}" "${out}/logs/tokenize.JOB.log" \
-        "${step[@]}" --shard JOB --num_shards "${nj}" --device "${device}"
-      prompts=(--prompt_dirs "${prompt_dirs[@]}" --seed "${prompt_seed}")
-      [[ " ${prompt_sets} " != *" ${set} "* ]] || prompts=()
-      "${train_launch[@]}" "${out}/logs/merge.log" "${step[@]}" --merge "${prompts[@]}"
-      mark "${out}" "${made}"
-    fi
+    todo "${tokens}/${set}" "${made}" || continue
+    in_dirs+=("${dumpdir}/raw/${set}")
+    out_dirs+=("${tokens}/${set}")
+    [[ " ${prompt_sets} " == *" ${set} "* ]] || prompted_dirs+=("${tokens}/${set}")
+    step_digests+=("${made}")
   done
+  if [ "${#out_dirs[@]}" -gt 0 ]; then
+    step=("${run_module[@]}" espnet2_ext.bin.tokenize --data_dir "${in_dirs[@]}"
+      --tokenizer_dir "${tokenizer_dir}" --out_dir "${out_dirs[@]}")
+    "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${nj}" "${tokens}/logs/tokenize.JOB.log" \
+      "${step[@]}" --shard JOB --num_shards "${nj}" --device "${device}"
+    "${train_launch[@]}" "${tokens}/logs/merge.log" \
+      "${step[@]}" --merge --prompted_dirs "${prompted_dirs[@]}" --prompt_dirs "${prompt_dirs[@]}" --seed "${prompt_seed}"
+    for i in "${!out_dirs[@]}"; do mark "${out_dirs[i]}" "${step_digests[i]}"; done
+  fi
   # All test sets as one, so that each model is loaded once for all of them.
   test_tokens=()
   for set in "${test_list[@]}"; do test_tokens+=("${tokens}/${set}"); done
