@@ -5,13 +5,14 @@ what pretraining cannot know trains in all three: rows of new tokens, the task's
 is no part of the core LM (score and prompt encoder).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import BoolTensor
 
+from espnet2_ext.speechlm.grow import new_rows
 from espnet2_ext.speechlm.model import SpeechLM
+from espnet2_ext.tokenizer.vocabulary import Vocabulary
 from espnet2_ext.train.partial import add_lora, hold_rows, log_trainable
 
 METHODS = ("full", "lora", "frozen")
@@ -52,13 +53,13 @@ class AdaptationConfig:
             raise ValueError(f"r {self.r} is below 1")
 
 
-def adapt(model: SpeechLM, config: AdaptationConfig, old_tokens: Sequence[str]) -> None:
+def adapt(model: SpeechLM, config: AdaptationConfig, old: Vocabulary) -> None:
     """Prepare a model for training, in place, and log what trains.
 
     Args:
         model: With the pretrained weights, its vocabulary grown.
         config: Options.
-        old_tokens: The pretrained token list, before it grew.
+        old: The pretrained vocabulary, before it grew.
 
     Raises:
         UserError: the decoder has no layer that one of the targets names.
@@ -66,7 +67,7 @@ def adapt(model: SpeechLM, config: AdaptationConfig, old_tokens: Sequence[str]) 
     core = model.corelm
     if config.method != "full":
         core.requires_grad_(False)
-        held = _old_rows(model, old_tokens)
+        held = _rows_to_hold(model, old)
         for weight in {core.emb.weight, core.lm_head.weight}:
             weight.requires_grad_(True)
             if config.rows == "new":
@@ -76,12 +77,11 @@ def adapt(model: SpeechLM, config: AdaptationConfig, old_tokens: Sequence[str]) 
     log_trainable(model)
 
 
-def _old_rows(model: SpeechLM, old_tokens: Sequence[str]) -> BoolTensor:
+def _rows_to_hold(model: SpeechLM, old: Vocabulary) -> BoolTensor:
     vocabulary, template = model.vocabulary, model.assembler.template
-    held = torch.zeros(len(vocabulary), dtype=torch.bool)
-    for index, (old, token) in enumerate(zip(old_tokens, vocabulary.tokens, strict=False)):
-        held[index] = old == token
-    # A list that has these markers may never have been trained on them.
+    held = torch.ones(len(vocabulary), dtype=torch.bool)
+    held[[row.id for row in new_rows(old, vocabulary)]] = False
+    # A pretrained list that has these markers may never have been trained on them.
     held[vocabulary.task(template.task)] = False
     held[[vocabulary.modality(entry.modality) for entry in template.conditions]] = False
     return held

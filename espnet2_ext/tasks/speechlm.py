@@ -17,6 +17,7 @@ from torch import nn
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
+from espnet2_ext.speechlm.adaptation import AdaptationConfig, adapt
 from espnet2_ext.speechlm.build import CORELMS, PROMPT_ENCODERS, SCORE_ENCODERS, build_speechlm
 from espnet2_ext.speechlm.model import SpeechLM
 from espnet2_ext.speechlm.pretrained import (
@@ -89,6 +90,8 @@ class SpeechLMTask(AbsTask):
         add("--pretrained", type=str_or_none,
             help="Start from this LM: a folder, its weights, or owner/name on the hub")  # fmt: skip
         add("--pretrained_conf", action=NestedDictAction, default={}, help="See PretrainedConfig")
+        add("--adaptation_conf", action=NestedDictAction, default={},
+            help="Which of its parameters train: see AdaptationConfig")  # fmt: skip
         add("--deepspeed_conf", action=NestedDictAction, default={}, help="See ZeroOverrides")
         add("--checkpoint_interval", type=int, default=500,
             help="Batches between resume states within an epoch; 0: at its end only")  # fmt: skip
@@ -125,13 +128,19 @@ class SpeechLMTask(AbsTask):
     def build_model(cls, args: argparse.Namespace) -> SpeechLM:
         place = str(getattr(args, "config", None) or "config")
         source = getattr(args, "pretrained", None)
+        adaptation = parse_config(
+            AdaptationConfig, getattr(args, "adaptation_conf", {}), f"{place}: adaptation_conf"
+        )
         if source is None:
+            if adaptation.method != "full":
+                raise UserError(place, "missing", f"for method {adaptation.method}", "pretrained")
             return build_speechlm(args, place)
         config = parse_config(PretrainedConfig, args.pretrained_conf, f"{place}: pretrained_conf")
         pretrained = read_pretrained(source, config)
         args.corelm_conf = merge_conf(pretrained, args.corelm_conf, place)
         model = build_speechlm(args, place)
         initialise(model, pretrained, config.seed)
+        adapt(model, adaptation, pretrained.vocabulary)
         return model
 
     @classmethod
