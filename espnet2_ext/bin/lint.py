@@ -26,6 +26,12 @@ def get_parser() -> argparse.ArgumentParser:
         default="audio",
         help="header: tables, scores and audio headers; audio: samples too",
     )
+    parser.add_argument(
+        "--limits",
+        type=Path,
+        metavar="FILE",
+        help="YAML of thresholds that differ from docs/lint.md",
+    )
     parser.add_argument("--nj", type=int, default=1, help="processes")
     parser.add_argument("--sample", type=int, help="look into so many utterances, drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
@@ -39,14 +45,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--exclude_kinds", nargs="+", metavar="KIND", help="that exclude (default: see docs)"
     )
-
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page of the worst ten")
     return parser
 
 
 @cli
 def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
-    from espnet2_ext.score.lint import Counts, Options, iterate
+    from espnet2_ext.files import parse_config, read_yaml
+    from espnet2_ext.score.lint import Counts, Limits, Options, iterate
     from espnet2_ext.score.lint.summary import Summary, check_kinds
 
     for name in ("nj", "sample"):
@@ -54,12 +61,15 @@ def main(argv: list[str] | None = None) -> int:
         if value is not None and value < 1:
             raise UserError(f"--{name}", str(value), "1 or more")
     excluding = check_kinds(args.exclude_kinds)
+    limits = Limits()
+    if args.limits is not None:
+        limits = parse_config(Limits, read_yaml(args.limits), args.limits)
     summary, counts = Summary(), Counts()
     for path in args.paths:
         work = None
         if args.work is not None:
             work = args.work / (str(path.resolve()).strip("/").replace("/", "_") + ".jsonl")
-        options = Options(args.fs, args.level, args.nj, args.sample, args.seed, work)
+        options = Options(args.fs, args.level, args.nj, args.sample, args.seed, work, limits)
         for finding in iterate(path, options, counts):
             print(finding)
             summary.add(path, finding)
@@ -68,6 +78,10 @@ def main(argv: list[str] | None = None) -> int:
     if args.exclude is not None:
         number = summary.write_exclude(args.exclude, excluding)
         print(f"{args.exclude}: {number} utterances to leave out", file=sys.stderr)
+    if args.html is not None:
+        from espnet2_ext.score.lint.page import write_page
+
+        write_page(args.html, summary, counts, limits)
     return USER_ERROR_STATUS if summary.number else 0
 
 

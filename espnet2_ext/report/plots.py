@@ -2,9 +2,11 @@
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -14,7 +16,7 @@ from espnet2_ext.score.music_score import MusicScore
 DPI = 80
 WEBP = {"quality": 70}
 A4_HZ, A4_MIDI, SEMITONES = 440.0, 69, 12
-F0_COLOUR, NOTE_COLOUR = "#ffffff", "#35e0c2"
+F0_COLOUR, NOTE_COLOUR, MARK_COLOUR = "#ffffff", "#35e0c2", "#ff5050"
 ROLL_HEIGHT = 9
 """Height of a semitone in the piano roll, in pixels."""
 
@@ -47,7 +49,14 @@ def plot_mel(
         A WebP picture.
     """
     figure = Figure(figsize=(9.6, 1.9))
-    axes = figure.add_axes((0.05, 0.16, 0.90, 0.80))
+    _draw_mel(figure.add_axes((0.05, 0.16, 0.90, 0.80)), mel, f0, score, frame_sec, end_sec)
+    return _encode(figure)
+
+
+def _draw_mel(
+    axes: Axes, mel: np.ndarray, f0: np.ndarray, score: MusicScore | None, frame_sec: float,
+    end_sec: float,
+) -> None:  # fmt: skip
     seconds = len(mel) * frame_sec
     axes.imshow(
         mel.T, origin="lower", aspect="auto", cmap="magma", interpolation="nearest",
@@ -71,6 +80,46 @@ def plot_mel(
     pitch.set_yticks(ticks, [f"C{round(math.log2(hz / midi_to_hz(12)))}" for hz in ticks])
     pitch.minorticks_off()
     pitch.tick_params(labelsize=7, pad=1)
+
+
+def plot_labelled_mel(
+    mel: np.ndarray,
+    f0: np.ndarray,
+    score: MusicScore | None,
+    frame_sec: float,
+    spans: Sequence[tuple[float, float]] = (),
+) -> bytes:
+    """Draw a mel-spectrogram with F0 and notes, the label's phones below, and marked stretches.
+
+    Args:
+        mel: Natural-log mel (T, n_mels).
+        f0: F0 in Hz (K,), evenly spread over the mel's duration; 0 where unvoiced.
+        score: Whose notes and phones to draw.
+        frame_sec: Seconds of a mel frame.
+        spans: Stretches (s) to mark.
+
+    Returns:
+        A WebP picture.
+    """
+    phones = score.phones if score is not None else ()
+    end_sec = max([len(mel) * frame_sec, *(phone.end_sec for phone in phones)])
+    figure = Figure(figsize=(13, 3.2))
+    above = figure.add_axes((0.02, 0.26, 0.95, 0.72))
+    _draw_mel(above, mel, f0, score, frame_sec, end_sec)
+    above.tick_params(labelbottom=False)
+    below = figure.add_axes((0.02, 0.12, 0.95, 0.14), sharex=above)
+    below.set_yticks([])
+    below.set_ylim(0, 2)
+    below.tick_params(labelsize=8, pad=1)
+    for number, phone in enumerate(phones):
+        row = number % 2  # names of short phones have room beside each other
+        middle = (phone.start_sec + phone.end_sec) / 2
+        below.text(middle, 1.5 - row, phone.phone, ha="center", va="center", fontsize=8)
+        below.axvline(phone.start_sec, color="#888888", lw=0.6)
+        above.axvline(phone.start_sec, color="#ffffff", lw=0.5, alpha=0.5)
+    for start, end in spans:
+        for axes in (above, below):
+            axes.axvspan(start, end, color=MARK_COLOUR, alpha=0.3, lw=0)
     return _encode(figure)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from espnet2_ext.score.lint.findings import KINDS, Finding, Findings, Kind
 from espnet2_ext.score.lint.limits import Limits
-from espnet2_ext.score.lint.run import LEVELS, Counts, Options, run
+from espnet2_ext.score.lint.run import LEVELS, Counts, Options, check_source
 from espnet2_ext.score.lint.tables import DataDirTables, open_source
 from espnet2_ext.score.lint.utterance import score_file_findings
 from espnet2_ext.score.read import SUFFIXES, read_score
@@ -33,7 +33,7 @@ def iterate(
     """
     path, options = Path(path), options or Options()
     if path.is_dir() or (path.suffix.lower() == ".txt" and path.is_file()):
-        yield from run(open_source(path), options, counts)
+        yield from check_source(open_source(path), options, counts)
         return
     findings = Findings()
     if ".txt#" not in str(path) and not path.is_file():
@@ -66,4 +66,4 @@ def lint_data_dir(
     """
     limits = dataclasses.replace(Limits(), max_long_sec=max_long_sec)
     options = Options(fs=fs, level=level, limits=limits)
-    return list(run(DataDirTables(Path(path)), options))
+    return list(check_source(DataDirTables(Path(path)), options))

@@ -144,10 +144,11 @@ class Against:
         limits = self.limits
         silent: list[tuple[float, Span]] = []
         for note, (start, end) in self.spans():
-            level = self.sound.level_db[self.sound.frames(start, end)]
+            margin = limits.note_margin_sec
+            level = self.sound.level_db[self.sound.frames(start + margin, end - margin)]
             if note.is_rest or end - start < limits.note_min_sec or not level.size:
                 continue
-            lack = self.singing_db - limits.note_below_db - float(level.max())
+            lack = self.singing_db - limits.note_below_db - float(np.quantile(level, 0.8))
             if lack > 0:
                 silent.append((lack, (start, end)))
         if silent:
@@ -174,7 +175,7 @@ class Against:
         )  # fmt: skip
 
     def pitch(self, findings: Findings, place: str) -> None:
-        """Add notes an octave off, and an utterance that is off altogether."""
+        """Add notes an octave off, and a melody that is not the notes."""
         limits, f0 = self.limits, self.sound.pitch[0]
         offsets: list[tuple[float, float, Note, Span]] = []
         for note, span in self.spans():
@@ -192,7 +193,6 @@ class Against:
             offsets.append((median, float(share), note, span))
         if not offsets:
             return
-        medians = np.array([median for median, *_ in offsets])
         far = [
             (abs(median), median, span)
             for median, share, note, span in offsets
@@ -207,16 +207,18 @@ class Against:
                 f"within {limits.octave_semitones:g}", len(far),
                 1 + 4 * len(far) / len(offsets), span,
             )  # fmt: skip
-        common = float(np.median(medians))
-        agree = np.mean(np.abs(medians - common) < 1.0)
-        if (
-            limits.detuned_semitones <= abs(common) < limits.octave_semitones
-            and agree >= limits.detuned_spread
-            and len(offsets) >= limits.detuned_notes
-        ):
-            found = f"all notes are {common:+.1f} semitones off"
-            expected = f"within {limits.detuned_semitones:g}; a wrong rate, or another key"
-            findings.add("detuned", place, found, expected, badness=1 + abs(common))
+        if len(offsets) < limits.melody_notes:
+            return
+        medians = np.array([median for median, *_ in offsets])
+        within_octave = (medians + SEMITONES / 2) % SEMITONES - SEMITONES / 2
+        share = float(np.mean(np.abs(within_octave) > limits.melody_semitones))
+        if share > limits.melody_share:
+            found = (
+                f"{share:.0%} of the notes are over {limits.melody_semitones:g} semitones off, "
+                f"{np.median(medians):+.1f} in the middle"
+            )
+            expected = f"at most {limits.melody_share:.0%}"
+            findings.add("melody", place, found, expected, badness=10 * share)
 
     def _confirmed(self, note: Note, span: Span, median: float) -> bool:
         """Whether WORLD hears the note as far off: no extractor is free of octave errors."""

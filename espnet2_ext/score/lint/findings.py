@@ -44,7 +44,7 @@ KINDS = {
     "silent_note": Kind(WARNING, True, "nothing sounds where the label sings"),
     "cut_onset": Kind(WARNING, True, "the first consonant is missing from the audio"),
     "octave": Kind(WARNING, True, "notes are sung an octave or more off"),
-    "detuned": Kind(WARNING, False, "the whole utterance is off its notes by one interval"),
+    "melody": Kind(WARNING, True, "most notes are off: another melody or key, or a wrong rate"),
 }
 
 

@@ -28,21 +28,22 @@ class Limits:
         rest_min_sec: Shorter rests are gaps between phones.
         rest_loud_sec: Voice that lasts as long within a rest is not a release or a lead.
         rest_margin_sec: Left out at the edges of a rest: releases and consonants that lead.
-        note_below_db: A note whose loudest frame is so far below singing level is not sung;
+        note_below_db: A note whose loudest fifth is so far below singing level is not sung;
             singers' dynamics within a phrase stay below 25 dB.
+        note_margin_sec: Left out at the edges of a note, where its neighbours sound too.
         note_min_sec: Shorter notes are not judged.
         onset_share: An unvoiced consonant is cut when the voice begins before this share of it.
         onset_min_sec: Shorter consonants are not judged: the label itself is not that exact.
         onset_noise_db: A consonant's noise lies at most so far below its vowel.
-        onset_noise_sec: Shorter noise is no consonant.
+        onset_noise_share: Of the consonant that must be noise, where noise belongs to it.
         clarity: Height of the autocorrelation's peak from which a frame is periodic.
         octave_semitones: A note whose median is so far off is an octave error (or worse).
         octave_share: Share of its frames that must be as far off.
         octave_min_sec: Voiced part of a note that is enough to judge it.
-        detuned_semitones: Common offset of all notes: a wrong rate in the header (44.1 for 48 kHz
-            is 1.5 semitones), or a score in another key.
-        detuned_notes: Fewer notes than this say nothing about their key.
-        detuned_spread: Share of the notes that must agree on the offset within a semitone.
+        melody_semitones: A note whose median is so far off, octaves aside, is not as written.
+        melody_share: Share of such notes from which the melody is another one: audio of another
+            utterance, a wrong rate in the header (44.1 for 48 kHz is 1.5 semitones), another key.
+        melody_notes: Fewer notes than this are no melody.
     """
 
     max_short_sec: float = 0.1
@@ -59,15 +60,16 @@ class Limits:
     rest_loud_sec: float = 0.1
     rest_margin_sec: float = 0.06
     note_below_db: float = 35.0
+    note_margin_sec: float = 0.02
     note_min_sec: float = 0.1
     onset_share: float = 0.55
     onset_min_sec: float = 0.04
     onset_noise_db: float = 50.0
-    onset_noise_sec: float = 0.02
+    onset_noise_share: float = 0.25
     clarity: float = 0.8
     octave_semitones: float = 10.5
     octave_share: float = 0.6
     octave_min_sec: float = 0.1
-    detuned_semitones: float = 0.9
-    detuned_notes: int = 3
-    detuned_spread: float = 0.8
+    melody_semitones: float = 1.0
+    melody_share: float = 0.4
+    melody_notes: int = 3

@@ -6,6 +6,7 @@ consonant. An unvoiced consonant takes its time before the voice sets in, as clo
 where the voice sets in at once, or nothing but silence comes before it, the consonant is gone.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,18 @@ from espnet2_ext.score.lint.limits import Limits
 from espnet2_ext.score.lint.sound import FRAME_SEC, SILENCE_DB, Sound, levels_db
 from espnet2_ext.score.music_score import MusicScore
 
-PLOSIVES = frozenset(["b", "d", "g"])
-NOISY = frozenset(["p", "t", "k", "f", "h", "j", "q", "x", "zh", "ch", "sh", "z", "c", "s"])
-"""Opencpop's unvoiced consonants: b d g may be all closure, the others are heard."""
+UNASPIRATED = {"zh": frozenset("bdg"), "yue": frozenset({"b", "d", "g", "gw"})}
+"""Unvoiced plosives, by language, that may be all closure: silence is no sign of loss."""
+NOISY = {
+    language: frozenset(phones.split())
+    for language, phones in {
+        "zh": "p t k f h j q x zh ch sh z c s",
+        "yue": "p t k kw f h z c s",
+        "ja": "p py t ts k ky kw f h hy s sh ch",
+        "en": "P T K F TH S SH HH CH",
+    }.items()
+}
+"""Consonants, by language, that are heard before the voice sets in; others are not judged."""
 VOICE_BELOW_DB = 15.0
 """The voice has set in where it is periodic and this close to the vowel's level."""
 NOISE_FLOOR_HZ = 2500.0
@@ -26,10 +36,11 @@ TRANSITION_SEC = 0.02
 
 @dataclass(frozen=True)
 class Onset:
-    """The first consonant as heard.
+    """The first consonants as heard.
 
     Args:
-        phone: Its symbol.
+        phone: The first of them.
+        noisy: Whether noise belongs to it.
         start_sec: Where the label has it.
         end_sec: And ends it.
         voiced_after_sec: When the voice sets in, from `start_sec`.
@@ -37,6 +48,7 @@ class Onset:
     """
 
     phone: str
+    noisy: bool
     start_sec: float
     end_sec: float
     voiced_after_sec: float
@@ -44,19 +56,23 @@ class Onset:
 
     def badness(self, limits: Limits) -> float:
         """At least 1 where the consonant is missing, 0 where it is there."""
-        share = self.voiced_after_sec / (self.end_sec - self.start_sec)
+        length_sec = self.end_sec - self.start_sec
+        share = self.voiced_after_sec / length_sec
         if share < limits.onset_share:
             return 2.0 - share / limits.onset_share
-        return 1.0 if self.phone in NOISY and self.noise_sec < limits.onset_noise_sec else 0.0
+        return 1.0 if self.noisy and self.noise_sec < limits.onset_noise_share * length_sec else 0.0
 
 
 def first_onset(sound: Sound, score: MusicScore, limits: Limits) -> Onset | None:
     """Listen to the first sung phone; None where it is no unvoiced consonant, or too short."""
+    noisy = NOISY.get(score.language, frozenset())
+    unvoiced = noisy | UNASPIRATED.get(score.language, frozenset())
     sung = [phone for phone in score.phones if not score.notes[phone.note].is_rest]
-    if len(sung) < 2 or sung[0].phone not in PLOSIVES | NOISY or sung[1].note != sung[0].note:
+    onset = list(itertools.takewhile(lambda phone: phone.phone in unvoiced, sung))
+    if not onset or len(onset) == len(sung):
         return None
-    consonant, vowel = sung[:2]
-    start, end = consonant.start_sec, consonant.end_sec
+    vowel = sung[len(onset)]
+    start, end = onset[0].start_sec, vowel.start_sec
     if end - start < limits.onset_min_sec or sound.duration_sec < end + 2 * TRANSITION_SEC:
         return None
     within = sound.frames(start, vowel.end_sec)
@@ -68,9 +84,9 @@ def first_onset(sound: Sound, score: MusicScore, limits: Limits) -> Onset | None
         return None  # the vowel is missing too: another finding
     after_sec = float(lasting[0]) * FRAME_SEC
     noise_db = _noise_db(sound, vowel.end_sec)
-    before = noise_db[sound.frames(start, start + after_sec - TRANSITION_SEC)]
+    before = noise_db[sound.frames(start, min(end, start + after_sec) - TRANSITION_SEC)]
     heard = np.count_nonzero(before > vowel_db - limits.onset_noise_db)
-    return Onset(consonant.phone, start, end, after_sec, heard * FRAME_SEC)
+    return Onset(onset[0].phone, onset[0].phone in noisy, start, end, after_sec, heard * FRAME_SEC)
 
 
 def _noise_db(sound: Sound, end_sec: float) -> np.ndarray:

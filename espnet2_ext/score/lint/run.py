@@ -65,7 +65,9 @@ class Counts:
     wall_sec: float = 0.0
 
 
-def run(source: Source, options: Options, counts: Counts | None = None) -> Iterator[Finding]:
+def check_source(
+    source: Source, options: Options, counts: Counts | None = None
+) -> Iterator[Finding]:
     """Check the utterances of a source.
 
     Args:
@@ -107,6 +109,11 @@ def run(source: Source, options: Options, counts: Counts | None = None) -> Itera
     counts.wall_sec += time.monotonic() - start
     yield from source.findings.items[of_tables:]
     yield from _wrong_rates(rates, options.fs)
+
+
+def checks_of(source: Source, limits: Limits, audio: bool) -> Checks:
+    """What is checked in every utterance of a source."""
+    return Checks(limits, source.phones, source.phones_expected, audio)
 
 
 def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Iterator[Checked]:

@@ -88,24 +88,29 @@ def pitch(wav: np.ndarray, fs: int, n_frames: int) -> tuple[np.ndarray, np.ndarr
     part = low[: len(padded) - lead]
     padded[lead : lead + len(part)] = part
     windows = np.lib.stride_tricks.sliding_window_view(padded, PITCH_WINDOW)[::hop][:n_frames]
-    parts = [_nsdf_peaks(windows[i : i + _CHUNK]) for i in range(0, n_frames, _CHUNK)]
+    energy = np.concatenate([[0.0], np.cumsum(padded.astype(np.float64) ** 2)])
+    energies = np.lib.stride_tricks.sliding_window_view(energy, PITCH_WINDOW + 1)[::hop][:n_frames]
+    parts = [
+        _nsdf_peaks(windows[start : start + _CHUNK], energies[start : start + _CHUNK])
+        for start in range(0, n_frames, _CHUNK)
+    ]
     return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
 
-def _nsdf_peaks(windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """F0 and clarity of windows (T, W)."""
+def _nsdf_peaks(windows: np.ndarray, energies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F0 and clarity of windows (T, W), with running sums of squares (T, W + 1)."""
+    from scipy import fft
+
     longest = int(PITCH_FS / F0_RANGE_HZ[0]) + 2
     shortest = int(PITCH_FS / F0_RANGE_HZ[1])
     size = 2 * PITCH_WINDOW
-    spectrum = np.fft.rfft(windows, size, axis=1)
+    spectrum = fft.rfft(windows, size, axis=1)  # scipy's stays in single precision
     power = spectrum.real**2 + spectrum.imag**2
-    correlation = np.fft.irfft(power, size, axis=1)[:, :longest]
-    energy = np.cumsum(windows.astype(np.float64) ** 2, axis=1)
-    lags = np.arange(longest)
-    # sum of squares of both parts that a lag compares
-    both = energy[:, PITCH_WINDOW - 1 - lags] + energy[:, -1:]
-    both[:, 1:] -= energy[:, : longest - 1]
-    nsdf = 2.0 * correlation / np.maximum(both, 1e-9)
+    correlation = fft.irfft(power, size, axis=1)[:, :longest]
+    # energy of the two parts that a lag compares
+    first_part = energies[:, PITCH_WINDOW : PITCH_WINDOW - longest : -1] - energies[:, :1]
+    second_part = energies[:, -1:] - energies[:, :longest]
+    nsdf = 2.0 * correlation / np.maximum(first_part + second_part, 1e-9)
     middle = nsdf[:, 1:-1]
     peaks = (middle > nsdf[:, :-2]) & (middle >= nsdf[:, 2:]) & (middle > 0)
     peaks &= np.logical_or.accumulate(middle < 0, axis=1)  # past the lobe of lag 0

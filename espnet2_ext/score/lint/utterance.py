@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from espnet2_ext.files import read_json
@@ -94,13 +95,20 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class _Audio:
+class Audio:
     """An utterance's stretch of its file, in samples."""
 
     path: str
     fs: int
     start: int
     end: int
+
+    def read(self) -> np.ndarray:
+        """Samples (N,) of the first channel."""
+        wav, _ = soundfile.read(
+            self.path, start=self.start, stop=self.end, dtype="float32", always_2d=True
+        )
+        return wav[:, 0].copy()
 
 
 def read_utterance(item: Item, findings: Findings, checks: Checks) -> MusicScore | None:
@@ -124,15 +132,15 @@ def read_utterance(item: Item, findings: Findings, checks: Checks) -> MusicScore
         if len(item.text.split()) == len(label):
             found = "other phones"
         findings.add("score", item.text_place, found, f"the {len(label)} of label")
-    loaded = findings.take("table", read_json, item.score)
+    loaded = findings.take("score", read_json, item.score)
     if loaded is None:
         return None
     arguments = (loaded, item.score, label, item.language)
     return findings.take("score", parse_score_json, *arguments)
 
 
-def _read_header(item: Item, findings: Findings) -> _Audio | None:
-    """Rate and extent of the utterance's audio, from the header of its file alone."""
+def read_header(item: Item, findings: Findings) -> Audio | None:
+    """Rate and extent of the utterance's audio, from the header alone; None where it is wrong."""
     place, path = item.audio_place, item.wav
     if not path or path.endswith("|"):
         findings.add("audio_file", place, repr(path), "the path of an audio file")
@@ -150,7 +158,7 @@ def _read_header(item: Item, findings: Findings) -> _Audio | None:
         findings.add("audio_file", place, f"{path}: no samples", "audio")
         return None
     if item.segment is None:
-        return _Audio(path, info.samplerate, 0, info.frames)
+        return Audio(path, info.samplerate, 0, info.frames)
     try:
         _, start, end = item.segment.split()
         start_sec, end_sec = float(start), float(end)
@@ -166,11 +174,11 @@ def _read_header(item: Item, findings: Findings) -> _Audio | None:
         findings.add("segment", place, found, "a segment within the audio")
         return None
     start, end = (round(sec * info.samplerate) for sec in (start_sec, end_sec))
-    return _Audio(path, info.samplerate, start, min(end, info.frames))
+    return Audio(path, info.samplerate, start, min(end, info.frames))
 
 
 def _check_length(
-    findings: Findings, place: str, audio: _Audio, score: MusicScore, limits: Limits
+    findings: Findings, place: str, audio: Audio, score: MusicScore, limits: Limits
 ) -> None:
     length, end = (audio.end - audio.start) / audio.fs, score.duration_sec
     if end > length + limits.max_short_sec:
@@ -197,7 +205,7 @@ def check(item: Item, known_key: str, checks: Checks) -> Checked:
     done = Checked(item.utt, findings.items)
     if item.wav is None:
         return done
-    audio = _read_header(item, findings)
+    audio = read_header(item, findings)
     if audio is None:
         return done
     done.fs, done.audio_place = audio.fs, f"{item.audio_place}: {audio.path}"
@@ -211,22 +219,20 @@ def check(item: Item, known_key: str, checks: Checks) -> Checked:
     heard = Findings(item.utt)
     place = done.audio_place
     try:
-        wav, _ = soundfile.read(
-            audio.path, start=audio.start, stop=audio.end, dtype="float32", always_2d=True
-        )
+        wav = audio.read()
     except (soundfile.SoundFileError, RuntimeError):
         heard.add("audio_file", place, "not readable as audio to its end", "wav or flac")
     else:
         if len(wav):
             done.seconds = len(wav) / audio.fs
-            check_audio(heard, place, wav[:, 0].copy(), audio.fs, score, checks.limits)
+            check_audio(heard, place, wav, audio.fs, score, checks.limits)
         else:
             heard.add("audio_file", place, "no samples", "audio")
     done.audio_findings = heard.items
     return done
 
 
-def _key(audio: _Audio, score: MusicScore | None, limits: Limits) -> str:
+def _key(audio: Audio, score: MusicScore | None, limits: Limits) -> str:
     """Digest of everything that the findings of the samples depend on."""
     try:
         stat = os.stat(audio.path)
