@@ -10,6 +10,7 @@ import torch
 from torch import LongTensor
 
 from espnet2_ext.audio.wav import read_wav, write_wav
+from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
 from espnet2_ext.score.frames import FrameScore, expand
@@ -70,6 +71,7 @@ class SingingSynthesizer:
         timing: str = "auto",
         semitones: int = 0,
         seed: int = 0,
+        onset: str = "corpus",
         **read_options: str | int | None,
     ) -> Singing:
         """Sing a score of any length; it is cut at rests and joined again.
@@ -82,6 +84,8 @@ class SingingSynthesizer:
                 takes the label where there is one.
             semitones: Transposition.
             seed: Of all sampling: the same seed gives the same audio.
+            onset: What falls on the beat: ``vowel``, ``consonant``, or as the ``corpus`` has it,
+                by its label or the duration model.
             read_options: ``part``, ``voice``, ``verse`` and ``lyrics`` of `read_score`.
 
         Raises:
@@ -107,6 +111,7 @@ class SingingSynthesizer:
             p if p.score.phones else replace(p, score=self.model.duration.generate(p.score))
             for p in split_at_rests(score, MAX_PART_SEC, self.fps, PAD_SEC)
         ]
+        parts = [replace(p, score=with_onsets(p.score, onset, str(place))) for p in parts]
         frames = [expand(p.score, self.model.phone_ids, self.fps) for p in parts]
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)

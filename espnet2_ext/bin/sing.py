@@ -30,6 +30,12 @@ def get_parser() -> argparse.ArgumentParser:
         default="auto",
         help="phone times: the score's own, predicted, or the first where there are any",
     )
+    parser.add_argument(
+        "--onset",
+        choices=("corpus", "vowel", "consonant"),
+        default="corpus",
+        help="what falls on the beat; corpus: as the label or the duration model has it",
+    )
     parser.add_argument("--score_out", type=Path, help="JSON to write: the score as timed")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
@@ -50,7 +56,9 @@ def main(argv: list[str] | None = None) -> None:
     chosen = {k: getattr(args, k) for k in ("part", "voice", "verse", "lyrics") if getattr(args, k)}
     score = read_score(args.score, **chosen, language=args.lang)
     synthesizer = SingingSynthesizer.from_pretrained(args.model, args.device)
-    singing = synthesizer(score, args.singer, args.prompt, args.timing, args.semitones, args.seed)
+    singing = synthesizer(
+        score, args.singer, args.prompt, args.timing, args.semitones, args.seed, args.onset
+    )
     singing.save(args.output)
     if args.score_out:
         write_json_score(args.score_out, singing.score)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from espnet2_ext.duration.features import split_note
 from espnet2_ext.score.music_score import MusicScore
 
 
@@ -35,7 +36,7 @@ def compare(predicted: Sequence[MusicScore], labelled: Sequence[MusicScore]) -> 
             if note.is_rest:
                 continue
             error = (ours.end_sec - ours.start_sec) - (theirs.end_sec - theirs.start_sec)
-            is_initial = len(note.phones) == 2 and theirs.phone == note.phones[0]
-            (initials if is_initial else finals).append(error)
+            leads = theirs.phone in split_note(note, label.language, "label").onset
+            (initials if leads else finals).append(error)
     means = [1000 * float(np.abs(e).mean()) if e else 0.0 for e in (starts, initials, finals)]
     return TimingError(*means)

@@ -8,7 +8,7 @@ from espnet2_ext.duration.data import phone_ids
 from espnet2_ext.duration.evaluate import compare
 from espnet2_ext.duration.features import note_features, note_targets
 from espnet2_ext.duration.inference import DurationInference, build_net
-from espnet2_ext.duration.timing import MIN_PHONE_SEC, time_phones
+from espnet2_ext.duration.timing import MIN_PHONE_SEC, time_phones, with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import write_json
 from espnet2_ext.score.frames import expand
@@ -62,6 +62,43 @@ def test_consonant_leads_the_beat_and_vowel_falls_on_it():
     assert [round(p.start_sec, 6) for p in timed.phones] == [0, 0.4, 0.5, 1.5]
 
 
+def english(*rows):
+    """(length in s, lyric, phones) after each other, all on one pitch."""
+    notes, now = [], 0.0
+    for length, lyric, phones in rows:
+        midi = 60 if lyric else 0
+        notes.append(Note(now, now + length, midi, lyric, tuple(phones.split()), lyric == "—"))
+        now += length
+    return MusicScore(tuple(notes), language="en")
+
+
+def test_clusters_lead_the_beat_and_codas_end_where_the_next_syllable_begins():
+    score = english((1, "", "SP"), (1, "stars", "S T AA R Z"), (1, "shine", "SH AY N"))
+    timed = time_phones(score, [0, 0, 0], [0, 0.2, 0.1])
+    expected = [("SP", 0), ("S", 0.8), ("T", 0.9), ("AA", 1), ("R", 1.78), ("Z", 1.84)]
+    expected += [("SH", 1.9), ("AY", 2), ("N", 2.94)]
+    assert [(p.phone, round(p.start_sec, 6)) for p in timed.phones] == expected
+    rows = note_features(score, phone_ids([phone for phone, _ in expected]))
+    assert rows[:, :2].tolist() == [[0, 1], [2, 4], [7, 8]]
+    assert note_targets(timed)[:, 1].tolist() == pytest.approx([0, 0.2, 0.1])
+
+
+def test_what_falls_on_the_beat():
+    score = parse_line(LINE, "t")[1]
+
+    def starts(convention):
+        timed = with_onsets(score, convention, "song")
+        assert timed.notes == score.notes
+        return [round(p.start_sec, 6) for p in timed.phones]
+
+    assert with_onsets(score, "corpus") is score
+    assert starts("corpus") == [0, 0.4, 0.55, 1.5]
+    assert starts("vowel") == [0, 0.35, 0.5, 1.5]
+    assert starts("consonant") == [0, 0.5, 0.65, 1.5]
+    with pytest.raises(UserError, match="song: onset: 'beat' .expected corpus, vowel, consonant"):
+        starts("beat")
+
+
 def test_label_is_reproduced_from_its_own_targets():
     score = parse_line(LINE, "t")[1]
     onset, initial = note_targets(score).T
@@ -108,7 +145,7 @@ def test_padding_changes_nothing(duration):
 
 
 def test_mistakes(duration, model, tmp_path):
-    for phones, message in [((), "0 phones.*'xyz'"), (("q", "qq"), "unknown phone 'qq'")]:
+    for phones, message in [((), "no phones for 'xyz'"), (("q", "qq"), "unknown phone 'qq'")]:
         with pytest.raises(UserError, match=f"song: note 1.*{message}"):
             duration.generate(MusicScore((Note(0, 1, 60, "xyz", phones),)), "song")
     write_json(tmp_path / "c.yaml", {"model_conf": {"chanels": 16}, "phone_list": ["a"]})
