@@ -4,7 +4,7 @@ Readable by `espnet2.fileio.score_scp.SingingScoreReader` and the `duration` loa
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,8 +190,31 @@ def parse_score_json(
         raise UserError(place, str(error)) from None
 
 
-def read_scores(path: str | Path) -> dict[str, MusicScore]:
+def write_scores(path: str | Path, scores: Mapping[str, MusicScore]) -> None:
+    """Write a directory of scores without audio: score.scp, label, text, utt2lang.
+
+    Raises:
+        UserError: the directory already has other utterances.
+    """
+    path = Path(path)
+    others = read_table(path / "score.scp").keys() if (path / "score.scp").exists() else set()
+    if (path / "wav.scp").exists() or others - scores.keys():
+        raise UserError(path, "a data directory already", "a new directory, or one of these scores")
+    for utt, score in scores.items():
+        write_json(path / "score" / f"{utt}.json", score_to_json(score))
+    write_table(path / "score.scp", {utt: path / "score" / f"{utt}.json" for utt in scores})
+    write_table(path / "label", {utt: _label(score) for utt, score in scores.items()})
+    texts = {utt: " ".join(p.phone for p in score.phones) for utt, score in scores.items()}
+    write_table(path / "text", texts)
+    write_table(path / "utt2lang", {utt: score.language for utt, score in scores.items()})
+
+
+def read_scores(path: str | Path, utt: str | None = None) -> dict[str, MusicScore]:
     """Read the scores of a data directory: score.scp and label joined, in the order of score.scp.
+
+    Args:
+        path: The directory.
+        utt: The one to read; all where None.
 
     Raises:
         UserError: a file is missing or wrong, or an utterance has no label.
@@ -200,7 +223,10 @@ def read_scores(path: str | Path) -> dict[str, MusicScore]:
     labels = read_table(path / "label")
     languages = read_table(path / "utt2lang") if (path / "utt2lang").exists() else {}
     scores = {}
-    for utt, score_path in read_table(path / "score.scp").items():
+    paths = read_table(path / "score.scp")
+    if utt is not None:
+        paths = {utt: paths[utt]} if utt in paths else {}
+    for utt, score_path in paths.items():
         if utt not in labels:
             raise UserError(path / "label", f"no line for {utt!r}", "each id of score.scp")
         label = parse_label(labels[utt], f"{path / 'label'}: {utt}")

@@ -6,11 +6,21 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.ds import read_ds, write_ds
-from espnet2_ext.score.json_format import read_json_score, write_json_score
+from espnet2_ext.score.espnet_format import read_scores, write_scores
+from espnet2_ext.score.gtsinger import read_gtsinger, write_gtsinger
+from espnet2_ext.score.json_format import write_json_score
+from espnet2_ext.score.m4singer import read_m4singer, write_m4singer
 from espnet2_ext.score.midi import read_midi, write_midi
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.musicxml import read_musicxml
-from espnet2_ext.score.opencpop import read_transcription, write_transcription
+from espnet2_ext.score.opencpop import read_transcriptions, write_transcriptions
+from espnet2_ext.score.several import (
+    read_any_json,
+    read_directory,
+    reader,
+    timed_writer,
+    writer,
+)
 from espnet2_ext.score.textgrid import read_textgrid, write_textgrid
 from espnet2_ext.score.ust import read_ust, write_ust
 from espnet2_ext.score.ustx import read_ustx, write_ustx
@@ -29,7 +39,8 @@ class Format:
         holds: What of a score `write` can put there beside notes, slurs and lyrics: language,
             tempo, breaths (apart from silence), phones (instead of deriving them from the lyrics),
             phone times, slur times (where a vowel goes on to the next note apart from where that
-            note begins), seconds (to the microsecond; otherwise times are rounded to ticks).
+            note begins), glide times (of Mandarin's y and w), seconds (to the microsecond;
+            otherwise times are rounded to ticks).
         options: What `read` can be told: part, voice, verse, lyrics, language, utt.
     """
 
@@ -41,7 +52,19 @@ class Format:
     options: tuple[str, ...] = ("language",)
 
 
-_ALL = frozenset(("language", "tempo", "breaths", "phones", "phone times", "slur times", "seconds"))
+_ALL = frozenset(
+    (
+        "language",
+        "tempo",
+        "breaths",
+        "phones",
+        "phone times",
+        "slur times",
+        "glide times",
+        "seconds",
+    )
+)
+_PERFORMED = _ALL - {"language", "tempo"}
 _TICKS = frozenset(("tempo", "breaths"))
 
 FORMATS = (
@@ -68,7 +91,7 @@ FORMATS = (
         (".ds",),
         read_ds,
         write_ds,
-        _ALL - {"language", "tempo", "slur times"},
+        _PERFORMED - {"slur times"},
         ("part", "language"),
     ),
     Format(
@@ -76,18 +99,42 @@ FORMATS = (
         (".textgrid",),
         read_textgrid,
         write_textgrid,
-        _ALL - {"language", "tempo"},
+        _PERFORMED,
     ),
-    Format("JSON", (".json",), read_json_score, write_json_score, _ALL),
+    Format(
+        "M4Singer",
+        (".m4singer.json",),
+        reader(read_m4singer),
+        writer(write_m4singer, read_m4singer),
+        _PERFORMED - {"glide times"},
+        ("utt",),
+    ),
+    Format(
+        "GTSinger",
+        (".gtsinger.json",),
+        read_gtsinger,
+        timed_writer(write_gtsinger, read_gtsinger),
+        _PERFORMED - {"glide times"},
+    ),
+    Format("JSON", (".json",), read_any_json, write_json_score, _ALL, ("language", "utt")),
     Format(
         "Opencpop",
         (".txt",),
-        read_transcription,
-        write_transcription,
-        _ALL - {"language", "tempo"},
+        reader(read_transcriptions),
+        writer(write_transcriptions, read_transcriptions),
+        _PERFORMED,
+        ("utt",),
+    ),
+    Format(
+        "ESPnet directory",
+        (),
+        read_directory,
+        writer(write_scores, read_scores),
+        _ALL,
         ("utt",),
     ),
 )
+DIRECTORY = FORMATS[-1]  # has no suffix
 SUFFIXES = tuple(suffix for known in FORMATS for suffix in known.suffixes)
 
 
@@ -99,12 +146,20 @@ def format_of(path: str | Path) -> tuple[Format, str, str | None]:
     """
     place, utt = str(path), None
     if "#" in place and not Path(place).exists():
-        for known in FORMATS:
-            for suffix in known.suffixes if "utt" in known.options else ():
-                if f"{suffix}#" in place:
-                    place, _, utt = place.partition(f"{suffix}#")
-                    return known, place + suffix, utt
+        several = [
+            suffix for known in FORMATS if "utt" in known.options for suffix in known.suffixes
+        ]
+        cut = next((s for s in several if f"{s}#" in place.lower()), None)
+        at = place.lower().index(f"{cut}#") + len(cut) if cut else place.index("#")
+        if cut or _is_directory(place[:at]):
+            place, utt = place[:at], place[at + 1 :]
     for known in FORMATS:
-        if place.lower().endswith(known.suffixes):
+        if place.lower().endswith(known.suffixes) and not Path(place).is_dir():
             return known, place, utt
+    if _is_directory(place):
+        return DIRECTORY, place, utt
     raise UserError(path, f"suffix {Path(place).suffix!r}", ", ".join(SUFFIXES))
+
+
+def _is_directory(place: str) -> bool:
+    return place.endswith("/") or not Path(place).suffix or Path(place).is_dir()

@@ -198,35 +198,12 @@ def read_transcriptions(
 
 
 def write_transcriptions(path: str | Path, scores: Mapping[str, MusicScore]) -> None:
-    """Write a transcriptions file atomically."""
-    write_text(path, "".join(format_line(utt, score) + "\n" for utt, score in scores.items()))
-
-
-def read_transcription(path: str | Path, utt: str | None = None) -> MusicScore:
-    """Read one line of a transcriptions file: the one of id `utt`, or the only one."""
-    scores = read_transcriptions(path)
-    if utt is None and len(scores) > 1:
-        raise UserError(path, f"{len(scores)} lines", f"{path}#ID, as #{next(iter(scores))}")
-    if utt is not None and utt not in scores:
-        raise UserError(path, f"no line {utt!r}", "an id of the file")
-    return scores[utt] if utt is not None else next(iter(scores.values()))
-
-
-def write_transcription(path: str | Path, score: MusicScore, utt: str | None = None) -> list[str]:
-    """Write a file of one line; the id is by default the file's stem.
-
-    Returns:
-        list[str]: What the line does not hold.
+    """Write a transcriptions file atomically.
 
     Raises:
         UserError: lyrics that are not Mandarin.
     """
-    from espnet2_ext.score.even_phones import MADE_UP, with_even_phones
-    from espnet2_ext.score.losses import losses
-
-    if score.language != "zh":
-        raise UserError(path, f"lyrics in {score.language!r}", "zh", "language")
-    performed = score if score.phones else with_even_phones(score)
-    utt = "_".join((utt or Path(path).stem).split()).replace("|", "_")
-    write_transcriptions(path, {utt: performed})
-    return [MADE_UP] * (not score.phones) + losses(score, read_transcription(path, utt))
+    for utt, score in scores.items():
+        if score.language != "zh":
+            raise UserError(f"{path}: {utt}", f"lyrics in {score.language!r}", "zh", "language")
+    write_text(path, "".join(format_line(utt, score) + "\n" for utt, score in scores.items()))

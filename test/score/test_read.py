@@ -91,9 +91,9 @@ def test_dispatch(tmp_path, score):
     assert read_score(lines) == score
     lines.write_text("u#1" + LINE + "\nu2" + LINE + "\n", encoding="utf-8")
     assert read_score(f"{lines}#u#1") == read_score(f"{lines}#u2") == score
-    with pytest.raises(UserError, match="2 lines"):
+    with pytest.raises(UserError, match="2 utterances"):
         read_score(lines)
-    with pytest.raises(UserError, match="no line 'u3'"):
+    with pytest.raises(UserError, match="no utterance 'u3'"):
         read_score(f"{lines}#u3")
     with pytest.raises(UserError, match="suffix '.vsqx'"):
         read_score(tmp_path / "a.vsqx")
