@@ -13,7 +13,7 @@ from torch import BoolTensor
 from espnet2_ext.speechlm.grow import new_rows
 from espnet2_ext.speechlm.model import SpeechLM
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
-from espnet2_ext.train.partial import add_lora, hold_rows, log_trainable
+from espnet2_ext.train.partial import add_lora, hold_rows
 
 METHODS = ("full", "lora", "frozen")
 ROWS = ("new", "all")
@@ -54,7 +54,7 @@ class AdaptationConfig:
 
 
 def adapt(model: SpeechLM, config: AdaptationConfig, old: Vocabulary) -> None:
-    """Prepare a model for training, in place, and log what trains.
+    """Prepare a model for training, in place.
 
     Args:
         model: With the pretrained weights, its vocabulary grown.
@@ -74,7 +74,6 @@ def adapt(model: SpeechLM, config: AdaptationConfig, old: Vocabulary) -> None:
                 hold_rows(weight, held)
     if config.method == "lora":
         add_lora(core.decoders, config.targets, config.r, config.alpha, config.dropout)
-    log_trainable(model)
 
 
 def _rows_to_hold(model: SpeechLM, old: Vocabulary) -> BoolTensor:

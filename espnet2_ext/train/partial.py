@@ -1,6 +1,5 @@
 """Training a part of a model: LoRA adapters that leave no trace in the weights, rows that stay."""
 
-import logging
 from collections.abc import Sequence
 
 from torch import BoolTensor, Tensor, nn
@@ -78,9 +77,3 @@ def trainable(model: nn.Module, depth: int = 1) -> dict[str, tuple[int, int]]:
             trained, total = counts.pop(key, (0, 0))
             counts[key] = trained + own, total + parameter.numel()
     return counts
-
-
-def log_trainable(model: nn.Module) -> None:
-    """Log what `trainable` counts."""
-    for part, (trained, total) in trainable(model).items():
-        logging.info("%s: %d of %d parameters train", part, trained, total)

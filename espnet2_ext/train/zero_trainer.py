@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, write_json
-from espnet2_ext.train.partial import holds_rows, plain_state
+from espnet2_ext.train.partial import holds_rows, plain_state, trainable
 from espnet2_ext.train.zero_config import zero_config
 from espnet2_ext.train.zero_state import (
     ResumePoint,
@@ -122,6 +122,11 @@ class ZeroTrainer(DeepSpeedTrainer):
         decay = config["optimizer"]["params"].get("weight_decay")
         if decay and holds_rows(model):
             raise UserError("deepspeed_conf", f"{decay}", "0 where old rows stay", "weight_decay")
+        if dist.get_rank() == 0:
+            counts = trainable(model)
+            write_json(Path(options.output_dir) / "parameters.json", counts)
+            for part, (trained, total) in counts.items():
+                logging.info("%s: %d of %d parameters train", part, trained, total)
         engine, *_ = deepspeed.initialize(
             model=model,
             model_parameters=[p for p in model.parameters() if p.requires_grad],
