@@ -9,13 +9,14 @@ both sides are voiced. The nominal note is the one written, so vibrato, glides a
 cost the ground truth too.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from espnet2_ext.metrics.versa_f0_mcd import pearson
+from espnet2_ext.score.languages import language_of
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.phones import is_final
 
 TOLERANCE_CENTS = 50.0
 CENTS_PER_OCTAVE = 1200.0
@@ -71,7 +72,7 @@ def cents(f0: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def sung_finals(score: MusicScore, n_frames: int, fps: float) -> SungFinals:
-    """Mark the frames whose middle lies in a final of a sung note.
+    """Mark the frames whose middle lies in the final, or vowel, of a sung note.
 
     Args:
         score: With phones (performed times).
@@ -80,15 +81,18 @@ def sung_finals(score: MusicScore, n_frames: int, fps: float) -> SungFinals:
     """
     note = np.full(n_frames, -1)
     midi = np.zeros(n_frames, np.int64)
-    for phone in score.phones:
-        if not is_final(phone.phone):
+    language = language_of(score.language)
+    for index, group in itertools.groupby(score.phones, key=lambda phone: phone.note):
+        phones = list(group)
+        if score.notes[index].is_rest:
             continue
+        phone = phones[language.nucleus([phone.phone for phone in phones])]
         start, end = (
             min(n_frames, max(0, int(np.ceil(sec * fps - 0.5))))
             for sec in (phone.start_sec, phone.end_sec)
         )
-        note[start:end] = phone.note
-        midi[start:end] = score.notes[phone.note].midi
+        note[start:end] = index
+        midi[start:end] = score.notes[index].midi
     return SungFinals(note, midi)
 
 
