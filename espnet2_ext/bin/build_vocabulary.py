@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.files import read_json, read_table
+from espnet2_ext.files import read_json, read_table, write_table
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -51,6 +51,10 @@ def main(argv: list[str] | None = None) -> None:
                 unknown = next((t for t in line.split() if t not in vocabulary.index), None)
                 if unknown:
                     raise UserError(f"{table}: {utt}", f"{unknown!r}", "a token of the vocabulary")
+    if base is not None:
+        from espnet2_ext.speechlm.grow import new_rows, row_table
+
+        write_table(args.out_dir / "new_tokens", row_table(new_rows(base, vocabulary), base))
     vocabulary.save(args.out_dir)
     print(f"{args.out_dir}: {len(vocabulary)} tokens, {vocabulary.nq} streams")
 

@@ -13,6 +13,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 from transformers.cache_utils import Cache
 
+from espnet2_ext.errors import UserError
+
 
 class _Attention(nn.Module):
     def __init__(self, n_state: int, n_head: int, qk_norm: bool, dropout: float) -> None:
@@ -119,13 +121,14 @@ class BuiltinDecoder(nn.Module):
         """Run (B, n, d); without a mask (B, 1, n, keys) it is causal.
 
         Raises:
-            ValueError: more positions than `n_ctx`.
+            UserError: more positions than `n_ctx`.
         """
         n = inputs_embeds.size(1)
+        length = n if past_key_values is None else n + past_key_values.get_seq_length()
+        if length > self.n_ctx:
+            raise UserError("sequence", f"{length} positions", f"{self.n_ctx}, as the checkpoint")
         if position_ids is None:
             position_ids = torch.arange(n, device=inputs_embeds.device)[None]
-        if n > self.n_ctx:
-            raise ValueError(f"{n} positions, the checkpoint has {self.n_ctx}")
         x = inputs_embeds + self.pos_emb(position_ids)
         for layer, block in enumerate(self.blocks):
             arguments = (x, attention_mask, past_key_values, layer)

@@ -106,6 +106,11 @@ def mean_rows(table: Tensor, n: int, seed: int) -> Tensor:
     return (values.mean(0) + NOISE * values.std() * noise).to(table.dtype)
 
 
+def row_table(rows: list[NewRow], old: Vocabulary) -> dict[str, str]:
+    """Token -> its rule, and the tokens whose mean it starts from: a Kaldi table."""
+    return {row.token: " ".join((row.rule, *(old.tokens[i] for i in row.sources))) for row in rows}
+
+
 def describe(rows: list[NewRow]) -> Iterator[str]:
     """One line for each rule: how many rows took it, and the first of them."""
     for rule in ("phones", "slot", "mean"):

@@ -33,6 +33,7 @@ class SpeechLMConfig:
             ``synchronous`` (the score encoder's output joins where a frame is predicted).
         loss_weights: Weight of ssl, codec, text and special tokens (default: ESPnet-SpeechLM's).
         svs_placeholder: Put ``<svs_placeholder>`` between phones of the prefix.
+        condition_pad: Put nq - 1 positions of padding after each condition of the prefix.
         max_prompt_frames: Longer prompts are cut: at random in training, else at the start.
         token_noise: Share of input frames whose codes are replaced at random in training.
         history_dropout: Share of target frames that, in training, are predicted from the score
@@ -47,6 +48,7 @@ class SpeechLMConfig:
     conditioning: str = "synchronous"
     loss_weights: dict[str, float] = field(default_factory=dict)
     svs_placeholder: bool = False
+    condition_pad: bool = False
     max_prompt_frames: int = 500
     token_noise: float = 0.0
     history_dropout: float = 0.0
@@ -144,6 +146,7 @@ class SpeechLM(AbsESPnetModel):
             template_of(config.task, config.conditioning),
             phones,
             config.svs_placeholder,
+            config.condition_pad,
         )
 
     @property

@@ -27,6 +27,7 @@ from espnet2_ext.tokenizer.vocabulary import TOKEN_LIST, Vocabulary, special_tok
 
 _WRAPPERS = ("model", "module")
 _EMBEDDINGS = ("decoders.model.embed_tokens.weight", "decoders.model.embed_in.weight")
+_META = "meta.yaml"
 _PREFERRED = ("model.pth", "model.safetensors", "valid.loss.best.pth")
 _SHAPE = ("backbone", "share_emb", "aux_lm_head", "max_streams")
 _TABLES = ("corelm.emb.weight", "corelm.lm_head.weight")
@@ -203,6 +204,13 @@ class _Experiment:
 def _experiment(path: Path, config: PretrainedConfig) -> _Experiment:
     if path.is_file():
         return _Experiment(path.with_name("config.yaml"), path)
+    if (path / _META).is_file():  # a packed model of the ESPnet model zoo
+        meta = read_yaml(path / _META)
+        names = ((meta.get("yaml_files") or {}).get("train_config"),
+                 config.file or (meta.get("files") or {}).get("model_file"))  # fmt: skip
+        if not all(isinstance(name, str) for name in names):
+            raise UserError(path / _META, "no train_config or model_file", "a packed model")
+        return _Experiment(path / names[0], path / names[1])
     if (path / "config.yaml").is_file():
         found = [path / "config.yaml"]
     else:

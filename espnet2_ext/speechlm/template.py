@@ -101,6 +101,8 @@ class Assembler:
         template: Of the task.
         phones: Phone symbols by id; needed where svs_lb or g2p is a condition.
         placeholder: Put ``<svs_placeholder>`` between phones, as ESPnet-SpeechLM does.
+        condition_pad: Put nq - 1 positions of padding after each condition, as ESPnet-SpeechLM's
+            later checkpoints have it: the delay then lets no condition reach into the next.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Assembler:
         template: Template,
         phones: Sequence[str],
         placeholder: bool = False,
+        condition_pad: bool = False,
     ) -> None:
         self.vocabulary, self.template, self.placeholder = vocabulary, template, placeholder
         self.offsets = torch.tensor([start for start, _ in vocabulary.stream_slices()])
@@ -116,6 +119,7 @@ class Assembler:
         self.head = self._column([vocabulary.sos_eos, vocabulary.task(template.task)])
         self.marker = {m: self._column([vocabulary.modality(m)]) for m in modalities}
         self.eos = self._column([vocabulary.sos_eos])
+        self.pad = self._column([vocabulary.pad] * (vocabulary.nq - 1 if condition_pad else 0))
         if "svs_lb" in modalities:
             self.phone_ids = torch.tensor(vocabulary.ids(PREFIX + phone for phone in phones))
             self.midi_ids = torch.tensor(vocabulary.ids(f"{PREFIX}{m}" for m in range(N_MIDI)))
@@ -153,11 +157,11 @@ class Assembler:
         parts = [self.head]
         for entry in self.template.conditions:
             if entry.modality == "svs_lb" and score_frames is not None:
-                parts += [self.marker["svs_lb"], self.svs_lb(score_frames)]
+                parts += [self.marker["svs_lb"], self.svs_lb(score_frames), self.pad]
             elif entry.modality == "g2p" and score_frames is not None:
-                parts += [self.marker["g2p"], self.g2p(score_frames)]
+                parts += [self.marker["g2p"], self.g2p(score_frames), self.pad]
             elif entry.modality == "spk" and prompt is not None and len(prompt):
-                parts += [self.marker["spk"], prompt + self.offsets]
+                parts += [self.marker["spk"], prompt + self.offsets, self.pad]
         return torch.cat([*parts, self.marker[self.template.target.modality]])
 
     def __call__(

@@ -30,6 +30,8 @@ from espnet2_ext.speechlm.template import read_vocabulary
 from espnet2_ext.train.zero_trainer import ZeroTrainer
 
 SCORE_COLUMNS = 4
+_STAND_IN = {"model_type": "llama", "hidden_size": 8, "intermediate_size": 8,
+             "num_hidden_layers": 1, "num_attention_heads": 1}  # fmt: skip
 
 corelm_choices = ClassChoices("corelm", CORELMS, nn.Module, default="ar_delay")
 score_encoder_choices = ClassChoices("score_encoder", SCORE_ENCODERS, nn.Module, optional=True)
@@ -134,6 +136,10 @@ class SpeechLMTask(AbsTask):
         if source is None:
             if adaptation.method != "full":
                 raise UserError(place, "missing", f"for method {adaptation.method}", "pretrained")
+            return build_speechlm(args, place)
+        if getattr(args, "collect_stats", False):
+            # the data's shapes need no weights, and many jobs collect them
+            args.corelm_conf = {"backbone": _STAND_IN}
             return build_speechlm(args, place)
         config = parse_config(PretrainedConfig, args.pretrained_conf, f"{place}: pretrained_conf")
         pretrained = read_pretrained(source, config)

@@ -130,3 +130,18 @@ def test_bfloat16_is_chosen_where_it_is_fast(monkeypatch, batch):
         for autocast in ("bfloat16", "none")
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
+def test_conditions_can_be_padded_apart(batch):
+    """With nq - 1 pads after each, the delay lets no condition share a position with the next."""
+    models = [
+        make_model("prefix", model_conf={"conditioning": "prefix", "condition_pad": pad})
+        for pad in (False, True)
+    ]
+    score, prompt = batch["score_frames"][0], batch["prompt"][0]
+    plain, padded = (model.assembler.prefix(score, prompt) for model in models)
+    nq, pad = 1 + CODEBOOKS, models[0].vocabulary.pad
+    assert len(padded) == len(plain) + 2 * (nq - 1)
+    assert torch.equal(padded[(padded != pad).any(1)], plain)
+    marker = int((padded[:, 0] == models[0].vocabulary.modality("spk")).nonzero())
+    assert (padded[marker - (nq - 1) : marker] == pad).all()

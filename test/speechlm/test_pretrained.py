@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.build import build_speechlm
+from espnet2_ext.speechlm.grow import new_rows, row_table
 from espnet2_ext.speechlm.interleave import delay
 from espnet2_ext.speechlm.pretrained import (
     BACKBONES,
@@ -21,14 +22,15 @@ from espnet2_ext.speechlm.pretrained import (
 from espnet2_ext.speechlm.pretrained import initialise as initialise_model
 from espnet2_ext.tokenizer.vocabulary import Vocabulary, codec_ssl_tokens, special_tokens
 
-from .conftest import PHONES, make_args
+from .conftest import PHONES, make_args, make_score
 
 SSL, CODEBOOKS, CODES, D, NQ, LAYERS, HEADS = 6, 3, 4, 16, 4, 2, 2
 TEXT = ["a", "o", "i", "\u0120ai", "ao", "n", "h"]
 LLAMA = {"model_type": "llama", "hidden_size": D, "intermediate_size": 24,
          "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": HEADS,
          "rms_norm_eps": 1e-5}  # fmt: skip
-VARIANTS = ("plain", "shared", "aux", "wrapped", "builtin", "first_index")
+OLMO2 = {**LLAMA, "model_type": "olmo2"}
+VARIANTS = ("plain", "shared", "aux", "wrapped", "builtin", "first_index", "olmo2")
 
 
 def upstream_vocabulary() -> tuple[list[str], dict[str, list[int]]]:
@@ -57,6 +59,18 @@ def llama_weights(draw) -> dict[str, torch.Tensor]:
         weights[f"layers.{n}.input_layernorm.weight"] = draw(D)
         weights[f"layers.{n}.post_attention_layernorm.weight"] = draw(D)
     return {f"corelm.decoders.model.{name}": weight for name, weight in weights.items()}
+
+
+def olmo2_weights(draw) -> dict[str, torch.Tensor]:
+    """Norms of queries and keys, and none before attention."""
+    weights = llama_weights(draw)
+    for n in range(LAYERS):
+        layer = f"corelm.decoders.model.layers.{n}"
+        weights[f"{layer}.post_feedforward_layernorm.weight"] = weights.pop(
+            f"{layer}.input_layernorm.weight"
+        )
+        weights |= {f"{layer}.self_attn.{name}_norm.weight": draw(D) for name in "qk"}
+    return weights
 
 
 def builtin_weights(draw) -> dict[str, torch.Tensor]:
@@ -94,11 +108,13 @@ def write_upstream(folder, variant: str = "plain"):
         state["corelm.aux_lm_head.weight"] = draw(CODEBOOKS * CODES, D)
         state["criterion.aux_lm_head.weight"] = state["corelm.aux_lm_head.weight"]
     state["criterion.lm_head.weight"] = state["corelm.lm_head.weight"]
-    state |= builtin_weights(draw) if builtin else llama_weights(draw)
+    decoder = {"builtin": builtin_weights, "olmo2": olmo2_weights}.get(variant, llama_weights)
+    state |= decoder(draw)
+    backbone = {**(OLMO2 if variant == "olmo2" else LLAMA), "vocab_size": 9}
     exp = folder / "exp" / "speechlm_tts"
     exp.mkdir(parents=True)
     (folder / "backbone").mkdir()
-    (folder / "backbone" / "config.json").write_text(json.dumps({**LLAMA, "vocab_size": 9}))
+    (folder / "backbone" / "config.json").write_text(json.dumps(backbone))
     if variant == "first_index":
         bias = {"codec_ssl": bias["ssl"][0], "g2p": bias["g2p"][0], "text_bpe": bias["text_bpe"][0]}
     conf = {"n_head": HEADS, "qk_norm": True} if builtin else {
@@ -119,7 +135,7 @@ def reference(state: dict[str, torch.Tensor], tokens: torch.Tensor) -> torch.Ten
     """Logits (T, nq, V) from the weights alone: (T, nq) delayed tokens in."""
     state = {name.removeprefix("corelm."): weight for name, weight in state.items()}
     x = state["emb.weight"][tokens].sum(1)
-    h = builtin_forward(state, x) if "decoders.pos_emb.weight" in state else llama(state, x)
+    h = builtin_forward(state, x) if "decoders.pos_emb.weight" in state else hf(state, x)
     h = h[:, None] + state["head_emb.weight"][:NQ]
     logits = h @ state["lm_head.weight"].T
     if "aux_lm_head.weight" in state:
@@ -129,11 +145,12 @@ def reference(state: dict[str, torch.Tensor], tokens: torch.Tensor) -> torch.Ten
     return logits
 
 
-def llama(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    from transformers import LlamaConfig, LlamaModel
+def hf(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    from transformers import AutoConfig, AutoModel
 
-    arguments = {k: v for k, v in LLAMA.items() if k != "model_type"}
-    model = LlamaModel(LlamaConfig(**arguments, vocab_size=1))
+    olmo2 = "decoders.model.layers.0.self_attn.q_norm.weight" in state
+    arguments = {**(OLMO2 if olmo2 else LLAMA), "vocab_size": 1, "pad_token_id": None}
+    model = AutoModel.from_config(AutoConfig.for_model(**arguments))
     own = {n.removeprefix("decoders.model."): w for n, w in state.items() if "decoders" in n}
     left = model.load_state_dict(own, strict=False)
     assert left.missing_keys == ["embed_tokens.weight"] and not left.unexpected_keys
@@ -205,6 +222,21 @@ def test_logits_are_those_of_the_published_architecture(tmp_path, variant):
                 torch.testing.assert_close(table[:, -1], logits[:, -1])
 
 
+@pytest.mark.parametrize("variant", ["aux", "builtin"])
+def test_it_sings_the_same_with_and_without_a_cache(tmp_path, variant):
+    from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
+
+    write_upstream(tmp_path, variant)
+    singer = SpeechLMInference(adapted(tmp_path)[0])
+    scores = [make_score(5), make_score(3)]  # of two lengths: one is padded on its left
+    sung = [singer.generate(scores, decoding=DecodingConfig(use_cache=c)) for c in (True, False)]
+    for a, b in zip(*sung, strict=True):
+        assert torch.equal(a.tokens, b.tokens)
+    if variant == "builtin":
+        with pytest.raises(UserError, match="64, as the checkpoint"):
+            singer.generate([make_score(40)])
+
+
 @pytest.mark.parametrize("variant", ["plain", "shared", "aux", "builtin"])
 def test_every_old_row_stays_bit_for_bit(tmp_path, variant):
     state = write_upstream(tmp_path, variant)
@@ -237,6 +269,9 @@ def test_new_rows_start_as_stated(tmp_path, caplog):
             row = table[new.id(token)]
             assert 0.05 * std < (row - before.mean(0)).std() < 0.2 * std, token
     assert new.id("<svs_task>") == 75  # the unused slot's own row
+    table = row_table(new_rows(old, new), old)
+    assert table["svs_ao"] == "phones ao" and table["svs_60"] == "mean"
+    assert table["<svs_task>"] == "slot"
     assert "4 new tokens by rule phones" in caplog.text
     assert "1 new tokens by rule slot: <svs_task>" in caplog.text
 
@@ -333,12 +368,14 @@ def test_the_task_starts_from_it(tmp_path):
     base = pretrained_vocabulary(tmp_path, PretrainedConfig())
     Vocabulary.build(SSL, CODEBOOKS, CODES, PHONES, base=base).save(tmp_path / "tokens")
     args = make_args("prefix", token_list=str(tmp_path / "tokens/token_list.json"), token_bias=None,
-                     pretrained=str(tmp_path), pretrained_conf={"seed": 1},
+                     collect_stats=False, pretrained=str(tmp_path), pretrained_conf={"seed": 1},
                      corelm_conf={"gradient_checkpointing": True})  # fmt: skip
     model = SpeechLMTask.build_model(args)
     head_emb = "corelm.head_emb.weight"
     assert torch.equal(model.state_dict()[head_emb], state[head_emb])
     assert args.corelm_conf["backbone"]["num_hidden_layers"] == LAYERS  # stands by itself
+    args.collect_stats = True
+    assert SpeechLMTask.build_model(args).corelm.d_model < D  # no weights to collect shapes
 
 
 def test_a_model_that_is_nowhere_is_one_line(tmp_path, monkeypatch):
@@ -359,6 +396,21 @@ def test_the_hubs_cache_serves_without_network(tmp_path, monkeypatch):
     options = PretrainedConfig(offline=True, cache_dir=str(cache))
     found = read_pretrained("espnet/small", options)
     assert torch.equal(found.state["corelm.emb.weight"], state["corelm.emb.weight"])
+
+
+def test_a_packed_model_of_the_zoo_says_which_file(tmp_path):
+    write_upstream(tmp_path)
+    exp = tmp_path / "exp/speechlm_tts"
+    (exp / "model.pth").rename(exp / "2epoch.pth")
+    (exp / "1epoch.pth").write_bytes(b"")
+    with pytest.raises(UserError, match="1epoch.pth, 2epoch.pth"):
+        read_pretrained(tmp_path, PretrainedConfig())
+    files = {"files": {"model_file": "exp/speechlm_tts/2epoch.pth"},
+             "yaml_files": {"train_config": "exp/speechlm_tts/config.yaml"}}  # fmt: skip
+    (tmp_path / "meta.yaml").write_text(yaml.safe_dump(files))
+    assert read_pretrained(tmp_path, PretrainedConfig()).place.endswith("2epoch.pth")
+    chosen = read_pretrained(exp, PretrainedConfig(file="2epoch.pth"))
+    assert chosen.place == read_pretrained(exp / "2epoch.pth", PretrainedConfig()).place
 
 
 def test_our_own_experiment_is_read(tmp_path):
