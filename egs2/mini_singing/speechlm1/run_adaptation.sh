@@ -7,13 +7,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 rows="scratch full lora frozen"   # what is trained and compared
-pretrain_steps=600
-steps=400                         # of each row
+pretrain_steps=400
+steps=300                         # of each row
 nj=2
 python=python3
 out=exp/adaptation                # table and scores
-help_message="Usage: ./run_adaptation.sh [--rows \"scratch full lora frozen\"] [--pretrain_steps 600]
-    [--steps 400] [--nj 2] [--python python3] [--out exp/adaptation]"
+help_message="Usage: ./run_adaptation.sh [--rows \"scratch full lora frozen\"] [--pretrain_steps 400]
+    [--steps 300] [--nj 2] [--python python3] [--out exp/adaptation]"
 . utils/parse_options.sh
 . ./path.sh
 read -ra row_list <<< "${rows}"
