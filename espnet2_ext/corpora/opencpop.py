@@ -18,6 +18,7 @@ from espnet2_ext.corpora.preparer import (
     license_of,
     license_statement,
     lines_of,
+    midi_tempo,
     only_once,
     write_sets,
 )
@@ -30,6 +31,11 @@ from espnet2_ext.score.phones import syllable_to_phones
 OPENCPOP_SINGER = "opencpop"
 DEV_SONGS = 5  # carved from train where the corpus has no dev.txt
 _SONG_DIGITS = 4
+_LAYOUT = (
+    "Opencpop's layout: segments/{transcriptions,train,test}.txt, segments/wavs/<id>.wav, "
+    "raw_data/midis/<song>.midi"
+)
+HOW_TO_GET = "request the corpus by the form at https://wenet.org.cn/opencpop/download/"
 LICENSE = license_statement(
     "Opencpop",
     "CC BY-NC-ND 4.0: research, not commercial use",
@@ -72,13 +78,13 @@ def prepare(
 
 
 def check_layout(corpus: Path, more: tuple[str, ...] = ()) -> None:
-    """Refuse a folder without Opencpop's annotation: `UserError` names the first thing missing."""
+    """Refuse a folder without Opencpop's annotation: `UserError` names what is missing and where
+    the corpus is to be had.
+    """
     wanted = [f"segments/{name}.txt" for name in ("transcriptions", "train", "test")]
     for name in (*wanted, *more):
         if not (corpus / name).exists():
-            layout = "segments/{transcriptions,train,test}.txt, segments/wavs/<id>.wav, "
-            layout += "raw_data/midis/<song>.midi"
-            raise UserError(corpus / name, "not there", f"Opencpop's layout: {layout}")
+            raise UserError(corpus / name, "not there", f"{_LAYOUT}; {HOW_TO_GET}")
     if not any((corpus / name).is_dir() for name in ("raw_data/midis", "midis")):
         found, expected = "not there", "<song>.midi of every song, for its tempo"
         raise UserError(corpus / "raw_data/midis", found, expected)
@@ -94,29 +100,20 @@ def tempo_reader(corpus: Path) -> Callable[[str, str], float]:
 
     It reads each file once, and raises `UserError` where the song has none that is readable.
     """
-    import mido
+    tempi: dict[str, float] = {}
 
-    tempi: dict[str, float | str] = {}
-
-    def read(song: str) -> float | str:
+    def read(song: str, place: str) -> float:
         for folder in ("midis", "raw_data/midis"):
             for suffix in (".midi", ".mid"):
                 path = corpus / folder / (song + suffix)
                 if path.is_file():
-                    try:
-                        tracks = mido.MidiFile(path).tracks
-                    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
-                        return f"{path} is not readable as MIDI ({error})"
-                    changes = (m for m in mido.merge_tracks(tracks) if m.type == "set_tempo")
-                    # A file that names no tempo has 120 by the standard: 500000 us a beat.
-                    return round(mido.tempo2bpm(next((m.tempo for m in changes), 500000)), 3)
-        return f"no {corpus / 'raw_data' / 'midis' / song}.midi"
+                    return midi_tempo(path, place)
+        found = f"no {corpus / 'raw_data' / 'midis' / song}.midi"
+        raise UserError(place, found, "a MIDI file per song", "tempo")
 
     def tempo_of(song: str, place: str) -> float:
         if song not in tempi:
-            tempi[song] = read(song)
-        if isinstance(tempi[song], str):
-            raise UserError(place, tempi[song], "a MIDI file per song", "tempo")
+            tempi[song] = read(song, place)
         return tempi[song]
 
     return tempo_of

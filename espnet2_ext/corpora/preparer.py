@@ -83,7 +83,7 @@ def write_sets(
     out: str | Path,
     sets: Mapping[str, Sequence[Entry]],
     rejects: Rejects,
-    license_text: str,
+    license_text: str | Mapping[str, str],
     phones: Sequence[str] | None = None,
     max_bad: float = MAX_BAD,
 ) -> tuple[PreparedSet, ...]:
@@ -93,7 +93,7 @@ def write_sets(
         out: Parent of the data directories.
         sets: The good lines of each.
         rejects: Where the lines were taken through.
-        license_text: See `license_of`.
+        license_text: See `license_of`; by set where they differ.
         phones: The corpus' phone set; None: Opencpop's.
         max_bad: Share of the lines that may be bad.
 
@@ -108,7 +108,8 @@ def write_sets(
             raise UserError(out / name, "no utterance", expected)
     prepared = []
     for name, entries in sets.items():
-        write_data_dir(out / name, entries, license_text, phones)
+        text = license_text if isinstance(license_text, str) else license_text[name]
+        write_data_dir(out / name, entries, text, phones)
         seconds = sum(entry.score.duration_sec for entry in entries if entry.score is not None)
         prepared.append(PreparedSet(name, len(entries), seconds))
         logging.info("%s: %d utterances, %.2f h", out / name, len(entries), seconds / 3600)
@@ -150,6 +151,21 @@ def check_audio(path: str | Path, score: MusicScore | None, place: str) -> str:
         found = f"label ends at {score.duration_sec:.3f} s, audio at {seconds:.3f} s"
         raise UserError(place, found, f"at most {MAX_MISSING_SEC} s past the audio", "audio")
     return str(path)
+
+
+def midi_tempo(path: Path, place: str) -> float:
+    """Beats per minute at the start of a MIDI file; raises `UserError` where it is not readable."""
+    import mido
+
+    try:
+        tracks = mido.MidiFile(path).tracks
+    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        found = f"{path} is not readable as MIDI ({reason})"
+        raise UserError(place, found, "a MIDI file, for its tempo", "tempo") from None
+    changes = (message for message in mido.merge_tracks(tracks) if message.type == "set_tempo")
+    # A file that names no tempo has 120 by the standard: 500000 us a beat.
+    return round(mido.tempo2bpm(next((m.tempo for m in changes), 500000)), 3)
 
 
 def license_statement(corpus: str, license_name: str, url: str, citation: str) -> str:

@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# The sizes that a corpus' recipe comes in. Sourced by run.sh: takes `--size NAME` from the front of
+# its arguments and sets the array size_options.
+#   paper  SLM-SVS as published: GPUs, 16 kHz, a pretrained codec and SSL model (see the YAMLs)
+#   small  the embedded recipe's models at 24 kHz: two cores will do, nothing is downloaded
+#   debug  the same stages with tiny models: sings noise
+size=paper
+if [ "${1:-}" = --size ]; then size=${2:-}; shift "$(($# < 2 ? $# : 2))"; fi
+
+configs_of() { # configs_of DIR PREFIX SUFFIX
+  size_options=(
+    --tokenizer_config "$1/${2}tokenizer$3.yaml"
+    --train_config "$1/${2}train_speechlm$3.yaml"
+    --inference_config "$1/${2}decode_speechlm$3.yaml"
+    --flow_config "$1/${2}train_flow$3.yaml"
+    --flow_inference_config "$1/${2}decode_flow$3.yaml"
+    --vocoder_config "$1/${2}train_vocoder$3.yaml"
+  )
+}
+case ${size} in
+  paper)
+    configs_of conf/mini_singing/tuning paper_ ""
+    size_options+=(--mel_config conf/mini_singing/tuning/paper_mel.yaml --ngpu 1 --gpu_inference true
+      --duration_config conf/mini_singing/train_duration.yaml)
+    ;;
+  small)
+    configs_of conf/mini_singing "" ""
+    size_options+=(--duration_config conf/mini_singing/train_duration.yaml)
+    ;;
+  debug)
+    configs_of conf/mini_singing "" _debug
+    size_options+=(--duration_config conf/mini_singing/train_duration_debug.yaml
+      --scoring_config conf/mini_singing/scoring_debug.yaml --score_matters false)
+    ;;
+  *) echo "run.sh: error: --size ${size} (expected paper, small or debug)" >&2; exit 2 ;;
+esac
