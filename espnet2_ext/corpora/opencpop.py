@@ -95,6 +95,15 @@ def song_of(utt: str) -> str:
     return utt[:_SONG_DIGITS]
 
 
+def midi_of(corpus: Path, song: str) -> Path | None:
+    """The MIDI file of a song, where the corpus has one."""
+    for folder in ("raw_data/midis", "midis"):
+        for suffix in (".midi", ".mid"):
+            if (corpus / folder / (song + suffix)).is_file():
+                return corpus / folder / (song + suffix)
+    return None
+
+
 def tempo_reader(corpus: Path) -> Callable[[str, str], float]:
     """A function of (song, place) that gives the tempo (beats per minute) of the song's MIDI file.
 
@@ -102,18 +111,13 @@ def tempo_reader(corpus: Path) -> Callable[[str, str], float]:
     """
     tempi: dict[str, float] = {}
 
-    def read(song: str, place: str) -> float:
-        for folder in ("midis", "raw_data/midis"):
-            for suffix in (".midi", ".mid"):
-                path = corpus / folder / (song + suffix)
-                if path.is_file():
-                    return midi_tempo(path, place)
-        found = f"no {corpus / 'raw_data' / 'midis' / song}.midi"
-        raise UserError(place, found, "a MIDI file per song", "tempo")
-
     def tempo_of(song: str, place: str) -> float:
+        path = midi_of(corpus, song)
+        if path is None:
+            found = f"no {corpus / 'raw_data' / 'midis' / song}.midi"
+            raise UserError(place, found, "a MIDI file per song", "tempo")
         if song not in tempi:
-            tempi[song] = read(song, place)
+            tempi[song] = midi_tempo(path, place)
         return tempi[song]
 
     return tempo_of

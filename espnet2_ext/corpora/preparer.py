@@ -130,6 +130,20 @@ def only_once(seen: dict[str, str], utt: str, place: str) -> None:
     seen[utt] = place
 
 
+def audio_seconds(path: str | Path, place: str) -> float:
+    """Length (s) of a recording, from its header.
+
+    Raises:
+        UserError: it is missing or broken.
+    """
+    if not Path(path).is_file():
+        raise UserError(place, f"no audio {path}", "one file per utterance", "audio")
+    try:
+        return soundfile.info(path).duration
+    except (soundfile.SoundFileError, RuntimeError):
+        raise UserError(place, f"{path} is not readable as audio", "wav or flac", "audio") from None
+
+
 def check_audio(path: str | Path, score: MusicScore | None, place: str) -> str:
     """The path of a recording that is there, is audio, and does not end before its label.
 
@@ -141,12 +155,7 @@ def check_audio(path: str | Path, score: MusicScore | None, place: str) -> str:
     Raises:
         UserError: it is missing, broken or too short.
     """
-    if not Path(path).is_file():
-        raise UserError(place, f"no audio {path}", "one file per utterance", "audio")
-    try:
-        seconds = soundfile.info(path).duration
-    except (soundfile.SoundFileError, RuntimeError):
-        raise UserError(place, f"{path} is not readable as audio", "wav or flac", "audio") from None
+    seconds = audio_seconds(path, place)
     if score is not None and score.duration_sec > seconds + MAX_MISSING_SEC:
         found = f"label ends at {score.duration_sec:.3f} s, audio at {seconds:.3f} s"
         raise UserError(place, found, f"at most {MAX_MISSING_SEC} s past the audio", "audio")

@@ -26,8 +26,11 @@ class Entry:
         wav: Path of the audio.
         speaker: Speaker or singer id.
         score: With performed phones; None for speech.
-        text: Value of `text`; the phones of the score when empty.
+        text: Value of `text`; the phones of the score when empty. Where an utterance has neither,
+            the directory has no `text`.
         language: ISO 639 code.
+        span: Where the utterance is within `wav`: (id of the recording, start, end in s); None:
+            all of it. Given for every entry of a directory, or for none.
     """
 
     utt: str
@@ -36,6 +39,7 @@ class Entry:
     score: MusicScore | None = None
     text: str = ""
     language: str = "zh"
+    span: tuple[str, float, float] | None = None
 
 
 def write_data_dir(
@@ -69,6 +73,8 @@ def write_data_dir(
             raise UserError(path, f"id {entry.utt!r}", "one word without '/'")
         if (entry.score is None) != (entries[0].score is None):
             raise UserError(path, f"{entry.utt}: singing and speech mixed", "one kind")
+        if (entry.span is None) != (entries[0].span is None):
+            raise UserError(path, f"{entry.utt}: some entries have a span", "all, or none")
         if entry.score is not None and not entry.score.phones:
             raise UserError(path, f"{entry.utt}: a score without performed phones", "phones")
         for phone in entry.score.phones if entry.score and phone_set else ():
@@ -77,8 +83,17 @@ def write_data_dir(
     scores = {entry.utt: entry.score for entry in entries if entry.score is not None}
     for utt, score in scores.items():
         write_json(path / "score" / f"{utt}.json", score_to_json(score))
-    write_table(path / "wav.scp", {entry.utt: entry.wav for entry in entries})
-    write_table(path / "text", {entry.utt: _text(entry) for entry in entries})
+    spans = {entry.utt: entry.span for entry in entries if entry.span is not None}
+    if spans:
+        wavs = {spans[entry.utt][0]: entry.wav for entry in entries}
+        write_table(path / "wav.scp", sorted(wavs.items()))
+        rows = {utt: f"{rec} {start:.6f} {end:.6f}" for utt, (rec, start, end) in spans.items()}
+        write_table(path / "segments", rows)
+    else:
+        write_table(path / "wav.scp", {entry.utt: entry.wav for entry in entries})
+    texts = {entry.utt: _text(entry) for entry in entries}
+    if all(texts.values()):
+        write_table(path / "text", texts)
     if scores:
         write_table(path / "label", {utt: _label(score) for utt, score in scores.items()})
         write_table(path / "score.scp", {utt: path / "score" / f"{utt}.json" for utt in scores})

@@ -1,9 +1,12 @@
 """Small corpora in the layout of real ones, for the tests of preparers and recipes."""
 
+import io
+import shutil
 from pathlib import Path
 
 import mido
 import numpy as np
+import soundfile
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.score.frames import expand
@@ -74,3 +77,85 @@ def write_opencpop(
         text = "".join(line + "\n" for utt, line in lines.items() if utt[:4] in chosen)
         (segments / f"{name}.txt").write_text(text, encoding="utf-8")
     return lines
+
+
+def wav_bytes(wav: np.ndarray, fs: int) -> bytes:
+    """A wav file in memory."""
+    sound = io.BytesIO()
+    soundfile.write(sound, wav, fs, format="WAV", subtype="PCM_16")
+    return sound.getvalue()
+
+
+def acesinger_row(singer: int, utt: str, fs: int = 24000) -> dict:
+    """A row of ``espnet/ace-opencpop-segments``, as its card describes them."""
+    _, score = parse_line(OPENCPOP_LINES[(int(utt[4:]) - 1) % 3].format(utt), utt, 80.0)
+    phns = ["_".join(note.phones) for note in score.notes]
+    phones = score.phones
+    return {
+        "audio": {
+            "bytes": wav_bytes(sing(score, fs, singer), fs),
+            "path": f"acesinger_{singer}#{utt}.wav",
+        },
+        "segment_id": f"acesinger_{singer}#{utt}",
+        "transcription": "".join(note.lyric for note in score.notes if not note.slur),
+        "singer": singer,
+        "label": " ".join(f"{p.start_sec:.3f} {p.end_sec:.3f} {p.phone}" for p in phones),
+        "tempo": 80,
+        "note_midi": [float(note.midi) for note in score.notes],
+        "note_phns": phns,
+        "note_lyrics": ["—" if n.slur else p for n, p in zip(score.notes, phns, strict=True)],
+        "note_start_times": [note.start_sec for note in score.notes],
+        "note_end_times": [note.end_sec for note in score.notes],
+        "phn": [phone.phone for phone in phones],
+        "phn_start_time": [phone.start_sec for phone in phones],
+        "phn_end_time": [phone.end_sec for phone in phones],
+    }
+
+
+def write_parquet(path: Path, rows: list[dict]) -> None:
+    """A shard with the documented columns and types."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts, numbers = pa.list_(pa.string()), pa.list_(pa.float64())
+    columns = {
+        "audio": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+        **{"segment_id": pa.string(), "transcription": pa.string(), "singer": pa.int64()},
+        **{"label": pa.string(), "tempo": pa.int64(), "note_midi": numbers, "note_phns": texts},
+        **{"note_lyrics": texts, "note_start_times": numbers, "note_end_times": numbers},
+        **{"phn": texts, "phn_start_time": numbers, "phn_end_time": numbers},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows, pa.schema(columns)), path)
+
+
+def write_acesinger_parquet(root: Path, fs: int = 24000) -> None:
+    """The hub's layout: two shards of train, one of validation and test, of three singers."""
+    for shard, song, singers in (
+        ("train-00000-of-00002", "2001", (1, 2)),
+        ("train-00001-of-00002", "2002", (1, 30)),
+        ("validation-00000-of-00001", "2003", (1,)),
+        ("test-00000-of-00001", "2004", (2,)),
+    ):
+        rows = [acesinger_row(s, f"{song}{i:06d}", fs) for s in singers for i in (1, 2, 3)]
+        write_parquet(root / f"{shard}.parquet", rows)
+
+
+def write_acesinger_raw(
+    root: Path, songs: tuple[str, ...], singers: tuple[int, ...], fs: int = 24000
+) -> None:
+    """The raw release: Opencpop's annotation, and the songs whole, sung after its MIDI."""
+    lines = write_opencpop(root, songs, fs=8000)
+    shutil.rmtree(root / "segments" / "wavs")
+    for song in songs:
+        now, melody, waves = 0.0, [], []
+        for utt in (utt for utt in lines if utt.startswith(song)):
+            _, score = parse_line(lines[utt], utt)
+            sung = [n for n in score.notes if not n.is_rest]
+            melody += [(now + n.start_sec, now + n.end_sec, n.midi) for n in sung]
+            waves.append(np.concatenate([sing(score, fs), np.zeros(fs // 2)]))
+            now += len(waves[-1]) / fs
+        write_midi(root / "raw_data" / "midis" / f"{song}.midi", 120, melody)
+        for singer in singers:
+            wav = root / "lyrics" / f"{singer} anna" / song / f"{song}.wav"
+            write_wav(wav, np.concatenate(waves), fs)

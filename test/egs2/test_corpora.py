@@ -1,6 +1,6 @@
 """Stages 1-6 of each corpus' recipe, on a small corpus in the layout of the real one."""
 
-from corpora.layouts import write_opencpop
+from corpora.layouts import write_acesinger_parquet, write_opencpop
 
 from espnet2_ext.score.phones import PHONES
 
@@ -15,3 +15,14 @@ def test_opencpop(tmp_path):
     status, output = run(recipe, "--local_data_opts", "--dev_songs 1")
     assert status == 0, output[-4000:]
     check_tokens(recipe, {"train": 3, "dev": 3, "test": 3}, PHONES)
+
+
+def test_acesinger(tmp_path, monkeypatch):
+    recipe = checkout(tmp_path, "acesinger")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    status, output = run(recipe, stop_stage=1)
+    assert status == 2 and "espnet/ace-opencpop-segments (CC BY-NC 4.0)" in output
+    write_acesinger_parquet(recipe / "downloads/parquet")
+    status, output = run(recipe)
+    assert status == 0, output[-4000:]
+    check_tokens(recipe, {"train": 12, "validation": 3, "test": 3}, PHONES)

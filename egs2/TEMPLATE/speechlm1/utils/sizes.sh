@@ -10,7 +10,6 @@ if [ "${1:-}" = --size ]; then size=${2:-}; shift "$(($# < 2 ? $# : 2))"; fi
 configs_of() { # configs_of DIR PREFIX SUFFIX
   size_options=(
     --tokenizer_config "$1/${2}tokenizer$3.yaml"
-    --train_config "$1/${2}train_speechlm$3.yaml"
     --inference_config "$1/${2}decode_speechlm$3.yaml"
     --flow_config "$1/${2}train_flow$3.yaml"
     --flow_inference_config "$1/${2}decode_flow$3.yaml"
@@ -21,15 +20,19 @@ case ${size} in
   paper)
     configs_of conf/mini_singing/tuning paper_ ""
     size_options+=(--mel_config conf/mini_singing/tuning/paper_mel.yaml --ngpu 1 --gpu_inference true
+      --train_config conf/tuning/train_slm_1.7b_zero2.yaml
+      --base_vocabulary espnet/OpusLM_1.7B_Anneal
       --duration_config conf/mini_singing/train_duration.yaml)
     ;;
   small)
     configs_of conf/mini_singing "" ""
-    size_options+=(--duration_config conf/mini_singing/train_duration.yaml)
+    size_options+=(--train_config conf/mini_singing/train_speechlm.yaml
+      --duration_config conf/mini_singing/train_duration.yaml)
     ;;
   debug)
     configs_of conf/mini_singing "" _debug
-    size_options+=(--duration_config conf/mini_singing/train_duration_debug.yaml
+    size_options+=(--train_config conf/mini_singing/train_speechlm_debug.yaml
+      --duration_config conf/mini_singing/train_duration_debug.yaml
       --scoring_config conf/mini_singing/scoring_debug.yaml --score_matters false)
     ;;
   *) echo "run.sh: error: --size ${size} (expected paper, small or debug)" >&2; exit 2 ;;
