@@ -21,7 +21,7 @@ from espnet2_ext.tokenizer.svs_lb import PREFIX
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
 
 NOISE = 0.1
-_TABLES = ("corelm.emb.weight", "corelm.lm_head.weight")
+TABLES = ("corelm.emb.weight", "corelm.lm_head.weight")
 _AUX_TABLE = "corelm.aux_lm_head.weight"
 _UNUSED, _SHOWN = "<unused_token_", 8
 
@@ -65,7 +65,7 @@ def grow(state: Mapping[str, Tensor], old: Vocabulary, new: Vocabulary, seed: in
     """
     rows = new_rows(old, new)
     grown = dict(state)
-    for name in _TABLES:
+    for name in TABLES:
         if name in state:
             if len(state[name]) != len(old):
                 raise UserError(old.place, f"{len(state[name])} rows", f"{len(old)} tokens", name)

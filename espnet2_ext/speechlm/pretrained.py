@@ -3,7 +3,8 @@
 Three layouts are read. ESPnet-SpeechLM's experiments as published (``config.yaml``, which holds the
 token list, and a ``.pth``, flat or within ``{"model": ...}``); our own experiments; Hugging Face
 causal LMs, whose text tokens follow the 256 special ones. Names follow ESPnet-SpeechLM, checked
-against its ``speechlm`` branch (``core_lm/ar_parallel.py``, ``module/huggingface.py``).
+against its ``speechlm`` branch (``core_lm/ar_parallel.py``, ``module/huggingface.py``). Nothing is
+unpickled, and what is missing, left over or of another shape is an error that names it.
 """
 
 import logging
@@ -20,17 +21,17 @@ from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_text, read_yaml
 from espnet2_ext.speechlm.corelm import BUILTIN, backbone_config
-from espnet2_ext.speechlm.grow import describe, grow, mean_rows
+from espnet2_ext.speechlm.grow import TABLES, describe, grow, mean_rows
 from espnet2_ext.speechlm.hub import fetch
 from espnet2_ext.speechlm.model import SpeechLM
 from espnet2_ext.tokenizer.vocabulary import TOKEN_LIST, Vocabulary, special_tokens
 
 _WRAPPERS = ("model", "module")
 _EMBEDDINGS = ("decoders.model.embed_tokens.weight", "decoders.model.embed_in.weight")
+_INV_FREQ = "rotary_emb.inv_freq"  # a constant that older transformers saved
 _META = "meta.yaml"
 _PREFERRED = ("model.pth", "model.safetensors", "valid.loss.best.pth")
 _SHAPE = ("backbone", "share_emb", "aux_lm_head", "max_streams")
-_TABLES = ("corelm.emb.weight", "corelm.lm_head.weight")
 HEAD_EMB = "corelm.head_emb.weight"
 # Shapes of the backbones of the published checkpoints, which their config.yaml only names.
 _LLAMA_1_7B = {
@@ -119,13 +120,13 @@ def read_pretrained(source: str | Path, config: PretrainedConfig) -> Pretrained:
     experiment = _experiment(path, config)
     args, place = read_yaml(experiment.config), str(experiment.weights)
     state = _upstream_names(load_state(experiment.weights, _WRAPPERS), place)
-    for name in (*_TABLES, HEAD_EMB):
+    for name in (*TABLES, HEAD_EMB):
         if name not in state:
             raise UserError(place, f"missing parameter {name}")
     vocabulary = _vocabulary(args, experiment.config)
     conf = args.get("corelm_conf") or {}
-    if conf.get("share_emb") and not torch.equal(*(state[name] for name in _TABLES)):
-        raise UserError(place, f"{_TABLES[0]} and {_TABLES[1]} differ", "one table", "share_emb")
+    if conf.get("share_emb") and not torch.equal(*(state[name] for name in TABLES)):
+        raise UserError(place, f"{TABLES[0]} and {TABLES[1]} differ", "one table", "share_emb")
     if "backbone" in conf:
         return Pretrained(place, vocabulary, {k: conf[k] for k in _SHAPE if k in conf}, state)
     corelm_conf = {
@@ -192,7 +193,7 @@ def _fetch(source: str | Path, config: PretrainedConfig) -> Path:
 
 
 def _is_hugging_face(path: Path) -> bool:
-    return (path / "config.json").is_file() and not (path / "config.yaml").is_file()
+    return (path / "config.json").is_file() and not any(path.rglob("config.yaml"))
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ def _upstream_names(state: Mapping[str, Tensor], place: str) -> dict[str, Tensor
     for name, tensor in state.items():
         if "criterion." in name:
             twice[name] = tensor  # the loss holds the heads once more
-        elif name.removeprefix("corelm.") in _EMBEDDINGS:
+        elif name.endswith((*_EMBEDDINGS, _INV_FREQ)):
             logging.info("pretrained: %s is not used by the model: left out", name)
         else:
             named[re.sub(r"decoders\.model\.(?=pos_emb|blocks|ln\.)", "decoders.", name)] = tensor
@@ -340,31 +341,45 @@ def _text_vocabulary(folder: Path) -> Vocabulary:
 
 
 def _read_hugging_face(folder: Path, config: PretrainedConfig) -> Pretrained:
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     vocabulary, place = _text_vocabulary(folder), str(folder)
     try:
-        model, info = AutoModelForCausalLM.from_pretrained(
-            folder, dtype="auto", local_files_only=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError) as error:
+        with torch.device("meta"):
+            shape = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+    except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UserError(place, f"not loadable ({reason})", "a causal LM") from None
-    for what in ("missing_keys", "unexpected_keys"):
-        if info[what]:
-            raise UserError(place, f"{what.split('_')[0]} parameter {min(info[what])}")
-    base, head = model.base_model, model.get_output_embeddings()
-    embedding = base.get_input_embeddings().weight
-    if getattr(head, "bias", None) is not None:
-        raise UserError(place, "a head with a bias", "one without", "lm_head.bias")
+        raise UserError(place, f"not a causal LM ({reason})") from None
+    names = {parameter: name for name, parameter in shape.named_parameters()}
+    tied = shape.config.tie_word_embeddings
+    embedding = names[shape.get_input_embeddings().weight]
+    head = embedding if tied else names[shape.get_output_embeddings().weight]
+    weights = _shards(folder)
+    if tied:
+        weights.pop("lm_head.weight", None)  # saved or not, it is the embedding
+    tables = {}
+    for table, name in (("emb", embedding), ("lm_head", head)):
+        if name not in weights:
+            raise UserError(place, f"missing parameter {name}")
+        tables[table] = weights[name]
+    prefix = f"{shape.base_model_prefix}."
     state = {
-        f"corelm.decoders.model.{name}": tensor.detach()
-        for name, tensor in base.named_parameters() if tensor is not embedding
-    }  # fmt: skip
-    # a text LM has no special tokens: their rows start as other new ones do
-    n_special = len(special_tokens())
-    for name, table in (("emb", embedding.detach()), ("lm_head", head.weight.detach())):
-        special = mean_rows(table, n_special, config.seed)
+        f"corelm.decoders.model.{name.removeprefix(prefix)}": tensor
+        for name, tensor in weights.items()
+        if name not in (embedding, head) and not name.endswith(_INV_FREQ)
+    }
+    for name, table in tables.items():
+        # a text LM has no special tokens: their rows start as other new ones do
+        special = mean_rows(table, len(special_tokens()), config.seed)
         state[f"corelm.{name}.weight"] = torch.cat([special, table])
-    conf = {"backbone": _backbone_of(folder), "share_emb": head.weight is embedding}
-    return Pretrained(place, vocabulary, conf, state)
+    return Pretrained(
+        place, vocabulary, {"backbone": _backbone_of(folder), "share_emb": tied}, state
+    )
+
+
+def _shards(folder: Path) -> dict[str, Tensor]:
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return load_state(folder / "model.safetensors")
+    files = sorted(set((read_json(index).get("weight_map") or {}).values()))
+    return {name: t for file in files for name, t in load_state(folder / Path(file).name).items()}

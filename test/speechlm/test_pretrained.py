@@ -8,6 +8,7 @@ import torch
 import yaml
 from torch.nn import functional as F
 
+from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.build import build_speechlm
 from espnet2_ext.speechlm.grow import new_rows, row_table
@@ -356,6 +357,18 @@ def test_a_text_lm_gains_speech(tmp_path):
         x = core.embed(F.pad(ids[..., None] + 256, (0, NQ - 1))) - (NQ - 1) * core.emb.weight[0]
         logits = core.hidden(x) @ core.lm_head.weight[256:266].T
         torch.testing.assert_close(logits, text(ids).logits)
+    weights = load_state(tmp_path / "model.safetensors")
+    for change, message in (
+        ({"model.norm.weight": torch.zeros(3)}, r"corelm.decoders.model.norm.weight: shape \(3,\)"),
+        ({"model.extra": torch.zeros(3)}, "unknown parameter corelm.decoders.model.extra"),
+    ):
+        bad = tmp_path / f"{len(message)}"
+        bad.mkdir()
+        for name in ("config.json", "tokenizer.json"):
+            (bad / name).write_bytes((tmp_path / name).read_bytes())
+        save_safetensors({**weights, **change}, bad / "model.safetensors")
+        with pytest.raises(UserError, match=message):
+            adapted(bad)
     untied, _ = adapted(tmp_path, share_emb=False)
     assert untied.corelm.lm_head.weight is not untied.corelm.emb.weight
     assert torch.equal(untied.corelm.lm_head.weight, core.lm_head.weight)
