@@ -41,7 +41,8 @@ exclude=               # file of utterance ids to leave out of train and dev, as
 # Tokens (stages 4-6)
 tokenizer_config=conf/tokenizer.yaml
 prompt_seed=0          # of the draw of each utterance's prompt
-base_vocabulary=       # folder of a vocabulary to extend (that of a public checkpoint)
+base_vocabulary=       # to extend: a vocabulary's or pretrained LM's folder, or owner/name on the hub
+vocabulary_args=       # more options of build_vocabulary: --reinit_audio, --offline
 
 # Speech LM (stages 7-9)
 task=svs               # or codec_ssl_tts: pretraining on speech (train_set is speech then)
@@ -93,8 +94,9 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
   --ngpu --num_nodes --train_procs --nj --inference_nj --gpu_inference --parallel_stages
   --dumpdir --expdir --python --local_data_opts --train_set --valid_set --test_sets --prompt_sets
   --mel_config --min_wav_duration --max_wav_duration --exclude --tokenizer_config --prompt_seed
-  --base_vocabulary --task --train_config --train_args --tag --deepspeed_config --inference_config
-  --inference_args --inference_tag --inference_model --score_matters --flow_config --flow_args --flow_tag
+  --base_vocabulary --vocabulary_args --task --train_config --train_args --tag
+  --deepspeed_config --inference_config --inference_args --inference_tag --inference_model
+  --score_matters --flow_config --flow_args --flow_tag
   --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model
   --duration_config --duration_args --duration_tag --duration_model --vocoder_config
   --vocoder_args --vocoder_tag --vocoder_model --vocoder_f0 --scoring_config --judge_args
@@ -119,6 +121,7 @@ done
 read -ra test_list <<< "${test_sets}"
 read -ra prompt_list <<< "${prompt_sets}"
 read -ra local_data_words <<< "${local_data_opts}"
+read -ra vocabulary_words <<< "${vocabulary_args}"
 read -ra train_words <<< "${train_args}"
 read -ra inference_words <<< "${inference_args}"
 read -ra flow_words <<< "${flow_args}"
@@ -304,13 +307,14 @@ if runs 6; then
   begin 6 "vocabulary" "${tokenizer_dir}, ${tokens}/<set>/data.json" \
     "${vocabulary}: token_list.json token_bias.json"
   out="${vocabulary}"
-  made=$(digest 6 "$(made_of "${tokenizer_dir}" "${tokens}/${train_set}" "${tokens}/${valid_set}")" "${base_vocabulary}")
+  made=$(digest 6 "$(made_of "${tokenizer_dir}" "${tokens}/${train_set}" "${tokens}/${valid_set}")" \
+    "${base_vocabulary}" "${vocabulary_args}")
   if todo "${out}" "${made}"; then
     base=()
     [ -z "${base_vocabulary}" ] || base=(--base_dir "${base_vocabulary}")
     "${train_launch[@]}" "${out}/logs/build_vocabulary.log" \
       "${run_module[@]}" espnet2_ext.bin.build_vocabulary --tokenizer_dir "${tokenizer_dir}" \
-      --out_dir "${out}" --tasks "${task}" "${base[@]}" \
+      --out_dir "${out}" --tasks "${task}" "${base[@]}" "${vocabulary_words[@]}" \
       --data_json "${tokens}/${train_set}/data.json" "${tokens}/${valid_set}/data.json"
     mark "${out}" "${made}"
   fi
