@@ -91,7 +91,9 @@ def first_onset(sound: Sound, score: MusicScore, limits: Limits) -> Onset | None
 
 def _noise_db(sound: Sound, end_sec: float) -> np.ndarray:
     """Level of what lies above `NOISE_FLOOR_HZ` (T,)."""
-    from scipy.signal import butter, sosfilt
+    from scipy import fft
 
-    high = butter(4, NOISE_FLOOR_HZ, "highpass", fs=sound.fs, output="sos")
-    return levels_db(sosfilt(high, sound.wav[: round(end_sec * sound.fs)]), sound.fs)
+    wav = sound.wav[: round(end_sec * sound.fs)]
+    spectrum = fft.rfft(wav)
+    spectrum[: round(NOISE_FLOOR_HZ * len(wav) / sound.fs)] = 0
+    return levels_db(fft.irfft(spectrum, len(wav)), sound.fs)

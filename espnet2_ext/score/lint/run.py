@@ -2,10 +2,14 @@
 
 import collections
 import contextlib
+import ctypes
 import functools
 import itertools
 import logging
+import os
 import random
+import signal
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,9 +23,10 @@ from espnet2_ext.score.lint.utterance import Checked, Checks, Item, check
 from espnet2_ext.score.lint.work_file import WorkFile
 
 LEVELS = ("header", "audio")
-CHUNK = 64
-CHUNKS_AHEAD = 4
+CHUNK = 16
+CHUNKS_AHEAD = 8
 """Chunks in flight per process: enough to keep it busy, few enough to bound memory."""
+_PR_SET_PDEATHSIG = 1
 LOG_EVERY_SEC = 30.0
 
 
@@ -125,7 +130,7 @@ def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Ite
         for chunk in chunks:
             yield from map(functools.partial(_check_pair, checks=checks), chunk)
         return
-    pool = ProcessPoolExecutor(nj)
+    pool = ProcessPoolExecutor(nj, initializer=_end_with, initargs=(os.getpid(),))
     try:
         waiting: collections.deque[Future[list[Checked]]] = collections.deque()
         for chunk in chunks:
@@ -136,6 +141,14 @@ def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Ite
             yield from waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is killed: it would wait for work for ever (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def _check_pair(pair: tuple[Item, str], checks: Checks) -> Checked:

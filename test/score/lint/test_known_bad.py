@@ -2,6 +2,10 @@
 
 import dataclasses
 import os
+import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +226,32 @@ def test_a_killed_run_goes_on(corpus, tmp_path, monkeypatch):
     ]  # fmt: skip
     assert counts.read == 2
     assert len(Path(options.work).read_text().splitlines()) == 10
+
+
+def test_a_run_killed_outright(corpus, tmp_path):
+    """SIGKILL of the command over processes: none of them stays, and little is done again."""
+    tables = {path: read_table(path) for path in corpus.iterdir() if path.is_file()}
+    for path, table in tables.items():
+        if path.name != "spk2utt":
+            many = {f"{utt}_{n:03d}": table[utt] for utt in table for n in range(10)}
+            write_table(path, many)
+    (corpus / "spk2utt").unlink()
+    work = tmp_path / "work"
+    command = [sys.executable, "-m", "espnet2_ext.bin.lint", str(corpus), "--work", str(work)]
+    process = subprocess.Popen([*command, "--nj", "2"], stderr=subprocess.DEVNULL)
+    finished = 0
+    while finished < 16:
+        time.sleep(0.05)
+        assert process.poll() is None
+        finished = sum(len(file.read_text().splitlines()) for file in work.glob("*.jsonl"))
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.wait()
+    again = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert again.returncode == 0
+    minutes = float(re.search(r"read ([0-9.]+) min", again.stderr)[1])
+    assert 0 < minutes <= (100 - 15) * SCORES["u0"].duration_sec / 60
+    assert children and not any(Path(f"/proc/{pid}/stat").exists() for pid in children)
 
 
 def run_bin(main, *args):
