@@ -133,7 +133,8 @@ read -ra score_words <<< "${score_args}"
 read -ra train_launch <<< "${train_cmd:?}"
 read -ra cuda_launch <<< "${cuda_cmd:?}"
 read -ra decode_launch <<< "${decode_cmd:?}"
-all_sets=("${train_set}" "${valid_set}" "${test_list[@]}" "${prompt_list[@]}")
+# Each set once: what is tuned on may be evaluated too.
+mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${test_list[@]}" "${prompt_list[@]}" | awk '!seen[$0]++')
 run_module=("${python}" -m)
 
 : "${tag:=$(tag_of speechlm "${train_config}" "${train_words[@]}")}"
