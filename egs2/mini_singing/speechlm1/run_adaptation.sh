@@ -7,12 +7,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 rows="scratch full lora frozen"   # what is trained and compared
-pretrain_steps=300
+pretrain_steps=400
 steps=200                         # of each row
 nj=2
 python=python3
 out=exp/adaptation                # table and scores
-help_message="Usage: ./run_adaptation.sh [--rows \"scratch full lora frozen\"] [--pretrain_steps 300]
+help_message="Usage: ./run_adaptation.sh [--rows \"scratch full lora frozen\"] [--pretrain_steps 400]
     [--steps 200] [--nj 2] [--python python3] [--out exp/adaptation]"
 . utils/parse_options.sh
 . ./path.sh
@@ -30,7 +30,7 @@ speech=(--train_set speech_train --valid_set speech_dev --test_sets speech_dev)
 PYTHON="${python}" local/speech_data.sh --nj "${nj}"
 run "${speech[@]}" --stage 2 --stop_stage 3
 run "${speech[@]}" --stage 5 --stop_stage 8 --task codec_ssl_tts --tag tts \
-  --train_config conf/tuning/adapt_full.yaml --train_args "--max_epoch $((pretrain_steps / epoch))"
+  --train_args "--num_iters_per_epoch ${epoch} --max_epoch $((pretrain_steps / epoch))"
 
 # Every row has the grown vocabulary, and the same steps, rates and seed.
 singing=(--train_set train --valid_set dev --test_sets "${evaluated}" --prompt_sets speech
