@@ -100,6 +100,7 @@ FORMATS = (
         read_textgrid,
         write_textgrid,
         _PERFORMED,
+        ("part", "language"),
     ),
     Format(
         "M4Singer",

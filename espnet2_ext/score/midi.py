@@ -2,6 +2,7 @@
 
 import bisect
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -170,15 +171,44 @@ def read_midi(
         words = split_lyrics(lyrics, language)
         if len(words) != len(notes):
             raise UserError(path, f"{len(words)} syllables of lyrics", f"{len(notes)}, as notes")
+    sung, tempo, end_sec = _timed(notes, words, chosen, TempoMap(tempos, midi.ticks_per_beat), path)
+    return assemble(sung, str(path), tempo, language, end_sec)
+
+
+def read_melody(path: str | Path, part: str | None = None) -> tuple[list[SungNote], float, float]:
+    """The notes of a part, whose lyrics stand elsewhere; its tempo; its end (s).
+
+    Args:
+        path: As `read_midi`.
+        part: As `read_midi`; the first with notes by default.
+
+    Raises:
+        UserError: as `read_midi`.
+    """
+    path = Path(path)
+    midi = _load(path)
+    parts, tempos = _read_tracks(midi, path)
+    chosen = _choose(parts, part, True, path)
+    notes = _melody(chosen.notes)
     clock = TempoMap(tempos, midi.ticks_per_beat)
+    return _timed(notes, [None] * len(notes), chosen, clock, path)
+
+
+def _timed(
+    notes: list[tuple[int, int, int]],
+    words: Sequence[str | None],
+    part: _Part,
+    clock: TempoMap,
+    path: Path,
+) -> tuple[list[SungNote], float, float]:
+    """Notes in seconds, the tempo at the first (beats per minute), the end of their part (s)."""
     sung = [
         SungNote(
             clock.seconds(start), clock.seconds(end), note, word, f"{path}: note {i} (tick {start})"
         )
         for i, ((start, end, note), word) in enumerate(zip(notes, words, strict=True), 1)
     ]
-    tempo = round(clock.bpm_at(notes[0][0]), 3)
-    return assemble(sung, str(path), tempo, language, clock.seconds(chosen.end))
+    return sung, round(clock.bpm_at(notes[0][0]), 3), clock.seconds(part.end)
 
 
 def write_midi(path: str | Path, score: MusicScore) -> list[str]:

@@ -6,17 +6,20 @@ has as many intervals as that of words: C4, or rest, for each syllable, slur (``
 """
 
 import bisect
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.assemble import SungNote, assemble
+from espnet2_ext.score.assemble import MIN_GAP_SEC, SungNote, assemble
 from espnet2_ext.score.languages import language_of
 from espnet2_ext.score.losses import losses_of_file
+from espnet2_ext.score.midi import read_melody
 from espnet2_ext.score.music_score import REST_PHONES, SILENCE, SLUR_LYRIC, MusicScore, Note, Phone
 from espnet2_ext.score.note_names import midi_to_name, name_to_midi
 from espnet2_ext.score.praat import Interval, read_textgrid_tiers, write_textgrid_tiers
-from espnet2_ext.score.sung_words import respelled
+from espnet2_ext.score.sung_words import SungWord, respelled, score_of
+from espnet2_ext.score.textgrid_midi import PerformedWord, join_melody
 from espnet2_ext.score.whole_finals import FINALS as WHOLE_FINALS
 from espnet2_ext.score.whole_finals import to_opencpop
 
@@ -121,10 +124,7 @@ def _from_tiers(tiers: dict[str, list[Interval]], path: Path, language: str) -> 
 
 
 def _phones(
-    row: _Row,
-    tier: list[Interval],
-    before: list[Phone],
-    language: str,
+    row: _Row, tier: list[Interval], before: list[Phone], language: str
 ) -> tuple[list[str], list[tuple[float, float]]]:
     """Names and times of the phones in a row's word."""
     inside = [i for i in _inside(tier, row.word) if i.text.strip()] if row.word else []
@@ -132,35 +132,103 @@ def _phones(
         start = before[-1].end_sec if before else 0.0
         end = row.word.end_sec if row.word else max(start, row.end_sec)
         return [row.lyric], [(start, end)]
-    names = respelled([_label(i) for i in inside], language)
-    if not names:
-        raise UserError(row.place, "no phones", "a phone within the word", "phones")
-    known = {
-        *language_of(language).phones,
-        *REST_PHONES,
-        *(WHOLE_FINALS if language == "zh" else ()),
-    }
-    for name in names:
-        if name not in known or (name in REST_PHONES) == (row.midi > 0):
-            raise UserError(row.place, f"phone {name!r}", f"one of {language}", "phones")
+    names = _names(inside, row.midi == 0, row.place, language)
     return names, [(i.start_sec, i.end_sec) for i in inside]
 
 
-def read_textgrid(path: str | Path, language: str = "zh") -> MusicScore:
-    """Read a TextGrid with a tier of notes.
+def _names(inside: list[Interval], is_rest: bool, place: str, language: str) -> list[str]:
+    """Phones of a word in its language's names, or in whole finals."""
+    names = respelled([_label(i) for i in inside], language)
+    if not names:
+        raise UserError(place, "no phones", "a phone within the word", "phones")
+    known = {*language_of(language).phones, *REST_PHONES}
+    known |= {*WHOLE_FINALS} if language == "zh" else set()
+    for name in names:
+        if name not in known or (name in REST_PHONES) != is_rest:
+            raise UserError(place, f"phone {name!r}", f"one of {language}", "phones")
+    return names
+
+
+def _performed_words(tier: list[Interval], path: Path) -> list[PerformedWord]:
+    """Words and rests; a slur's mark goes on with the word, as does a short gap without a label."""
+    words: list[PerformedWord] = []
+    for number, interval in enumerate(tier, 1):
+        label = _label(interval)
+        length = interval.end_sec - interval.start_sec
+        short = not interval.text.strip() and length < MIN_GAP_SEC
+        if words and (short or label in _SLURS):
+            span = words[-1].span
+            words[-1].span = Interval(span.start_sec, interval.end_sec, span.text)
+        elif not short:
+            place = f"{path}: word {number} ({interval.text})"
+            words.append(PerformedWord(label, label in REST_PHONES, interval, place))
+    return words
+
+
+def _from_midi(
+    tiers: dict[str, list[Interval]], path: Path, part: str | None, language: str
+) -> MusicScore:
+    """A score whose notes are those of the MIDI file beside."""
+    beside = (path.with_suffix(suffix) for suffix in (".mid", ".midi"))
+    midi = next((found for found in beside if found.is_file()), None)
+    if midi is None:
+        expected = f"one of {', '.join(TIERS['notes'])}, or {path.with_suffix('.mid').name} beside"
+        raise UserError(path, "no notes", expected, "tiers")
+    melody, tempo, end_sec = read_melody(midi, part)
+    words = _performed_words(tiers["words"], path)
+    if not any(not word.is_rest for word in words):
+        raise UserError(path, "no words", "at least one that is sung", "words")
+    sung = join_melody(words, melody, end_sec)
+    if "phones" not in tiers:
+        notes = [
+            SungNote(*note, SLUR_LYRIC if index else word.lyric, word.place)
+            for word, joined in zip(words, sung, strict=True)
+            for index, note in enumerate(joined.notes)
+        ]
+        return assemble(notes, str(path), tempo, language)
+    for word, joined in zip(words, sung, strict=True):
+        inside = [i for i in _inside(tiers["phones"], word.span) if i.text.strip()]
+        inside = inside or [word.span] * word.is_rest
+        joined.phones = [word.lyric] * word.is_rest or _names(inside, False, word.place, language)
+        times = [(i.start_sec, i.end_sec) for i in inside]
+        joined.times = [(times[0][0], times[-1][1])] if word.is_rest else times
+    _close(sung)
+    try:
+        score = score_of(sung, tempo, language)
+        return to_opencpop(score) if language == "zh" else score
+    except ValueError as error:
+        raise UserError(path, str(error)) from None
+
+
+def _close(words: list[SungWord]) -> None:
+    """Let each phone last until the next begins, where a short gap without a label lies between."""
+    for word, after in itertools.pairwise(words):
+        start, end = word.times[-1]
+        if 0 < after.times[0][0] - end < MIN_GAP_SEC:
+            word.times[-1] = (start, after.times[0][0])
+
+
+def read_textgrid(path: str | Path, part: str | None = None, language: str = "zh") -> MusicScore:
+    """Read a TextGrid.
+
+    Its notes are a tier, or those of the MIDI file of the same name: each MIDI note belongs to the
+    word that it overlaps most, and rests stand where the performer rests.
 
     Args:
         path: The file.
+        part: Of the MIDI file; see `read_midi`.
         language: ISO 639 code of words and phones.
 
     Raises:
-        UserError: naming tier or word of the first mistake.
+        UserError: naming tier, word or note of the first mistake.
     """
     path = Path(path)
     language_of(language, path)
     tiers = _choose_tiers(path)
     if "notes" not in tiers:
-        raise UserError(path, "no tier of notes", ", ".join(TIERS["notes"]), "tiers")
+        return _from_midi(tiers, path, part, language)
+    if part is not None:
+        raise UserError(path, "given where notes are a tier", "a MIDI file beside", "part")
     return _from_tiers(tiers, path, language)
 
 

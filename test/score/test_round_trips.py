@@ -1,5 +1,6 @@
 """Every format: what it says it holds comes back, what it does not is named."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.assemble import SungNote, assemble
+from espnet2_ext.score.even_phones import with_even_phones
 from espnet2_ext.score.formats import FORMATS
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.read import read_score
@@ -106,3 +109,84 @@ def test_round_trip(tmp_path_factory, known, language, data):
     assert rows(back) == rows(kept)
     assert back.tempo == pytest.approx(kept.tempo) and back.language == language
     assert topics(lost) == {name.split()[0] for name in gone}
+
+
+TICKS = ("UST", "USTX", "MusicXML", "JSON")  # hold all of a score without phone times, in Mandarin
+TIMED = ("JSON", "ESPnet directory", "TextGrid", "Opencpop")  # hold phone times, but for the tempo
+
+
+def named(name):
+    return next(known for known in FORMATS if known.name == name)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [pair for group in (TICKS, TIMED) for pair in itertools.permutations(group, 2)],
+)
+@given(data=st.data())
+@settings(SETTINGS, max_examples=8)
+def test_there_and_back(tmp_path_factory, first, second, data):
+    folder = tmp_path_factory.getbasetemp()
+    paths = [
+        folder / f"{place}{(*named(name).suffixes, '')[0]}"
+        for place, name in (("there", first), ("over", second), ("back", first))
+    ]
+    score = data.draw(scores("zh", timed=second in TIMED and first in TIMED))
+    if first in TIMED and second in TIMED:
+        score = replace(score, tempo=120.0)
+    for path in paths:
+        assert write_score(path, score) == []
+        read = read_score(path)
+        assert rows(read) == rows(score) and read.tempo == pytest.approx(score.tempo)
+        score = read
+
+
+@pytest.mark.parametrize("known", WRITABLE, ids=lambda known: known.name)
+@given(score=scores("zh", timed=False), shift=st.floats(0.01, 0.49))
+@settings(SETTINGS, max_examples=8)
+def test_times_off_the_grid(tmp_path_factory, known, score, shift):
+    """Times between ticks move by less than half of one, or a microsecond, and that is said."""
+    path = tmp_path_factory.getbasetemp() / f"grid{(*known.suffixes, '')[0]}"
+    tick = 60 / score.tempo / 480
+    notes = [
+        replace(n, start_sec=n.start_sec + shift * tick * (i > 0), end_sec=n.end_sec + shift * tick)
+        for i, n in enumerate(score.notes)
+    ]
+    score = replace(score, notes=tuple(notes))
+    lost = write_score(path, score)
+    back = read_score(path)
+    off = max(abs(a.end_sec - b.end_sec) for a, b in zip(back.notes, score.notes, strict=True))
+    if "seconds" in known.holds:
+        assert off < 1e-6 and "times" not in topics(lost)
+    else:
+        assert off <= tick / 2 + 1e-9
+        assert ("times" in topics(lost)) == (off > 2e-6)
+
+
+def with_phones(score, known):
+    """The score with phone times, where a format has phones only with them."""
+    return with_even_phones(score) if known.name == "TextGrid" else score
+
+
+@pytest.mark.parametrize("known", WRITABLE, ids=lambda known: known.name)
+def test_phones_that_the_lyric_is_not_read_as(tmp_path, known):
+    score = assemble([SungNote(0, 1, 60, "行", "x"), SungNote(1, 2, 62, "wo", "x")], "x", 120)
+    note = replace(score.notes[0], phones=("h", "ang"))
+    score = with_phones(replace(score, notes=(note, score.notes[1])), known)
+    path = f"{tmp_path}/a{(*known.suffixes, '')[0]}"
+    lost = write_score(path, score)
+    back = read_score(path)
+    assert (back.notes[0].phones == ("h", "ang")) == ("phones" in known.holds)
+    assert ("phones" in topics(lost)) == ("phones" not in known.holds)
+
+
+@pytest.mark.parametrize("known", WRITABLE, ids=lambda known: known.name)
+def test_lyrics_that_cannot_be_read(tmp_path, known):
+    score = assemble([SungNote(0, 1, 60, "wo", "x")], "x", 120)
+    score = with_phones(replace(score, notes=(replace(score.notes[0], lyric="xyz"),)), known)
+    path = f"{tmp_path}/a{(*known.suffixes, '')[0]}"
+    lost = write_score(path, score)
+    if "phones" in known.holds:
+        assert read_score(path).notes == score.notes
+    else:
+        assert any("not readable again" in item and "'xyz'" in item for item in lost)

@@ -99,7 +99,7 @@ def change(tier, index, text):
     ("tiers", "message"),
     [
         (TIERS[:1], "tiers: tiers phones .expected one of words"),
-        (TIERS[:2], "no tier of notes"),
+        (TIERS[:2], "tiers: no notes .expected one of notes.*or a.mid beside"),
         ([*TIERS[:2], ("notes", NOTES[:2])], "notes: 3 intervals .expected 4"),
         (change("notes", 1, "H4"), r"word 2 .shi.: notes: 'H4'"),
         (change("notes", 1, "200"), r"word 2 .shi.: notes"),
@@ -154,4 +154,67 @@ def test_garbage(tmp_path, data):
     path = tmp_path / "a.TextGrid"
     path.write_bytes(data)
     with pytest.raises(UserError, match=r"a\.TextGrid"):
+        read_textgrid(path)
+
+
+def midi(path, *notes):
+    """A MIDI file of (start, end, midi) in seconds, without lyrics."""
+    import mido
+
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000)])
+    now = 0
+    for start, end, note in notes:
+        ticks = round(start * 960), round(end * 960)
+        track.append(mido.Message("note_on", note=note, velocity=80, time=ticks[0] - now))
+        track.append(mido.Message("note_off", note=note, time=ticks[1] - ticks[0]))
+        now = ticks[1]
+    mido.MidiFile(ticks_per_beat=480, tracks=[track]).save(path)
+
+
+def cut(*ends_and_texts):
+    times = [0, *(end for end, _ in ends_and_texts)]
+    return [Interval(a, *rest) for a, rest in zip(times, ends_and_texts, strict=False)]
+
+
+def test_notes_in_a_midi_file(tmp_path):
+    words = cut((0.4, ""), (1.3, "为"), (1.32, ""), (1.8, "<AP>"), (2.5, "你"), (3, "<SP>"))
+    phones = cut(*[(0.4, ""), (1.3, "uei"), (1.32, ""), (1.8, "<AP>"), (1.9, "n"), (2.5, "i")])
+    path = write(tmp_path / "a.TextGrid", [("singer - words", words), ("singer - phones", phones)])
+    midi(tmp_path / "a.mid", (0.5, 0.95, 60), (1, 1.5, 62), (2, 2.4, 64))
+    score = read_textgrid(path)
+    assert [(round(n.start_sec, 3), n.midi, n.lyric, " ".join(n.phones)) for n in score.notes] == [
+        *[(0, 0, "", "SP"), (0.5, 60, "为", "w ei"), (1, 62, "—", "ei")],
+        *[(1.5, 0, "", "AP"), (2, 64, "你", "n i"), (2.4, 0, "", "SP")],
+    ]
+    assert [(round(p.start_sec, 3), p.phone, p.note) for p in score.phones] == [
+        *[(0, "SP", 0), (0.4, "w", 1), (0.46, "ei", 1), (1, "ei", 2), (1.32, "AP", 3)],
+        *[(1.8, "n", 4), (1.9, "i", 4), (2.5, "SP", 5)],
+    ]
+    assert score.tempo == 120 and score.duration_sec == 3
+    bare = read_score(write(path, [("words", words)]), part=1)
+    assert bare.notes == score.notes and not bare.phones
+
+
+def test_rests_for_which_the_melody_has_no_time(tmp_path):
+    words = cut((0.2, "AP"), (1, "ni"), (1.2, "AP"), (2, "hao"))
+    path = write(tmp_path / "a.TextGrid", [("words", words)])
+    midi(tmp_path / "a.mid", (0, 1.25, 60), (1.25, 2, 62))
+    score = read_textgrid(path)
+    assert [(n.start_sec, n.phones) for n in score.notes] == [
+        *[(0, ("AP",)), (0.2, ("n", "i")), (1, ("AP",)), (1.25, ("h", "ao"))]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (cut((1, "ni")), r"a.mid: note 2 .tick 960.*no word is sung"),
+        (cut((1, "ni"), (1.5, "hao"), (2, "ma")), r"word 3 .ma.: from 1.500.*there is no note"),
+        (cut((2, "")), "words: no words"),
+    ],
+)
+def test_words_and_notes_that_do_not_fit(tmp_path, words, message):
+    path = write(tmp_path / "a.TextGrid", [("words", words)])
+    midi(tmp_path / "a.mid", (0, 0.9, 60), (1, 2.5, 62))
+    with pytest.raises(UserError, match=message):
         read_textgrid(path)
