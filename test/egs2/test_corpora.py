@@ -1,7 +1,11 @@
 """Stages 1-6 of each corpus' recipe, on a small corpus in the layout of the real one."""
 
 from corpora.layouts import write_acesinger_parquet, write_opencpop
+from corpora.singer_layouts import write_gtsinger, write_m4singer, write_opensinger
 
+from espnet2_ext.files import read_table
+from espnet2_ext.score.languages import LANGUAGES
+from espnet2_ext.score.phone_set import ordered
 from espnet2_ext.score.phones import PHONES
 
 from .recipes import check_tokens, checkout, run
@@ -26,3 +30,36 @@ def test_acesinger(tmp_path, monkeypatch):
     status, output = run(recipe)
     assert status == 0, output[-4000:]
     check_tokens(recipe, {"train": 12, "validation": 3, "test": 3}, PHONES)
+
+
+def test_m4singer_with_opensinger(tmp_path):
+    recipe = checkout(tmp_path, "m4singer")
+    status, output = run(recipe, stop_stage=1)
+    assert status == 2 and "github.com/M4Singer/M4Singer" in output
+    songs = ("Alto-1#暖暖", "Alto-1#如果", "Alto-1#十年", "Tenor-6#一千年 以后")
+    write_m4singer(recipe / "downloads/m4singer", songs, per_song=2)
+    write_opensinger(recipe / "downloads/opensinger", {"WomanRaw": (0, 3)})
+    options = ("--prompt_sets", "opensinger", "--test_sets", "test_opensinger")
+    opensinger = ("--local_data_opts", "--opensinger_dir downloads/opensinger")
+    status, output = run(recipe, *options, *opensinger)
+    assert status == 0, output[-4000:]
+    sizes = {"train": 4, "dev": 2, "test_opensinger": 2}
+    check_tokens(recipe, sizes, PHONES)
+    prompts = read_table(recipe / "dump/tokens/test_opensinger/prompt.scp")
+    assert all("/opensinger/" in pointer for pointer in prompts.values())
+
+
+def test_gtsinger(tmp_path):
+    recipe = checkout(tmp_path, "gtsinger")
+    status, output = run(recipe, stop_stage=1)
+    assert status == 2 and "huggingface.co/datasets/GTSinger/GTSinger" in output
+    songs = {
+        "Chinese": ("曹操", "画心", "水星记"),
+        "English": ("all is found", "my love", "Zombie"),
+    }
+    write_gtsinger(recipe / "downloads/gtsinger", songs)
+    status, output = run(recipe)
+    assert status == 0, output[-4000:]
+    phones = ordered((*LANGUAGES["zh"].phones, *LANGUAGES["en"].phones))
+    check_tokens(recipe, {"train": 4, "dev": 4, "test": 4}, phones)
+    assert len(read_table(recipe / "dump/raw/test/utt2tech")) == 4

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# M4Singer: 20 singers, 30 h of Mandarin songs; the authors' six test songs. Get the corpus first
+# (./run.sh says where from); it is expected in downloads/m4singer.
+#   ./run.sh                  SLM-SVS at the paper's size, on a GPU
+#   ./run.sh --size small     the embedded recipe's models, on two cores
+#   ./run.sh --size debug     every stage in minutes, sings noise
+# The test songs once more with singers of OpenSinger that no training has heard:
+#   ./run.sh --size SIZE --prompt_sets opensinger --test_sets "test test_opensinger" \
+#     --local_data_opts "--opensinger_dir downloads/opensinger"
+# Any option of speechlm_svs.sh may follow, e.g. --local_data_opts "--corpus_dir /corpora/m4singer".
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. utils/sizes.sh
+
+exec ./speechlm_svs.sh --train_set train --valid_set dev --test_sets test \
+  --nj "$(env -u OMP_NUM_THREADS nproc)" "${size_options[@]}" "$@"
