@@ -16,7 +16,7 @@ _MADE = ("data", "dump", "exp", "downloads", "__pycache__")
 
 def checkout(root: Path, corpus: str) -> Path:
     """A copy of ``egs2/<corpus>/speechlm1`` with nothing made yet, beside what it links to."""
-    for name in ("TEMPLATE", "mini_singing", corpus):
+    for name in {"TEMPLATE", "mini_singing", corpus}:
         shutil.copytree(
             ROOT / "egs2" / name,
             root / "egs2" / name,
