@@ -236,11 +236,9 @@ def _vocabulary(args: Mapping[str, Any], config: Path) -> Vocabulary:
     tokens, bias = args.get("token_list"), args.get("token_bias")
     if isinstance(tokens, list) and isinstance(bias, dict):
         return Vocabulary.read(tokens, bias, str(config))
-    found = [config.with_name(TOKEN_LIST), *sorted(config.parents[1].rglob(TOKEN_LIST))]
-    for path in found:
-        if path.is_file():
-            return Vocabulary.load(path.parent)
-    raise UserError(config, "no token list", f"one in it, or {TOKEN_LIST}", "token_list")
+    if config.with_name(TOKEN_LIST).is_file():
+        return Vocabulary.load(config.parent)
+    raise UserError(config, "no token list", f"one in it, or {TOKEN_LIST} beside it", "token_list")
 
 
 def _upstream_names(state: Mapping[str, Tensor], place: str) -> dict[str, Tensor]:

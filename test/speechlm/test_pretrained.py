@@ -2,6 +2,9 @@
 
 import json
 import logging
+import threading
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -409,6 +412,60 @@ def test_the_hubs_cache_serves_without_network(tmp_path, monkeypatch):
     options = PretrainedConfig(offline=True, cache_dir=str(cache))
     found = read_pretrained("espnet/small", options)
     assert torch.equal(found.state["corelm.emb.weight"], state["corelm.emb.weight"])
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """As much of the hub's interface as a download needs, over a folder."""
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def _answer(self, body: bool) -> None:
+        root, path = self.server.root, self.path.partition("?")[0]
+        if path.startswith("/api/models/espnet/small"):
+            files = [str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()]
+            listing = [{"rfilename": f, "path": f, "type": "file", "size": 1, "oid": "0"}
+                       for f in files]  # fmt: skip
+            data = json.dumps(
+                listing if "/tree/" in path else {"id": "espnet/small", "sha": "c" * 40,
+                                                  "siblings": listing}
+            ).encode()  # fmt: skip
+        else:
+            data = (root / path.partition("/resolve/")[2].partition("/")[2]).read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("X-Repo-Commit", "c" * 40)
+        self.send_header("ETag", f'"{zlib.crc32(data)}"')
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+def test_a_model_is_downloaded_once(tmp_path, monkeypatch):
+    state = write_upstream(tmp_path / "remote")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
+    server.root = tmp_path / "remote"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    constants = "huggingface_hub.constants"
+    monkeypatch.setattr(f"{constants}.ENDPOINT", url)
+    monkeypatch.setattr(f"{constants}.HUGGINGFACE_CO_URL_TEMPLATE",
+                        url + "/{repo_id}/resolve/{revision}/{filename}")  # fmt: skip
+    options = {"cache_dir": str(tmp_path / "cache")}
+    try:
+        found = read_pretrained("espnet/small", PretrainedConfig(**options))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert torch.equal(found.state["corelm.emb.weight"], state["corelm.emb.weight"])
+    again = read_pretrained("espnet/small", PretrainedConfig(**options, offline=True))
+    assert again.place == found.place
 
 
 def test_a_packed_model_of_the_zoo_says_which_file(tmp_path):
