@@ -25,10 +25,13 @@ class Melody:
     tempo: float
 
 
-def _line(notes: list[XmlNote], wanted: int) -> int:
-    """The verse to sing in a measure: where the wanted one is not written, 1 or the next below."""
+def _line(notes: list[XmlNote], wanted: int, verses: list[int]) -> int:
+    """The verse to sing in a measure: where the wanted one is not written, the first of the voice.
+
+    That may be missing too, as in a second ending: then the next below, if any.
+    """
     written = {number for note in notes for number in note.lyrics}
-    for number in (wanted, 1):
+    for number in (wanted, verses[0]):
         if number in written:
             return number
     return max((number for number in written if number < wanted), default=wanted)
@@ -170,12 +173,14 @@ def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -
     if n_graces:
         done = "sung in the time of their neighbours" if graces else "left out"
         logging.warning("%s: %d grace notes, %s", measures[0].place, n_graces, done)
+    verses = sorted({v for notes in lines.values() for note in notes for v in note.lyrics}) or [1]
     singer = _Singer()
     bpm, now = DEFAULT_BPM, 0.0
     for index, times in unfold(measures):
         measure = measures[index]
         clock = _Clock(measure, now, bpm)
-        line = _line(lines[index], verse or times)
+        nth = verses[times - 1] if times <= len(verses) else times
+        line = _line(lines[index], verse or nth, verses)
         for note in lines[index]:
             start_sec, bpm = clock.at(note.start)
             end_sec, _ = clock.at(note.start + note.length)

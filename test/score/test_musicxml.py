@@ -311,6 +311,12 @@ def test_verse(read):
         read(measures, verse=3)
 
 
+def test_verses_need_not_be_numbered_from_1(read):
+    measure = first(note("C4", 2, None, v2="a", v4="o"), note("D4", 2, None, v2="e"))
+    assert lyrics(read([measure])) == "ae" and lyrics(read([measure], verse=4)) == "o—"
+    assert lyrics(read([measure + repeat("backward")])) == "aeo—"
+
+
 def test_refrain_is_written_once_and_verses_have_their_own_melismas(read):
     refrain = note("E4", 2, "ni") + note("F4", 2, "hao")
     measures = [first(note("C4", 2, "a", v2="o"), note("D4", 2, "e")), refrain]
