@@ -22,6 +22,7 @@ _PHRASE_GAP_SEC = 1.0
 _SLURS = frozenset("-–—_~ー+")
 _NEXT_SYLLABLE = "+"  # of a word of several, where a language writes words
 _EDGES = re.compile(r"^[\s\W_]+|[\s\W_]+$")
+_WORD = re.compile(r"['’]?[^\W_](?:.*(?:[^\W_]|['’-]))?", re.DOTALL)  # with its apostrophes, hyphen
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,48 +51,49 @@ def split_lyrics(text: str, language: str = "zh") -> list[str]:
 
 
 def _clean(lyric: str | None, language: Language) -> str:
+    """The lyric without punctuation around it; `SLUR_LYRIC` where there is none."""
     lyric = (lyric or "").strip()
     if language.hyphens:
-        if lyric == _NEXT_SYLLABLE:
-            return lyric
-        word = re.sub(r"^[\s\W_]+?(?=['’]?\w)|(?<=[\w'’-])[^\w'’-]+$", "", lyric)
-        return word if re.search(r"\w", word) else SLUR_LYRIC
+        word = _WORD.search(lyric)
+        return lyric if lyric == _NEXT_SYLLABLE else word[0] if word else SLUR_LYRIC
     return SLUR_LYRIC if lyric in _SLURS else _EDGES.sub("", lyric) or SLUR_LYRIC
 
 
-def _goes_on(before: SungNote, after: SungNote, language: Language) -> bool:
+def _goes_on(before: tuple[SungNote, str], after: tuple[SungNote, str], language: Language) -> bool:
     """Whether two lyrics are read together: parts of a word, or hanzi of a phrase."""
-    first, second = (_clean(note.lyric, language) for note in (before, after))
     if language.hyphens:
-        return first.endswith("-") or second == _NEXT_SYLLABLE
-    near = after.start_sec - before.end_sec <= _PHRASE_GAP_SEC
-    return near and all(len(lyric) == 1 and is_hanzi(lyric) for lyric in (first, second))
+        return before[1].endswith("-") or after[1] == _NEXT_SYLLABLE
+    near = after[0].start_sec - before[0].end_sec <= _PHRASE_GAP_SEC
+    return near and all(len(lyric) == 1 and is_hanzi(lyric) for _, lyric in (before, after))
 
 
-def _syllables(notes: Sequence[SungNote], language: Language) -> list[Syllable | None]:
-    """The syllable of each note; None where the one before goes on."""
-    groups: list[list[SungNote]] = []
-    for note in notes:
-        if groups and _goes_on(groups[-1][-1], note, language):
-            groups[-1].append(note)
+def _syllables(words: Sequence[tuple[SungNote, str]], language: Language) -> list[Syllable | None]:
+    """The syllable of each note and its lyric; None where the one before goes on."""
+    groups: list[list[tuple[SungNote, str]]] = []
+    for word in words:
+        if groups and _goes_on(groups[-1][-1], word, language):
+            groups[-1].append(word)
         else:
-            groups.append([note])
+            groups.append([word])
     return [syllable for group in groups for syllable in _read_group(group, language)]
 
 
-def _read_group(group: list[SungNote], language: Language) -> list[Syllable | None]:
-    text = "".join(_clean(note.lyric, language) for note in group)
-    place = group[0].place
-    read = language.read(text, place)
-    if len(read) != len(group) and not (read and language.several_on_a_note):
-        found = f"{len(read)} syllables {text!r} on {len(group)} notes"
-        raise UserError(place, found.replace("on 1 notes", "on one note"), "one on each")
-    if len(read) > len(group):  # the last note sings the rest
-        rest = read[len(group) - 1 :]
-        phones = tuple(phone for syllable in rest for phone in syllable.phones)
-        joined = Syllable(rest[0].text, phones, language.nucleus(phones))
-        read = [*read[: len(group) - 1], joined]
-    return [*read, *[None] * (len(group) - len(read))]
+def _read_group(group: list[tuple[SungNote, str]], language: Language) -> list[Syllable | None]:
+    place, text = group[0][0].place, "".join(lyric for _, lyric in group)
+    try:
+        read = language.read(text, place)
+    except UserError:
+        for note, lyric in group:  # name the note that it is about
+            language.read(lyric, note.place)
+        raise
+    n = len(group)
+    if len(read) != n and not (read and language.several_on_a_note):
+        on = "one note" if n == 1 else f"{n} notes"
+        raise UserError(place, f"{len(read)} syllables {text!r} on {on}", "one on each")
+    if len(read) > n:  # the last note sings the rest
+        phones = tuple(phone for syllable in read[n - 1 :] for phone in syllable.phones)
+        read = [*read[: n - 1], Syllable(read[n - 1].text, phones, language.nucleus(phones))]
+    return [*read, *[None] * (n - len(read))]
 
 
 def assemble(
@@ -122,7 +124,7 @@ def assemble(
         raise UserError(place, "no notes", "at least one sung note")
     sung = _close_gaps(sung)
     lyrics = [_clean(note.lyric, spoken) for note in sung]
-    words = [n for n, lyric in zip(sung, lyrics, strict=True) if _is_word(lyric)]
+    words = [word for word in zip(sung, lyrics, strict=True) if _is_word(word[1])]
     syllables = iter(_syllables(words, spoken))
     notes: list[Note] = []
     held: Syllable | None = None

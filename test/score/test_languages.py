@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.assemble import SungNote, assemble, split_lyrics
@@ -79,6 +81,26 @@ def test_phone_sets(language):
     assert not any("_" in phone for phone in language.phones)  # ESPnet joins phones by it
 
 
+LETTERS = "aeiounkstyhmrgzbpx'’-+ 3éüñ你行銀香さっーんゃァヴ漢.,‿_\u3000\0APS~—:1２ｋﾊﾞ゛々Ⅳ"
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(LANGUAGES)),
+    st.lists(st.none() | st.text(LETTERS, max_size=6), min_size=1, max_size=4),
+)
+def test_whatever_is_written_is_sung_or_refused(code, lyrics):
+    sung = [SungNote(i, i + 1, 60, lyric, f"note {i}") for i, lyric in enumerate(lyrics)]
+    try:
+        score = assemble(sung, "song", 120, code)
+    except UserError as error:
+        assert str(error).startswith("note ")
+        return
+    phones = {phone for note in score.notes for phone in note.phones}
+    assert phones <= {*LANGUAGES[code].phones, *REST_PHONES}
+    assert len(score.notes) == len(lyrics) and all(note.phones for note in score.notes)
+
+
 def notes(code, *lyrics):
     sung = [SungNote(i, i + 1, 60, lyric, f"note {i + 1}") for i, lyric in enumerate(lyrics)]
     return [
@@ -116,6 +138,8 @@ def test_mandarin_sings_one_syllable_a_note():
 def test_a_lyric_that_cannot_be_read_names_its_note():
     with pytest.raises(UserError, match="note 2: '2' in English"):
         notes("en", "one", "2")
+    with pytest.raises(UserError, match="note 3: no phones for the syllable '㐂'"):
+        notes("zh", "我", "爱", "㐂")
 
 
 @pytest.mark.parametrize(
