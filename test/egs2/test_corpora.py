@@ -1,5 +1,8 @@
 """Stages 1-6 of each corpus' recipe, on a small corpus in the layout of the real one."""
 
+import subprocess
+
+import pytest
 from corpora.layouts import write_acesinger_parquet, write_opencpop
 from corpora.singer_layouts import write_gtsinger, write_m4singer, write_opensinger
 
@@ -8,7 +11,21 @@ from espnet2_ext.score.languages import LANGUAGES
 from espnet2_ext.score.phone_set import ordered
 from espnet2_ext.score.phones import PHONES
 
-from .recipes import check_tokens, checkout, run
+from .recipes import ROOT, check_tokens, checkout, run
+
+RECIPES = ("opencpop", "acesinger", "m4singer", "gtsinger")
+
+
+@pytest.mark.parametrize("size", ["paper", "small", "debug"])
+@pytest.mark.parametrize("corpus", RECIPES)
+def test_every_size_names_files_that_are_there(corpus, size):
+    recipe = ROOT / "egs2" / corpus / "speechlm1"
+    script = '. utils/sizes.sh; printf "%s\\n" "${size_options[@]}"'
+    command = ["bash", "-euc", script, "run.sh", "--size", size]
+    done = subprocess.run(command, cwd=recipe, capture_output=True, text=True, check=True)
+    named = [word for word in done.stdout.split() if word.startswith("conf/")]
+    assert len(named) >= 7 and all((recipe / name).is_file() for name in named)
+    assert len((recipe / "run.sh").read_text().splitlines()) < 60
 
 
 def test_opencpop(tmp_path):
