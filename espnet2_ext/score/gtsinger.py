@@ -21,7 +21,14 @@ from espnet2_ext.score.gtsinger_phones import (
     to_learned,
     to_published,
 )
-from espnet2_ext.score.json_fields import integers, seconds, take, take_list, words
+from espnet2_ext.score.json_fields import (
+    integers,
+    require_performed,
+    seconds,
+    take,
+    take_list,
+    words,
+)
 from espnet2_ext.score.losses import losses
 from espnet2_ext.score.music_score import SLUR_LYRIC, MusicScore, Note, Phone
 
@@ -247,8 +254,7 @@ def format_words(
     """
     if score.language not in CODES:
         raise UserError("score", repr(score.language), ", ".join(CODES), "language")
-    if {phone.note for phone in score.phones} != set(range(len(score.notes))):
-        raise UserError("score", "no performed phones", "phone times, which GTSinger's words hold")
+    require_performed(score, "score")
     if not techniques:
         techniques = ("0",) * len(score.phones)
     pairs = list(zip(score.phones, techniques, strict=True))

@@ -6,6 +6,7 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json
+from espnet2_ext.score.music_score import MusicScore
 
 
 def read_items(path: str | Path) -> Iterator[tuple[str, Any]]:
@@ -83,3 +84,14 @@ def integers(values: Sequence[Any], high: int, field: str, place: str) -> list[i
 def _is_number(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and abs(value) < 1e9  # not NaN, not infinite
+
+
+def require_performed(score: MusicScore, place: str) -> None:
+    """Raise `UserError` unless every note is performed, by the phones that it says."""
+    sung: list[tuple[str, ...]] = [()] * len(score.notes)
+    for phone in score.phones:
+        sung[phone.note] += (phone.phone,)
+    for index, (note, phones) in enumerate(zip(score.notes, sung, strict=True)):
+        if not phones or phones != note.phones:
+            found = f"note {index} is performed as {' '.join(phones) or 'nothing'!r}"
+            raise UserError(place, found, " ".join(note.phones) or "its phones", "phones")

@@ -12,7 +12,15 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import write_json
-from espnet2_ext.score.json_fields import integers, read_items, seconds, take, take_list, words
+from espnet2_ext.score.json_fields import (
+    integers,
+    read_items,
+    require_performed,
+    seconds,
+    take,
+    take_list,
+    words,
+)
 from espnet2_ext.score.losses import losses
 from espnet2_ext.score.music_score import (
     REST_MIDI,
@@ -186,8 +194,7 @@ def format_item(name: str, score: MusicScore) -> dict[str, Any]:
     """
     if score.language != "zh":
         raise UserError(name, repr(score.language), "Mandarin (zh)", "language")
-    if {phone.note for phone in score.phones} != set(range(len(score.notes))):
-        raise UserError(name, "no performed phones", "phone times, which M4Singer's lists hold")
+    require_performed(score, name)
     score = from_opencpop(score)
     lyrics = [note.lyric for note in score.notes if note.lyric and not note.slur]
     joint = "" if all(is_hanzi(lyric) for lyric in lyrics) else " "

@@ -7,8 +7,9 @@ should learn. A glide (y, w) that they do not mark is cut off the start of its f
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import groupby
 
-from espnet2_ext.score.music_score import MusicScore, Note, Phone
+from espnet2_ext.score.music_score import MusicScore, Phone
 
 _INITIALS = "b c ch d f g h j k l m n p q r s sh t x z zh"
 _FINALS = (
@@ -85,41 +86,31 @@ def _convert(
 
 
 def to_opencpop(score: MusicScore) -> MusicScore:
-    """The score in Opencpop's phones; every note's performed phones are its `phones`."""
-    converted = _convert(score, _opencpop_phones)
-    performed: list[Phone] = []
-    for phone in score.phones:
-        new, old = converted[phone.note], score.notes[phone.note].phones
-        if len(new) == len(old):
-            position = sum(other.note == phone.note for other in performed)
-            performed.append(replace(phone, phone=new[position]))
-            continue
-        glide = min(GLIDE_SEC, (phone.end_sec - phone.start_sec) / 3)
-        middle = round(phone.start_sec + glide, 6)
-        performed.append(Phone(phone.start_sec, middle, new[0], phone.note))
-        performed.append(Phone(middle, phone.end_sec, new[1], phone.note))
-    return _rebuilt(score, converted, performed)
+    """The score in Opencpop's phones; every note is performed as its `phones` say."""
+    return _rewritten(score, _opencpop_phones)
 
 
 def from_opencpop(score: MusicScore) -> MusicScore:
     """The score in whole finals; where a glide ended and its final began is lost."""
-    converted = _convert(score, _whole_phones)
-    performed: list[Phone] = []
-    for phone in score.phones:
-        new, old = converted[phone.note], score.notes[phone.note].phones
-        previous = performed[-1] if performed else None
-        if len(new) < len(old) and previous is not None and previous.note == phone.note:
-            performed[-1] = replace(previous, end_sec=phone.end_sec)
-            continue
-        position = 0 if previous is None or previous.note != phone.note else 1
-        performed.append(replace(phone, phone=new[min(position, len(new) - 1)]))
-    return _rebuilt(score, converted, performed)
+    return _rewritten(score, _whole_phones)
 
 
-def _rebuilt(
-    score: MusicScore, phones: list[tuple[str, ...]], performed: list[Phone]
+def _rewritten(
+    score: MusicScore, phones_of_syllable: Callable[[tuple[str, ...]], tuple[str, ...]]
 ) -> MusicScore:
-    notes: list[Note] = [
-        replace(note, phones=new) for note, new in zip(score.notes, phones, strict=True)
-    ]
-    return replace(score, notes=tuple(notes), phones=tuple(performed))
+    converted = _convert(score, phones_of_syllable)
+    performed: list[Phone] = []
+    for index, group in groupby(score.phones, key=lambda phone: phone.note):
+        spans, names = list(group), converted[index]
+        if len(names) > len(spans):
+            whole = spans[0]
+            glide = min(GLIDE_SEC, (whole.end_sec - whole.start_sec) / 3)
+            middle = round(whole.start_sec + glide, 6)
+            spans = [replace(whole, end_sec=middle), replace(whole, start_sec=middle)]
+        elif len(names) < len(spans):
+            spans = [replace(spans[0], end_sec=spans[-1].end_sec)]
+        performed += [replace(s, phone=name) for s, name in zip(spans, names, strict=True)]
+    notes = tuple(
+        replace(note, phones=new) for note, new in zip(score.notes, converted, strict=True)
+    )
+    return replace(score, notes=notes, phones=tuple(performed))

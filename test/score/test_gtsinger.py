@@ -167,7 +167,7 @@ def test_files_by_folder_and_musicxml_beside(tmp_path):
     assert len(lost) == 1 and lost[0].startswith("tempo 93.5")
     with pytest.raises(UserError, match="language"):
         write_gtsinger(path, replace(read_gtsinger(path), language="yue"))
-    with pytest.raises(UserError, match="no performed phones"):
+    with pytest.raises(UserError, match="note 0 is performed as 'nothing'"):
         write_gtsinger(path, replace(read_gtsinger(path), phones=()))
 
 

@@ -210,5 +210,5 @@ def test_what_is_lost_is_said(tmp_path):
     assert [line.split(":")[:2] for line in lost] == [["a", " tempo 90"], ["a", " phone times"]]
     with pytest.raises(UserError, match="zh"):
         write_m4singer(path, {"a": replace(score, language="en")})
-    with pytest.raises(UserError, match="no performed phones"):
+    with pytest.raises(UserError, match="note 0 is performed as 'nothing'"):
         write_m4singer(path, {"a": replace(score, phones=())})
