@@ -88,6 +88,7 @@ def plot_labelled_mel(
     score: MusicScore | None,
     frame_sec: float,
     spans: Sequence[tuple[float, float]] = (),
+    max_sec: float = 20.0,
 ) -> bytes:
     """Draw a mel-spectrogram with F0 and notes, the label's phones below, and marked stretches.
 
@@ -97,6 +98,7 @@ def plot_labelled_mel(
         score: Whose notes and phones to draw.
         frame_sec: Seconds of a mel frame.
         spans: Stretches (s) to mark.
+        max_sec: What is longer is shown from the first of them on.
 
     Returns:
         A WebP picture.
@@ -114,9 +116,14 @@ def plot_labelled_mel(
     for number, phone in enumerate(phones):
         row = number % 2  # names of short phones have room beside each other
         middle = (phone.start_sec + phone.end_sec) / 2
-        below.text(middle, 1.5 - row, phone.phone, ha="center", va="center", fontsize=8)
+        below.text(middle, 1.5 - row, phone.phone, ha="center", va="center", fontsize=8,
+                   clip_on=True)  # fmt: skip
         below.axvline(phone.start_sec, color="#888888", lw=0.6)
         above.axvline(phone.start_sec, color="#ffffff", lw=0.5, alpha=0.5)
+    if end_sec > max_sec:
+        first = min((start for start, _ in spans), default=0.0)
+        left = max(0.0, min(first - max_sec / 4, end_sec - max_sec))
+        above.set_xlim(left, left + max_sec)
     for start, end in spans:
         for axes in (above, below):
             axes.axvspan(start, end, color=MARK_COLOUR, alpha=0.3, lw=0)

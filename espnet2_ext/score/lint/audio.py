@@ -16,8 +16,6 @@ from espnet2_ext.score.music_score import MusicScore, Note
 Span = tuple[float, float]
 SEMITONES = 12
 A4_HZ, A4_MIDI = 440.0, 69
-
-
 CONTEXT_SEC = 0.1
 """Audio around a note that WORLD is given with it."""
 SAME_SEMITONES = 2.0
@@ -53,25 +51,27 @@ def check_audio(
     _check_dc(findings, place, sound, limits)
     if score is None or not score.phones or all(note.is_rest for note in score.notes):
         return
-    check = Against(sound, score, limits)
-    for add in (check.rests, check.notes, check.onset, check.pitch):
-        add(findings, place)
+    against = AgainstLabel(findings, place, sound, score, limits)
+    against.check_rests()
+    against.check_notes()
+    against.check_onset()
+    against.check_pitch()
 
 
 def _check_clipped(findings: Findings, place: str, wav: np.ndarray, limits: Limits) -> None:
-    runs = longest = 0
+    lengths = [np.zeros(1, int)]
     for side in (wav, -wav):
         peak = side.max()
-        if peak < limits.min_clip_peak:
-            continue
-        flat = np.flatnonzero(side >= peak * (1 - limits.clip_width))
-        for run in np.split(flat, np.flatnonzero(np.diff(flat) > 1) + 1):
-            runs += len(run) >= limits.clip_run
-            longest = max(longest, len(run))
-    if runs >= limits.clip_runs:
-        found = f"clipped: {runs} flat tops of up to {longest} samples"
+        if peak >= limits.min_clip_peak:
+            flat = np.flatnonzero(side >= peak * (1 - limits.clip_width))
+            breaks = np.flatnonzero(np.diff(flat) > 1)
+            lengths.append(np.diff(np.concatenate([[-1], breaks, [len(flat) - 1]])))
+    runs = np.concatenate(lengths)
+    number = int(np.count_nonzero(runs >= limits.clip_run))
+    if number >= limits.clip_runs:
+        found = f"clipped: {number} flat tops of up to {runs.max()} samples"
         expected = f"fewer than {limits.clip_runs} of {limits.clip_run} samples"
-        findings.add("clipped", place, found, expected, badness=runs / limits.clip_runs / 10)
+        findings.add("clipped", place, found, expected, badness=number / limits.clip_runs / 10)
 
 
 def _check_dc(findings: Findings, place: str, sound: Sound, limits: Limits) -> None:
@@ -83,16 +83,21 @@ def _check_dc(findings: Findings, place: str, sound: Sound, limits: Limits) -> N
         findings.add("dc", place, found, f"at most {allowed:.4f}", badness=badness)
 
 
-class Against:
+class AgainstLabel:
     """An utterance's audio held against its label.
 
     Args:
+        findings: Takes what is found.
+        place: Names the audio.
         sound: The audio.
         score: With performed phones.
         limits: Thresholds.
     """
 
-    def __init__(self, sound: Sound, score: MusicScore, limits: Limits) -> None:
+    def __init__(
+        self, findings: Findings, place: str, sound: Sound, score: MusicScore, limits: Limits
+    ) -> None:
+        self.findings, self.place = findings, place
         self.sound, self.score, self.limits = sound, score, limits
         sung = [
             sound.level_db[sound.frames(start, end)]
@@ -116,8 +121,8 @@ class Against:
         """Frames (T,) that are periodic."""
         return self.sound.pitch[1] > self.limits.clarity
 
-    def rests(self, findings: Findings, place: str) -> None:
-        """Add rests where a voice sounds."""
+    def check_rests(self) -> None:
+        """Find rests where a voice sounds."""
         limits = self.limits
         loud: list[tuple[float, Span]] = []
         for note, (start, end) in self.spans():
@@ -135,12 +140,12 @@ class Against:
             excess, span = max(loud)
             found = f"a voice {excess - limits.rest_below_db:+.0f} dB from singing level"
             self._add(
-                findings, "rest_energy", place, found + " in the rest",
+                "rest_energy", found + " in the rest",
                 f"at least {limits.rest_below_db:g} dB below", len(loud), 1 + excess / 5, span,
             )  # fmt: skip
 
-    def notes(self, findings: Findings, place: str) -> None:
-        """Add notes where nothing sounds."""
+    def check_notes(self) -> None:
+        """Find notes where nothing sounds."""
         limits = self.limits
         silent: list[tuple[float, Span]] = []
         for note, (start, end) in self.spans():
@@ -155,12 +160,12 @@ class Against:
             lack, span = max(silent)
             found = f"{-lack - limits.note_below_db:.0f} dB from singing level in the note"
             self._add(
-                findings, "silent_note", place, found, f"within {limits.note_below_db:g} dB",
+                "silent_note", found, f"within {limits.note_below_db:g} dB",
                 len(silent), 2 + lack / 10, span,
             )  # fmt: skip
 
-    def onset(self, findings: Findings, place: str) -> None:
-        """Add a first consonant that is missing."""
+    def check_onset(self) -> None:
+        """Find a first consonant that is missing."""
         onset = first_onset(self.sound, self.score, self.limits)
         if onset is None or not (badness := onset.badness(self.limits)):
             return
@@ -170,12 +175,12 @@ class Against:
             f"after {onset.noise_sec * 1000:.0f} ms of noise"
         )
         self._add(
-            findings, "cut_onset", place, found, f"a consonant of {length * 1000:.0f} ms",
+            "cut_onset", found, f"a consonant of {length * 1000:.0f} ms",
             1, 3 * badness, (onset.start_sec, onset.end_sec),
         )  # fmt: skip
 
-    def pitch(self, findings: Findings, place: str) -> None:
-        """Add notes an octave off, and a melody that is not the notes."""
+    def check_pitch(self) -> None:
+        """Find notes an octave off, and a melody that is not the notes."""
         limits, f0 = self.limits, self.sound.pitch[0]
         offsets: list[tuple[float, float, Note, Span]] = []
         for note, span in self.spans():
@@ -203,7 +208,7 @@ class Against:
         if far:
             _, median, span = max(far)
             self._add(
-                findings, "octave", place, f"{median:+.1f} semitones off the note",
+                "octave", f"{median:+.1f} semitones off the note",
                 f"within {limits.octave_semitones:g}", len(far),
                 1 + 4 * len(far) / len(offsets), span,
             )  # fmt: skip
@@ -218,7 +223,7 @@ class Against:
                 f"{np.median(medians):+.1f} in the middle"
             )
             expected = f"at most {limits.melody_share:.0%}"
-            findings.add("melody", place, found, expected, badness=10 * share)
+            self.findings.add("melody", self.place, found, expected, badness=10 * share)
 
     def _confirmed(self, note: Note, span: Span, median: float) -> bool:
         """Whether WORLD hears the note as far off: no extractor is free of octave errors."""
@@ -231,10 +236,9 @@ class Against:
         return abs(float(np.median(semitones_off(voiced, note))) - median) < SAME_SEMITONES
 
     def _add(
-        self, findings: Findings, kind: str, place: str, found: str, expected: str, count: int,
-        badness: float, span: Span,
-    ) -> None:  # fmt: skip
+        self, kind: str, found: str, expected: str, count: int, badness: float, span: Span
+    ) -> None:
         where = f"{found} at {span[0]:.2f}-{span[1]:.2f} s"
         if count > 1:
             where += f", and {count - 1} more"
-        findings.add(kind, place, where, expected, badness=badness, span=span)
+        self.findings.add(kind, self.place, where, expected, badness=badness, span=span)

@@ -29,7 +29,8 @@ NOISY = {
 """Consonants, by language, that are heard before the voice sets in; others are not judged."""
 VOICE_BELOW_DB = 15.0
 """The voice has set in where it is periodic and this close to the vowel's level."""
-NOISE_FLOOR_HZ = 2500.0
+NOISE_HZ = (1500.0, 3500.0)
+"""Noise is what lies above; between the two it counts in part."""
 TRANSITION_SEC = 0.02
 """Before the voice's onset; what sounds there may be the vowel's own first period."""
 
@@ -90,10 +91,12 @@ def first_onset(sound: Sound, score: MusicScore, limits: Limits) -> Onset | None
 
 
 def _noise_db(sound: Sound, end_sec: float) -> np.ndarray:
-    """Level of what lies above `NOISE_FLOOR_HZ` (T,)."""
+    """Level of what lies above `NOISE_HZ` (T,), without the ringing of a steep filter."""
     from scipy import fft
 
     wav = sound.wav[: round(end_sec * sound.fs)]
-    spectrum = fft.rfft(wav)
-    spectrum[: round(NOISE_FLOOR_HZ * len(wav) / sound.fs)] = 0
-    return levels_db(fft.irfft(spectrum, len(wav)), sound.fs)
+    size = fft.next_fast_len(len(wav) + round(TRANSITION_SEC * sound.fs))
+    hz = fft.rfftfreq(size, 1 / sound.fs)
+    slope = np.clip((hz - NOISE_HZ[0]) / (NOISE_HZ[1] - NOISE_HZ[0]), 0, 1)
+    high = fft.irfft(fft.rfft(wav, size) * np.sin(slope * np.pi / 2) ** 2, size)
+    return levels_db(high[: len(wav)], sound.fs)

@@ -91,7 +91,6 @@ def check_source(
         items = (item for index, item in enumerate(items) if index in drawn)
     checks = Checks(options.limits, source.phones, source.phones_expected, options.level == "audio")
     yield from source.findings.items
-    of_tables = len(source.findings.items)
     work = WorkFile(options.work if checks.audio else None)
     rates: dict[int, list[tuple[str, str]]] = {}
     logged = start
@@ -105,14 +104,14 @@ def check_source(
                 counts.read += 1
                 counts.audio_sec += checked.seconds
                 work.add(checked.utt, checked.key, checked.audio_findings)
-            if checked.key:
+                yield from checked.audio_findings
+            elif checked.key:
                 yield from work.known[checked.utt][1]
             if time.monotonic() - logged > LOG_EVERY_SEC:
                 logged = time.monotonic()
                 total = len(source) if options.sample is None else options.sample
                 logging.info("%s: %d of %d utterances", source.path, number, total)
     counts.wall_sec += time.monotonic() - start
-    yield from source.findings.items[of_tables:]
     yield from _wrong_rates(rates, options.fs)
 
 
@@ -124,12 +123,12 @@ def checks_of(source: Source, limits: Limits, audio: bool) -> Checks:
 def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Iterator[Checked]:
     """Check utterances in order, over processes."""
     pairs = ((item, work.known.get(item.utt, ("", []))[0]) for item in items)
+    if nj <= 1:
+        for item, known_key in pairs:
+            yield check(item, known_key, checks)
+        return
     chunks = iter(lambda: list(itertools.islice(pairs, CHUNK)), [])
     check_chunk = functools.partial(_check_chunk, checks=checks)
-    if nj <= 1:
-        for chunk in chunks:
-            yield from map(functools.partial(_check_pair, checks=checks), chunk)
-        return
     pool = ProcessPoolExecutor(nj, initializer=_end_with, initargs=(os.getpid(),))
     try:
         waiting: collections.deque[Future[list[Checked]]] = collections.deque()
@@ -149,10 +148,6 @@ def _end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-
-
-def _check_pair(pair: tuple[Item, str], checks: Checks) -> Checked:
-    return check(*pair, checks)
 
 
 def _check_chunk(pairs: list[tuple[Item, str]], checks: Checks) -> list[Checked]:

@@ -92,6 +92,11 @@ class DataDirTables(Source):
             findings.add("table", path / "wav.scp", "no utterances", "at least one")
         for name in self.tables.keys() - {"wav.scp", "segments"}:
             self._check_ids(name)
+        for utt, value in self.tables.get("segments", {}).items():
+            recording = value.partition(" ")[0]
+            if recording not in self.tables["wav.scp"]:
+                place, found = f"{path / 'segments'}: {utt}", f"recording {recording!r}"
+                findings.add("segment", place, found, "one of wav.scp", utt=utt)
         if ("label" in self.tables) != ("score.scp" in self.tables):
             missing = "score.scp" if "label" in self.tables else "label"
             findings.add("table", path, f"no {missing}", "label and score.scp, or neither")
@@ -154,9 +159,6 @@ class DataDirTables(Source):
             audio_place = f"{path / 'wav.scp'}: {utt}"
             if in_segments:
                 audio_place = f"{path / 'segments'}: {utt}"
-                if recording not in wavs:
-                    found = f"recording {recording!r}"
-                    self.findings.add("segment", audio_place, found, "one of wav.scp", utt=utt)
             yield Item(
                 utt, f"{path / 'label'}: {utt}", audio_place, wavs.get(recording),
                 value if in_segments else None, labels.get(utt), scores.get(utt), None,
