@@ -12,6 +12,7 @@ from pathlib import Path
 from espnet2_ext.corpora.preparer import MAX_BAD, PreparedSet, license_statement
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.music_score import REST_PHONES, MusicScore
+from espnet2_ext.tokenizer.align import MAX_MISSING_SEC
 
 REPOSITORY = "espnet/ace-opencpop-segments"
 SPLITS = ("train", "validation", "test")
@@ -66,9 +67,11 @@ def singer_and_segment(utt: str, place: str) -> tuple[int, str]:
 def end_rests_at(score: MusicScore, end_sec: float) -> MusicScore:
     """Let rests at the end of a score stop where its audio does.
 
-    The cuts leave out silence that the label counts at the end. What is sung is not touched: a
-    score whose last sung phone ends after `end_sec` still does.
+    The cuts leave out silence that the label counts at the end. Where that is no more than later
+    stages pad, nothing changes; nor does what is sung, even where it ends after `end_sec`.
     """
+    if score.duration_sec <= end_sec + MAX_MISSING_SEC:
+        return score
     notes, phones = list(score.notes), list(score.phones)
     while phones[-1].phone in REST_PHONES and phones[-1].start_sec > end_sec - _SHORTEST_REST_SEC:
         last = phones.pop()

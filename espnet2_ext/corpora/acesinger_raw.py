@@ -78,26 +78,18 @@ def prepare(
         name = f"acesinger_{singer}#{utt}"
         ready = corpus / vocals / "segments" / f"{singer}#{utt}.wav"
         if ready.parent.is_dir():
-            if ready.is_file():
-                score = end_rests_at(score, audio_seconds(ready, place))
+            score = end_rests_at(score, audio_seconds(ready, place))
             return Entry(name, check_audio(ready, score, place), str(singer), score)
-        song = song_of(utt)
-        recording = _recording(folder / song, place)
         start = cuts[utt]
         if isinstance(start, UserError):
             raise start
-        score = end_rests_at(score, audio_seconds(recording, place) - start)
-        end = start + score.duration_sec
-        if end > audio_seconds(recording, place) + 1e-3:
-            found = f"ends at {end:.3f} s of {recording}"
-            raise UserError(place, found, "an end within the recording", "audio")
-        return Entry(
-            name,
-            str(recording),
-            str(singer),
-            score,
-            span=(f"acesinger_{singer}_{song}", start, end),
-        )
+        recording = _recording(folder / song_of(utt), place)
+        length = audio_seconds(recording, place)
+        score = end_rests_at(score, length - start)
+        wav = check_audio(recording, score, place, start)
+        end = min(start + score.duration_sec, length)
+        span = (f"acesinger_{singer}_{song_of(utt)}", start, end)
+        return Entry(name, wav, str(singer), score, span=span)
 
     sets: dict[str, list[Entry]] = {split: [] for split in SPLITS}
     for singer, folder in _singers(corpus / vocals, rejects):

@@ -144,18 +144,21 @@ def audio_seconds(path: str | Path, place: str) -> float:
         raise UserError(place, f"{path} is not readable as audio", "wav or flac", "audio") from None
 
 
-def check_audio(path: str | Path, score: MusicScore | None, place: str) -> str:
+def check_audio(
+    path: str | Path, score: MusicScore | None, place: str, start_sec: float = 0.0
+) -> str:
     """The path of a recording that is there, is audio, and does not end before its label.
 
     Args:
         path: Audio file; its header alone is read.
         score: With performed phones; None for speech.
         place: The line that asks for it.
+        start_sec: Where in the recording the score begins.
 
     Raises:
         UserError: it is missing, broken or too short.
     """
-    seconds = audio_seconds(path, place)
+    seconds = audio_seconds(path, place) - start_sec
     if score is not None and score.duration_sec > seconds + MAX_MISSING_SEC:
         found = f"label ends at {score.duration_sec:.3f} s, audio at {seconds:.3f} s"
         raise UserError(place, found, f"at most {MAX_MISSING_SEC} s past the audio", "audio")
