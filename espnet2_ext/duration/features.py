@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.languages import language_of
+from espnet2_ext.score.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore, Note
 
 NOTE_COLUMNS = ("initial_id", "final_id", "midi", "duration_sec", "slur", "tempo")
@@ -30,7 +30,7 @@ def split_note(note: Note, language: str, place: str) -> NoteParts:
     """
     if not note.phones:
         raise UserError(place, f"no phones for {note.lyric!r}", "a vowel and its consonants")
-    vowel = language_of(language, place).nucleus(note.phones)
+    vowel = nucleus_of(note.phones, language)
     return NoteParts(note.phones[:vowel], note.phones[vowel], note.phones[vowel + 1 :])
 
 

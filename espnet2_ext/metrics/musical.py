@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from espnet2_ext.metrics.versa_f0_mcd import pearson
-from espnet2_ext.score.languages import language_of
+from espnet2_ext.score.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore
 
 TOLERANCE_CENTS = 50.0
@@ -81,12 +81,11 @@ def sung_finals(score: MusicScore, n_frames: int, fps: float) -> SungFinals:
     """
     note = np.full(n_frames, -1)
     midi = np.zeros(n_frames, np.int64)
-    language = language_of(score.language)
     for index, group in itertools.groupby(score.phones, key=lambda phone: phone.note):
         phones = list(group)
         if score.notes[index].is_rest:
             continue
-        phone = phones[language.nucleus([phone.phone for phone in phones])]
+        phone = phones[nucleus_of([phone.phone for phone in phones], score.language)]
         start, end = (
             min(n_frames, max(0, int(np.ceil(sec * fps - 0.5))))
             for sec in (phone.start_sec, phone.end_sec)

@@ -36,6 +36,7 @@ TECHNIQUES = ("mix", "falsetto", "breathy", "pharyngeal", "vibrato", "glissando"
 STYLES = ("singing_method", "emotion", "pace", "range")
 NEXT_SYLLABLE = "+"  # lyric of a note that sings a further syllable of its word
 SNAP_SEC = 0.02  # a note begins where a phone does when the two are this close
+_LATE_SEC = 0.01  # the first phone begins the recording
 _ALIASES = {"breathy": "breathe"}
 
 
@@ -94,6 +95,9 @@ def parse_words(
     builder = ScoreBuilder(place, language)
     for index, word in enumerate(loaded):
         builder.add_word(word, f"{place}: word {index}")
+    late = builder.performed[0].start_sec
+    if late > _LATE_SEC:
+        raise UserError(f"{place}: word 0", f"begins at {late:g} s", "0 s", "ph_start")
     style = {key: word[key] for word in loaded for key in STYLES if isinstance(word.get(key), str)}
     return builder.build(tempo, own_phones, style)
 

@@ -5,11 +5,11 @@ read as. The other seven keep the Montreal aligner's IPA behind their language c
 that languages that are trained together do not share a phone by accident.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score import ipa
 from espnet2_ext.score.lyrics_en import PHONES as ARPABET
 from espnet2_ext.score.lyrics_en import VOWELS
 from espnet2_ext.score.music_score import BREATH, SILENCE, MusicScore
@@ -30,8 +30,6 @@ CODES = tuple(LANGUAGES.values())
 RESTS = {"<SP>": SILENCE, "SP": SILENCE, "": SILENCE, "_NONE": SILENCE}
 RESTS |= {"<AP>": BREATH, "AP": BREATH, "breathe": BREATH, "breath": BREATH}
 _ZH = frozenset(INITIALS + FINALS) | {"y", "w"}  # 喔 is w o in some of its files
-# Vowels, the Japanese syllabic nasal, and the mark under a syllabic consonant.
-_IPA_VOWEL = re.compile("[aeiouyæøœɐɑɒɔəɛɜɤɨɪɯɵʉʊʌʏãẽĩõũɴ\u0329]")
 
 
 def read_phone(symbol: str, language: str, place: str) -> str:
@@ -53,7 +51,7 @@ def is_vowel(phone: str, language: str) -> bool:
         return phone in FINALS
     if language == "en":
         return _unstressed(phone) in VOWELS
-    return _IPA_VOWEL.search(phone) is not None
+    return ipa.is_vowel(phone)
 
 
 def to_learned(score: MusicScore) -> MusicScore:
@@ -62,14 +60,15 @@ def to_learned(score: MusicScore) -> MusicScore:
         return to_opencpop(score)
     if score.language == "en":
         return _renamed(score, _unstressed)
-    return _renamed(score, lambda phone: f"{score.language}:{phone}")
+    return _renamed(score, lambda phone: ipa.of_language(phone, score.language))
 
 
 def to_published(score: MusicScore) -> MusicScore:
     """Phones of a data directory to those that GTSinger's files have (English: no stress)."""
     if score.language == "zh":
         return from_opencpop(score)
-    return _renamed(score, lambda phone: phone.removeprefix(f"{score.language}:"))
+    prefix = ipa.of_language("", score.language)
+    return _renamed(score, lambda phone: phone.removeprefix(prefix))
 
 
 def _unstressed(phone: str) -> str:

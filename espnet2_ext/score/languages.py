@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score import lyrics_en, lyrics_ja, lyrics_yue, lyrics_zh
+from espnet2_ext.score import ipa, lyrics_en, lyrics_ja, lyrics_yue, lyrics_zh
 from espnet2_ext.score.syllable import Syllable
 
-__all__ = ["LANGUAGES", "Language", "Syllable", "language_of"]
+__all__ = ["LANGUAGES", "Language", "Syllable", "language_of", "nucleus_of"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +95,12 @@ def language_of(code: str, place: object = "lyrics") -> Language:
     if code not in LANGUAGES:
         raise UserError(place, f"lyrics in {code!r}", ", ".join(LANGUAGES), "language")
     return LANGUAGES[code]
+
+
+def nucleus_of(phones: Sequence[str], code: str) -> int:
+    """Index of the phone that carries the pitch, in any language: by IPA where none is known."""
+    known = LANGUAGES.get(code)
+    if known is not None and known.carriers.intersection(phones):
+        return known.nucleus(phones)
+    able = [index for index, phone in enumerate(phones) if ipa.is_vowel(phone)]
+    return able[-1] if able else len(phones) - 1

@@ -150,6 +150,8 @@ def test_mistakes_of_the_whole():
         UserError, match=r"phone 1 'T': note|phone 1: starts at 0.200 s, after a gap"
     ):
         read(word("<SP>", [("<SP>", 0.0, 0.1)], [(0, 0.1, 0.0)]), sung)
+    with pytest.raises(UserError, match="t: word 0: ph_start: begins at 0.2 s"):
+        parse_words([sung], "t", "en")
     with pytest.raises(UserError, match="word 0: note: 60 at a rest"):
         read(REST | {"note": [60]}, sung)
 

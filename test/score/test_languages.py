@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.assemble import SungNote, assemble, split_lyrics
-from espnet2_ext.score.languages import LANGUAGES, language_of
+from espnet2_ext.score.languages import LANGUAGES, language_of, nucleus_of
 from espnet2_ext.score.music_score import REST_PHONES
 
 
@@ -154,3 +154,19 @@ def test_a_lyric_that_cannot_be_read_names_its_note():
 )
 def test_lyrics_beside_a_file(code, text, items):
     assert split_lyrics(text, code) == items.split()
+
+
+@pytest.mark.parametrize(
+    ("phones", "code", "index"),
+    [
+        ("zh ang", "zh", 1),
+        ("L AH V", "en", 1),
+        ("j iou", "zh", 1),  # a corpus' own phones
+        ("ko:k ko:ʌː ko:p̚", "ko", 1),
+        ("ja:k ja:j", "ja", 1),  # no vowel: the last
+        ("ja:k ja:a ja:s", "ja", 1),
+        ("SP", "ru", 0),
+    ],
+)
+def test_the_nucleus_is_found_in_any_language(phones, code, index):
+    assert nucleus_of(phones.split(), code) == index
