@@ -14,7 +14,6 @@ from espnet2_ext.judges.network import FRAME_SHIFT_SEC, judge_mel
 from espnet2_ext.judges.recording import Recording, Span
 from espnet2_ext.metrics.per import sung_phones
 from espnet2_ext.score.espnet_format import read_scores
-from espnet2_ext.score.music_score import REST_PHONES
 
 
 def choose(utts: Sequence[str], limit: int | None, seed: int = 0) -> list[str]:
@@ -51,12 +50,16 @@ def load_recordings(folder: str | Path, limit: int | None = None) -> dict[str, R
                 min(len(mel), round(p.start_sec / FRAME_SHIFT_SEC)),
                 min(len(mel), round(p.end_sec / FRAME_SHIFT_SEC)),
                 p.phone,
-                p.phone not in REST_PHONES and not score.notes[p.note].slur,
+                sounded,
             )
-            for p in score.phones
+            for p, sounded in zip(score.phones, score.sounded, strict=True)
         )
         recording = Recording(
-            mel, tuple(sung_phones(score)), spans, require(singers, utt, folder / "utt2spk")
+            mel,
+            tuple(sung_phones(score)),
+            spans,
+            require(singers, utt, folder / "utt2spk"),
+            score.language,
         )
         if recording.trainable:
             recordings[utt] = recording

@@ -1,14 +1,14 @@
 """A recording as judges learn from it, and new ones recombined from its phones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from espnet2_ext.judges.network import out_lengths
-from espnet2_ext.score.phones import is_final
+from espnet2_ext.score.languages import language_of
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,18 @@ class Recording:
         phones: What is sung, without rests and slurs.
         spans: Where, in frames of `mel`, rests and slurs too; empty when not known.
         singer: Name.
+        language: ISO 639 code; says which phones are vowels.
     """
 
     mel: Tensor
     phones: tuple[str, ...]
     spans: tuple[Span, ...]
     singer: str
+    language: str = "zh"
+
+    def is_vowel(self, phone: str) -> bool:
+        """Whether `phone` can carry a note."""
+        return phone in language_of(self.language).carriers
 
     @property
     def trainable(self) -> bool:
@@ -61,7 +67,7 @@ class PhoneBank:
         for recording in recordings:
             for span in _replaceable(recording):
                 piece = recording.mel[span.start : span.end]
-                key = (recording.singer, is_final(span.phone))
+                key = (recording.singer, recording.is_vowel(span.phone))
                 if len(piece):
                     self._pieces.setdefault(key, []).append((piece, span.phone))
 
@@ -78,7 +84,7 @@ class PhoneBank:
             mels.append(recording.mel[last : span.start])
             piece, phone = recording.mel[span.start : span.end], span.phone
             if span in replaceable and float(torch.rand((), generator=generator)) < share:
-                pool = self._pieces.get((recording.singer, is_final(phone)))
+                pool = self._pieces.get((recording.singer, recording.is_vowel(phone)))
                 if pool:
                     piece, phone = pool[int(torch.randint(len(pool), (), generator=generator))]
             now += len(mels[-1])
@@ -88,7 +94,7 @@ class PhoneBank:
             if span.sounded:
                 phones.append(phone)
         mels.append(recording.mel[last:])
-        made = Recording(torch.cat(mels), tuple(phones), tuple(spans), recording.singer)
+        made = replace(recording, mel=torch.cat(mels), phones=tuple(phones), spans=tuple(spans))
         return made if made.trainable else recording
 
 

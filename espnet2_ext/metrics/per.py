@@ -26,12 +26,9 @@ class PhoneErrors:
 
 
 def sung_phones(score: MusicScore) -> list[str]:
-    """The phones that a recogniser should hear: without rests, slurs folded into their final."""
-    return [
-        phone.phone
-        for phone in score.phones
-        if phone.phone not in REST_PHONES and not score.notes[phone.note].slur
-    ]
+    """The phones that a recogniser should hear: without rests, slurs folded into their vowel."""
+    heard = zip(score.phones, score.sounded, strict=True)
+    return [phone.phone for phone, sounded in heard if sounded]
 
 
 def edit_distance(hyp: Sequence[str], ref: Sequence[str]) -> int:

@@ -20,9 +20,9 @@ class Note:
         end_sec: End (s), after the start.
         midi: MIDI number 1-127; 0 for a rest.
         lyric: The syllable; `SLUR_LYRIC` for a slur; empty for a rest.
-        phones: Phones of the syllable as initial and final; (final,) for a slur; (SP,) or (AP,)
-            for a rest; empty while unknown.
-        slur: The note goes on singing the previous note's final.
+        phones: Phones of the syllable; for a slur its vowel, on the last one with the consonants
+            that close it; (SP,) or (AP,) for a rest; empty while unknown.
+        slur: The note goes on singing the previous note's vowel.
     """
 
     start_sec: float
@@ -95,6 +95,20 @@ class MusicScore:
     def duration_sec(self) -> float:
         """End of the last phone, or of the last note where phones are not known."""
         return (self.phones or self.notes)[-1].end_sec
+
+    @property
+    def sounded(self) -> tuple[bool, ...]:
+        """For each performed phone whether it is heard as one of its own.
+
+        Not rests, nor the vowel with which a slur goes on; the consonants that close a syllable on
+        its last slur are.
+        """
+        before = (None, *(phone.note for phone in self.phones[:-1]))
+        return tuple(
+            phone.phone not in REST_PHONES
+            and not (self.notes[phone.note].slur and phone.note != note_before)
+            for phone, note_before in zip(self.phones, before, strict=True)
+        )
 
 
 def _check_contiguous(kind: str, spans: list[tuple[float, float]]) -> None:

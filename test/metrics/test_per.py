@@ -35,6 +35,13 @@ def test_slurs_add_no_phone():
     assert sung_phones(MusicScore(notes, phones)) == ["l", "a", "a"]
 
 
+def test_consonants_that_close_a_melisma_are_heard():
+    notes = Note(0, 1, 60, "love", ("L", "AH")), Note(1, 2, 62, "—", ("AH", "V"), slur=True)
+    phones = Phone(0, 0.1, "L", 0), Phone(0.1, 1, "AH", 0)
+    phones += Phone(1, 1.9, "AH", 1), Phone(1.9, 2, "V", 1)
+    assert sung_phones(MusicScore(notes, phones, language="en")) == ["L", "AH", "V"]
+
+
 @given(st.text("abc", max_size=8), st.text("abc", max_size=8))
 def test_matches_the_textbook_recursion(hyp, ref):
     table = [[i + j for j in range(len(hyp) + 1)] for i in range(len(ref) + 1)]
