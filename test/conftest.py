@@ -1,5 +1,11 @@
 """Every test is seeded; tests marked `gpu` skip, and say so, without a CUDA device."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -19,3 +25,55 @@ def seeded() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("no CUDA device on this machine")
+
+
+# What the launcher's agent does, but with one import of the slow packages for both processes. Each
+# prints a digest of the weights that it ends with.
+TWO_RANKS = """
+import hashlib, importlib, multiprocessing, os, socket, sys
+os.environ["DS_ACCELERATOR"] = "cpu"
+import torch
+from torch.nn.parallel import DistributedDataParallel as DDP
+module, name = sys.argv[1].split(":")
+task = getattr(importlib.import_module(module), name)
+with socket.socket() as s:
+    s.bind(("127.0.0.1", 0))
+    port = str(s.getsockname()[1])
+models = []
+init = DDP.__init__
+def remember(self, model, **options):
+    models.append(model)
+    init(self, model, **options)
+DDP.__init__ = remember
+def rank(r):
+    os.environ.update(RANK=str(r), LOCAL_RANK=str(r), WORLD_SIZE="2",
+                      MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+    task.main(cmd=sys.argv[2:])
+    for model in models:
+        digest = hashlib.sha256()
+        for value in model.parameters():
+            digest.update(value.detach().numpy().tobytes())
+        print("weights", digest.hexdigest(), flush=True)
+ranks = [multiprocessing.get_context("fork").Process(target=rank, args=(r,)) for r in range(2)]
+[r.start() for r in ranks]
+[r.join() for r in ranks]
+sys.exit(sum(abs(r.exitcode) for r in ranks))
+"""
+
+
+@pytest.fixture(scope="session")
+def two_ranks() -> Callable[..., list[str]]:
+    """Run ``module:Task`` with arguments as two processes over gloo; returns what they printed."""
+
+    def run(task: str, *command: object) -> list[str]:
+        options = ["--multiprocessing_distributed", "false", "--dist_backend", "gloo"]
+        done = subprocess.run(
+            [sys.executable, "-c", TWO_RANKS, task, *map(str, command), *options],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]),
+                 "OMP_NUM_THREADS": "1"},
+            capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout.splitlines()
+
+    return run

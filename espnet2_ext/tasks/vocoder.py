@@ -16,6 +16,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.train.epoch_seed import seed_epoch
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
 from espnet2_ext.vocoder.build import (
     DISCRIMINATORS,
@@ -44,7 +45,8 @@ discriminator_choices = ClassChoices(
 class VocoderTrainer(GANTrainer):
     """ESPnet's GAN trainer; without a discriminator, its plain trainer on the generator's turn.
 
-    Crops and noise are drawn from (seed, epoch), so that a resumed run ends with the same weights.
+    Crops and noise are drawn from (seed, epoch, rank), so that a resumed run ends with the same
+    weights.
     """
 
     seed: int = 0
@@ -52,9 +54,7 @@ class VocoderTrainer(GANTrainer):
     @classmethod
     def train_one_epoch(cls, model: torch.nn.Module, reporter: SubReporter, **kwargs: Any) -> bool:
         """As ESPnet's; ESPnet calls it by keywords."""
-        seed = int(np.random.SeedSequence([cls.seed, reporter.get_epoch()]).generate_state(1)[0])
-        torch.manual_seed(seed)
-        np.random.seed(seed)
+        seed_epoch(cls.seed, reporter.get_epoch())
         return _trainer_of(cls, model).train_one_epoch(model=model, reporter=reporter, **kwargs)
 
     @classmethod
@@ -144,6 +144,8 @@ class VocoderTask(AbsTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> VocoderModel:
         cls.trainer.seed = args.seed
+        # Generator and discriminator take turns: neither's step uses the other's parameters.
+        args.unused_parameters = True
         return build_vocoder(args)
 
     @classmethod

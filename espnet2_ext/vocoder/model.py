@@ -9,6 +9,7 @@ from espnet2.gan_tts.hifigan.loss import (
     FeatureMatchLoss,
     GeneratorAdversarialLoss,
 )
+from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_gan_espnet_model import AbsGANESPnetModel
 from torch import Tensor, nn
 
@@ -126,10 +127,12 @@ class VocoderModel(AbsGANESPnetModel):
             loss, stats = self._generator_loss(mel_hat_input, wav_hat, wav, f0)
         else:
             loss, stats = self._discriminator_loss(wav_hat, wav)
+        stats = {k: v.detach() for k, v in stats.items()}
+        loss, stats, weight = force_gatherable((loss, stats, mel.size(0)), mel.device)
         return {
             "loss": loss,
-            "stats": {k: v.detach() for k, v in stats.items()},
-            "weight": torch.tensor(mel.size(0), device=mel.device),
+            "stats": stats,
+            "weight": weight,
             "optim_idx": 0 if forward_generator else 1,
         }
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-UTILS = Path(__file__).resolve().parents[2] / "egs2/TEMPLATE/speechlm1/utils"
+ROOT = Path(__file__).resolve().parents[2]
+UTILS = ROOT / "egs2/TEMPLATE/speechlm1/utils"
 RUN, SLURM = UTILS / "run.py", UTILS / "slurm.py"
 
 
@@ -141,9 +142,10 @@ def cluster(tmp_path):
     sbatch.write_text(FAKE_SBATCH)
     sbatch.chmod(0o755)
     (tmp_path / "conf").mkdir()
-    (tmp_path / "conf/slurm.conf").write_text(
-        "# ours\ncommand sbatch --export=ALL\noption mem=* --mem $0\noption gpu=0\n"
-        "option gpu=* --gres=gpu:$0 -p gpu\ndefault gpu=0\n"
+    (tmp_path / "conf/slurm.yaml").write_text(
+        "defaults: {partition: cpu, time: 60, extra: [--qos=low]}\n"
+        "commands:\n  '*_train': {partition: gpu, gres: 'gpu:a100:{gpu}', time: 2-00:00:00}\n"
+        "  flow_train: {account: ours, extra: []}\n"
     )
     return {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
 
@@ -153,8 +155,8 @@ def test_slurm_takes_the_same_call_as_a_job_array(tmp_path, cluster):
                 "echo", "hello JOB; $(x)", cwd=tmp_path, env=cluster)  # fmt: skip
     assert done.returncode == 0, done.stderr
     sbatch = (tmp_path / "sbatch.args").read_text().splitlines()
-    wanted = ["--export=ALL", "--gres=gpu:2", "-p", "gpu", "--mem", "4G", "--parsable", "--wait"]
-    assert sbatch[:8] == wanted
+    assert sbatch[2:7] == ["--partition=cpu", "--time=60", "--mem=4G", "--gres=gpu:2", "--qos=low"]
+    assert {"--export=ALL", "--parsable", "--wait"} < set(sbatch)
     assert "--array=1-2%1" in sbatch
     assert "hello 2; $(x)" in (tmp_path / "2.log").read_text()
 
@@ -167,10 +169,29 @@ def test_slurm_returns_the_status_of_a_failed_job_with_its_tail(tmp_path, cluste
     assert "2 of 3 jobs failed" in done.stderr
 
 
-def test_slurm_names_an_option_without_a_line_in_its_configuration(tmp_path, cluster):
-    done = call(SLURM, "--time", "1:00", "a.log", "true", cwd=tmp_path, env=cluster)
-    assert done.returncode == 2
-    assert done.stderr.strip().endswith("--time 1:00: no line for it in the slurm configuration")
+def test_slurm_asks_for_what_the_configuration_says_of_a_command(tmp_path, cluster):
+    train = ["python", "-m", "espnet2_ext.bin.launch", "espnet2_ext.bin.flow_train"]
+    call(SLURM, "--gpu", 4, "--num_nodes", 2, "--time", 5, "a.log", *train,
+         cwd=tmp_path, env=cluster)  # fmt: skip
+    sbatch = (tmp_path / "sbatch.args").read_text().splitlines()
+    assert sbatch[2:7] == ["--partition=gpu", "--account=ours", "--time=5", "--nodes=2",
+                           "--gres=gpu:a100:4"]  # fmt: skip
+    assert "--qos=low" not in sbatch
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("defaults: {partitoin: x}", "defaults: unknown key partitoin"),
+        ("commands: {a: {extra: --x}}", "a: extra: '--x'"),
+        ("command: sbatch", "expected the keys defaults and commands"),
+        ("a: [", "conf/slurm.yaml:1: not YAML"),
+    ],
+)
+def test_slurm_names_what_is_wrong_in_its_configuration(tmp_path, cluster, text, named):
+    (tmp_path / "conf/slurm.yaml").write_text(text)
+    done = call(SLURM, "a.log", "true", cwd=tmp_path, env=cluster)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and named in done.stderr
 
 
 def parse(tmp_path, *arguments):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from . import slurm_cluster
+
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = [
     "codec_resynthesis",
@@ -36,7 +38,7 @@ def recipe(tmp_path_factory) -> Path:
     return root / "egs2/mini_singing/speechlm1"
 
 
-def start(recipe: Path, *options: str) -> subprocess.Popen:
+def start(recipe: Path, *options: str, **environment: str) -> subprocess.Popen:
     venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
     return subprocess.Popen(
         ["./run.sh", "--size", "debug", "--test_sets", " ".join(SETS), *options],
@@ -44,7 +46,7 @@ def start(recipe: Path, *options: str) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **venv},
+        env={**os.environ, **environment, "OMP_NUM_THREADS": "1", **venv},
     )
 
 
@@ -107,6 +109,25 @@ def test_again_there_is_nothing_to_do(recipe):
     output = finish(start(recipe))
     for number in range(1, 17):
         assert f"(main) stage {number}: done before, nothing to do" in output
+
+
+@pytest.mark.skipif(bool(slurm_cluster.missing()), reason="no Slurm on this machine")
+def test_stages_5_and_8_run_through_slurm(recipe, tmp_path_factory):
+    """A job array tokenizes; a job of two nodes trains, one process on each."""
+    tokens = recipe / "dump/tokens/test_singer"
+    before = (tokens / "utt2num_frames").read_text()
+    shutil.rmtree(tokens)
+    options = ("--stage", "5", "--stop_stage", "8", "--tag", "slurm", "--num_nodes", "2")
+    with slurm_cluster.cluster(tmp_path_factory.mktemp("slurm")) as environment:
+        environment["cmd_backend"] = "slurm"
+        output = finish(start(recipe, *options, **environment))
+    assert "stage 6: done before" in output and "stage 7: done before" in output
+    assert (tokens / "utt2num_frames").read_text() == before
+    assert "# Ended (code 0)" in (tokens / "logs/tokenize.1.log").read_text()
+    log = (recipe / "exp/speechlm_slurm/train.log").read_text()
+    assert ":0/2]" in log  # ESPnet's name of the first of two processes
+    epochs = json.loads((recipe / "exp/speechlm_slurm/history.json").read_text())
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2]
 
 
 def test_other_data_are_not_trained_on_under_the_same_name(recipe):

@@ -129,3 +129,14 @@ def test_mistakes_end_in_one_line(trained, tokens, tokenizer_dir, tmp_path, caps
     wrong = ("--model_conf", "residual=nothing")
     line = error(run(flow_train.main, *train_args(tokens, tokenizer_dir, tmp_path / "e", *wrong)))
     assert "residual 'nothing'" in line
+
+
+def test_two_processes_end_with_the_same_weights(tokens, tokenizer_dir, two_ranks, tmp_path):
+    shapes = []
+    for part in ("train", "valid"):
+        shapes += [f"--{part}_shape_file", tokens / "codec_ssl.scp"]
+    command = train_args(tokens, tokenizer_dir, tmp_path / "exp", *shapes)
+    printed = two_ranks("espnet2_ext.tasks.mel_flow:MelFlowTask", *command)
+    one, other = [line for line in printed if line.startswith("weights ")]
+    assert one == other
+    assert load_state(tmp_path / "exp/valid.loss.best.pth")

@@ -46,18 +46,21 @@ def run(main: Callable[[list[str]], None], *arguments: object) -> int:
     return done.value.code
 
 
-@pytest.mark.parametrize("name", ["train_vocoder_debug", "train_vocoder_hifigan_debug"])
-def test_train_then_render(name: str, data: Path, tmp_path: Path) -> None:
+def train_options(name: str, data: Path, exp: Path) -> list[object]:
     streams = []
     for split in ("train", "valid"):
         for stream in ("mel.scp,mel,kaldi_ark", "f0.scp,f0,kaldi_ark", "wav.scp,wav,sound"):
             streams += [f"--{split}_data_path_and_name_and_type", f"{data}/{stream}"]
         streams += [f"--{split}_shape_file", f"{data}/wav.scp"]
+    options = ["--config", CONF / f"{name}.yaml", "--mel_config", ROOT / "conf/mel.yaml"]
+    return [*options, "--ngpu", 0, "--output_dir", exp, *streams]
+
+
+@pytest.mark.parametrize("name", ["train_vocoder_debug", "train_vocoder_hifigan_debug"])
+def test_train_then_render(name: str, data: Path, tmp_path: Path) -> None:
     from espnet2_ext.bin import vocoder_inference, vocoder_train
 
-    options = ["--config", CONF / f"{name}.yaml", "--mel_config", ROOT / "conf/mel.yaml"]
-    options += ["--ngpu", 0, "--output_dir", tmp_path / "exp", *streams]
-    assert run(vocoder_train.main, *options) == 0
+    assert run(vocoder_train.main, *train_options(name, data, tmp_path / "exp")) == 0
     stored = yaml.safe_load((tmp_path / "exp/config.yaml").read_text())
     assert stored["mel_config"] == MEL.asdict()  # the run needs no other file
 
@@ -124,3 +127,14 @@ def test_every_shipped_config_builds(config: Path) -> None:
         model = VocoderTask.build_model(args)
     assert model.vocoder.mel == MelConfig.load(mel)
     assert len(VocoderTask.build_optimizers(args, model)) == 1 + (args.discriminator is not None)
+
+
+@pytest.mark.parametrize("name", ["train_vocoder_debug", "train_vocoder_hifigan_debug"])
+def test_two_processes_end_with_the_same_weights(
+    name: str, data: Path, two_ranks: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    task = "espnet2_ext.tasks.vocoder:VocoderTask"
+    printed = two_ranks(task, *train_options(name, data, tmp_path / "exp"))
+    one, other = [line for line in printed if line.startswith("weights ")]
+    assert one == other
+    assert (tmp_path / "exp/valid.loss.best.pth").is_file()

@@ -2,7 +2,7 @@
 # Which launcher starts what, by Kaldi's convention: ${cmd} [options] JOB=1:N log.JOB command.
 # A run.pl, queue.pl or slurm.pl of yours can stand in for these.
 #   cmd_backend=local  this machine (default)
-#   cmd_backend=slurm  job arrays; options in conf/slurm.conf
+#   cmd_backend=slurm  job arrays; options in conf/slurm.yaml
 # shellcheck disable=SC2034
 case ${cmd_backend:=local} in
   local)

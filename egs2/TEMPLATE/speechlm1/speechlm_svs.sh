@@ -17,8 +17,9 @@ skip_train=false       # skip stages 7, 8, 10, 12
 skip_eval=false        # skip stages 9, 11, 13, 14, 15
 skip_packing=false     # skip stage 16
 ngpu=0                 # GPUs per node; 0: train on the CPU
-num_nodes=1            # nodes of the speech LM's training
-train_procs=1          # processes of the speech LM's training where ngpu is 0
+num_nodes=1            # nodes of each training (stages 8, 10, 12)
+hostfile=              # those nodes, by ssh: lines of "host slots=N"
+train_procs=1          # processes of each training on each node where ngpu is 0
 nj=2                   # parallel jobs of data preparation and evaluation
 inference_nj=1         # shards of each model's inference (rows of the table run side by side too)
 gpu_inference=false    # infer on a GPU
@@ -83,6 +84,7 @@ score_args=            # more options of score
 report_utts=6          # utterances of each set in the report
 corpus_name=           # corpus of origin, for the pack; default: the recipe's folder
 pack_name=             # default: corpus name and tags
+hf_repo=               # owner/name on the Hugging Face hub: stage 16 uploads the pack there
 branch=                # used by --parallel_stages itself
 
 help_message="Usage: ./run.sh [options of speechlm_svs.sh]
@@ -91,16 +93,16 @@ Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5
 11 flow inference, 12 vocoder training, 13 vocoder inference, 14 scoring, 15 report, 16 pack.
 Options (--name value; defaults and their meaning stand at the top of speechlm_svs.sh):
   --stage --stop_stage --skip_data_prep --skip_train --skip_eval --skip_packing
-  --ngpu --num_nodes --train_procs --nj --inference_nj --gpu_inference --parallel_stages
-  --dumpdir --expdir --python --local_data_opts --train_set --valid_set --test_sets --prompt_sets
-  --mel_config --min_wav_duration --max_wav_duration --exclude --tokenizer_config --prompt_seed
-  --base_vocabulary --vocabulary_args --task --train_config --train_args --tag
-  --deepspeed_config --inference_config --inference_args --inference_tag --inference_model
-  --score_matters --flow_config --flow_args --flow_tag
+  --ngpu --num_nodes --hostfile --train_procs --nj --inference_nj --gpu_inference
+  --parallel_stages --dumpdir --expdir --python --local_data_opts --train_set --valid_set
+  --test_sets --prompt_sets --mel_config --min_wav_duration --max_wav_duration --exclude
+  --tokenizer_config --prompt_seed --base_vocabulary --vocabulary_args --task --train_config
+  --train_args --tag --deepspeed_config --inference_config --inference_args --inference_tag
+  --inference_model --score_matters --flow_config --flow_args --flow_tag
   --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model
   --duration_config --duration_args --duration_tag --duration_model --vocoder_config
   --vocoder_args --vocoder_tag --vocoder_model --vocoder_f0 --scoring_config --judge_args
-  --score_args --report_utts --corpus_name --pack_name"
+  --score_args --report_utts --corpus_name --pack_name --hf_repo"
 
 . utils/parse_options.sh
 . utils/steps.sh
@@ -170,11 +172,17 @@ device=cpu
 if "${gpu_inference}"; then device=cuda; fi
 inference_gpu=()
 if "${gpu_inference}"; then inference_gpu=(--gpu 1); fi
-training_gpu=()
-if [ "${ngpu}" -gt 0 ]; then training_gpu=(--gpu "${ngpu}"); fi
-# Trainings share this machine's cores with what runs beside them.
-train_device=(--ngpu "${ngpu}")
-if [ "${ngpu}" -gt 1 ]; then train_device+=(--multiprocessing_distributed true); fi
+# How trainings start: what they ask of the launcher, and what starts their processes.
+training_resources=()
+train_on=("${run_module[@]}" espnet2_ext.bin.launch --ngpu "${ngpu}" --num_nodes "${num_nodes}")
+if [ "${ngpu}" -gt 0 ]; then
+  training_resources=(--gpu "${ngpu}")
+else
+  train_on+=(--processes "${train_procs}")
+  [ "${train_procs}" -eq 1 ] || training_resources=(--num_threads "${train_procs}")
+fi
+if [ -n "${hostfile}" ]; then train_on+=(--hostfile "${hostfile}")
+elif [ "${num_nodes}" -gt 1 ]; then training_resources+=(--num_nodes "${num_nodes}"); fi
 
 # A branch is this script, started again for the stages that it may run.
 case ${branch} in
@@ -368,21 +376,8 @@ if runs 8; then
     "${lm_exp}: config.yaml, ${inference_model}, train.log"
   made=$(digest 8 "${lm_inputs}" "$(contents "${train_config}" "${deepspeed_config}")" "${train_args}")
   if todo_training "${lm_exp}" "${made}" --tag; then
-    procs=${train_procs}
-    if [ "${ngpu}" -gt 0 ]; then procs=${ngpu}; fi
-    if [ "${num_nodes}" -gt 1 ]; then
-      # The launcher starts this command on every node; c10d lets them find each other.
-      launch=(--nnodes "${num_nodes}" --rdzv_backend c10d --rdzv_id "${tag}"
-        --rdzv_endpoint "${MASTER_ADDR:?the first node}:${MASTER_PORT:-29500}")
-    else
-      launch=(--standalone)
-    fi
-    backend=gloo
-    if [ "${ngpu}" -gt 0 ]; then backend=nccl; fi
-    "${cuda_launch[@]}" "${training_gpu[@]}" "${lm_exp}/train.log" \
-      "${run_module[@]}" torch.distributed.run "${launch[@]}" --nproc_per_node "${procs}" \
-      -m espnet2_ext.bin.speechlm_train --ngpu "$((ngpu > 0))" --resume true \
-      --multiprocessing_distributed false --dist_backend "${backend}" \
+    "${cuda_launch[@]}" "${training_resources[@]}" "${lm_exp}/train.log" \
+      "${train_on[@]}" espnet2_ext.bin.speechlm_train --resume true \
       --deepspeed_config "${deepspeed_config}" --output_dir "${lm_exp}" "${lm_options[@]}" \
       --train_shape_file "${lm_stats}/train/codec_ssl_shape" \
       --valid_shape_file "${lm_stats}/valid/codec_ssl_shape"
@@ -431,8 +426,8 @@ if runs 10; then
     data=()
     data_of train "${train_set}" codec_ssl score_frames prompt mel f0
     data_of valid "${valid_set}" codec_ssl score_frames prompt mel f0
-    "${cuda_launch[@]}" "${training_gpu[@]}" "${flow_exp}/train.log" \
-      "${run_module[@]}" espnet2_ext.bin.flow_train "${train_device[@]}" --resume true \
+    "${cuda_launch[@]}" "${training_resources[@]}" "${flow_exp}/train.log" \
+      "${train_on[@]}" espnet2_ext.bin.flow_train --resume true \
       --config "${flow_config}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${flow_exp}" \
       "${data[@]}" --train_shape_file "${tokens}/${train_set}/utt2num_frames" \
       --valid_shape_file "${tokens}/${valid_set}/utt2num_frames" "${flow_words[@]}"
@@ -489,8 +484,8 @@ if runs 12; then
     data=()
     data_of train "${train_set}" mel f0
     data_of valid "${valid_set}" mel f0
-    "${cuda_launch[@]}" "${training_gpu[@]}" "${vocoder_exp}/train.log" \
-      "${run_module[@]}" espnet2_ext.bin.vocoder_train "${train_device[@]}" --resume true \
+    "${cuda_launch[@]}" "${training_resources[@]}" "${vocoder_exp}/train.log" \
+      "${train_on[@]}" espnet2_ext.bin.vocoder_train --resume true \
       --config "${vocoder_config}" --mel_config "${mel_config}" --output_dir "${vocoder_exp}" "${data[@]}" \
       --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,wav,sound" \
       --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,wav,sound" \
@@ -664,6 +659,9 @@ if runs 16; then
     mark "${out}" "${made}"
   fi
   log "packed model: ${out}/${pack_name}.zip"
+  if [ -n "${hf_repo}" ]; then
+    "${run_module[@]}" espnet2_ext.bin.hub upload "${out}/${pack_name}.zip" "${hf_repo}"
+  fi
   end
 fi
 

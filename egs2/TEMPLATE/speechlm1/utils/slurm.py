@@ -3,22 +3,16 @@
 
     slurm.py [options] [JOB=1:N] LOG COMMAND [ARGUMENT...]
 
-Same arguments, logs and statuses as run.py; its options become options of sbatch by the lines of
---config FILE (default conf/slurm.conf, Kaldi's format):
-
-    command sbatch --export=ALL
-    option mem=* --mem $0
-    option num_threads=* --cpus-per-task $0
-    option gpu=0
-    option gpu=* --gres=gpu:$0
-    option max_jobs_run=*
-    default gpu=0
+Same arguments, logs and statuses as run.py. What sbatch is asked for comes from --config FILE
+(default: the recipe's conf/slurm.yaml, or the template's, which explains its keys): `defaults`,
+then the `commands` whose names match, then this command line (--num_nodes, --num_threads, --gpu,
+--mem, --time).
 
 The logs must be on a disk that all machines share. Ctrl-C cancels the job.
 """
 
+import fnmatch
 import re
-import shlex
 import signal
 import subprocess
 import sys
@@ -34,57 +28,76 @@ from run import (
     report_failure,
 )
 
-DEFAULT_CONFIG = """
-command sbatch --export=ALL
-option mem=* --mem $0
-option num_threads=* --cpus-per-task $0
-option num_nodes=* --nodes $0
-option time=* --time $0
-option gpu=0
-option gpu=* --gres=gpu:$0
-"""
+# Keys of the configuration, and sbatch's options for those that are options of their own.
+SBATCH_OPTIONS = {
+    "partition": "--partition",
+    "account": "--account",
+    "time": "--time",
+    "mem": "--mem",
+    "num_threads": "--cpus-per-task",
+    "num_nodes": "--nodes",
+}
+KEYS = (*SBATCH_OPTIONS, "gres", "gpu", "extra")
+DEFAULT_GRES = "gpu:{gpu}"
 FILES_WAIT_SEC = 30.0  # a shared disk may show a finished log late
 
 
-def read_config(text: str) -> tuple[list[str], dict[str, str], dict[tuple[str, str], list[str]]]:
-    """Command, default values, and sbatch options by (option name, value or ``*``).
+def read_config(text: str, place: str) -> dict[str, dict]:
+    """``defaults`` and ``commands`` of a configuration; raises UsageError."""
+    import yaml
 
-    Raises:
-        UsageError: a line that is none of the three kinds.
-    """
-    command, defaults, options = ["sbatch"], {}, {}
-    for line in text.splitlines():
-        words = shlex.split(line, comments=True)
-        if not words:
-            continue
-        name, _, value = words[1].partition("=") if len(words) > 1 else ("", "", "")
-        if words[0] == "command" and len(words) > 1:
-            command = words[1:]
-        elif words[0] == "default" and value and len(words) == 2:
-            defaults[name] = value
-        elif words[0] == "option" and value:
-            options[name, value] = words[2:]
-        else:
-            raise UsageError(f"slurm configuration: {line!r} is no command, option or default line")
-    return command, defaults, options
+    try:
+        config = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        line = error.problem_mark.line + 1 if getattr(error, "problem_mark", None) else 1
+        raise UsageError(f"{place}:{line}: not YAML") from None
+    if not isinstance(config, dict) or set(config) - {"defaults", "commands"}:
+        raise UsageError(f"{place}: expected the keys defaults and commands")
+    defaults, commands = config.get("defaults") or {}, config.get("commands") or {}
+    for name, values in [("defaults", defaults), *commands.items()]:
+        if not isinstance(values, dict):
+            raise UsageError(f"{place}: {name}: expected keys with values")
+        for key, value in values.items():
+            if key not in KEYS:
+                raise UsageError(f"{place}: {name}: unknown key {key} (one of {', '.join(KEYS)})")
+            wanted = list if key == "extra" else (str, int, type(None))
+            if not isinstance(value, wanted):
+                raise UsageError(f"{place}: {name}: {key}: {value!r} (extra is a list of words)")
+    return {"defaults": defaults, "commands": commands}
 
 
-def sbatch_command(jobs: Jobs, config: str) -> list[str]:
+def name_of(command: list[str]) -> str:
+    """What the configuration calls a command: a CLI of ours by its name, another by its file's."""
+    for word in command:
+        if word.startswith("espnet2_ext.bin.") and word != "espnet2_ext.bin.launch":
+            return word.removeprefix("espnet2_ext.bin.")
+    return Path(command[0]).name
+
+
+def sbatch_command(jobs: Jobs, config: dict[str, dict]) -> list[str]:
     """The whole command line of sbatch for `jobs`; raises UsageError."""
-    command, values, options = read_config(config)
-    values.update({k.removeprefix("--"): v for k, v in jobs.options.items() if k != "--config"})
-    limit = values.pop("max_jobs_run", "")
-    values.pop("max_retries", None)
-    for name, value in values.items():
-        words = options.get((name, value), options.get((name, "*")))
-        if words is None:
-            raise UsageError(f"--{name} {value}: no line for it in the slurm configuration")
-        command = command + [word.replace("$0", value) for word in words]
+    values = dict(config["defaults"])
+    for pattern, own in config["commands"].items():
+        if fnmatch.fnmatch(name_of(jobs.command), pattern):
+            values |= own
+    values |= {key.removeprefix("--"): value for key, value in jobs.options.items()}
+    words = []
+    for key, option in SBATCH_OPTIONS.items():
+        if values.get(key) is not None:
+            words.append(f"{option}={values[key]}")
+    gpu = str(values.get("gpu") or "0")
+    if gpu != "0":
+        words.append("--gres=" + str(values.get("gres") or DEFAULT_GRES).replace("{gpu}", gpu))
+    words += [str(word) for word in values.get("extra") or []]
+    limit = values.get("max_jobs_run", "")
     array = f"{jobs.first}-{jobs.last}" + (f"%{limit}" if limit else "")
     log = Path(jobs.log)
     here = Path(__file__).resolve().parent
     return [
-        *command,
+        "sbatch",
+        "--export=ALL",
+        "--ntasks-per-node=1",
+        *words,
         "--parsable",
         "--wait",
         f"--array={array}",
@@ -130,11 +143,13 @@ def main() -> int:
     try:
         jobs = Jobs(sys.argv[1:])
         named = jobs.options.get("--config")
-        path = Path(named or "conf/slurm.conf")
-        if named and not path.is_file():
+        path = Path(named or "conf/slurm.yaml")
+        if not named and not path.is_file():
+            path = Path(__file__).resolve().parents[1] / path
+        if not path.is_file():
             raise UsageError(f"{path}: no such file")
-        config = path.read_text(encoding="utf-8") if path.is_file() else DEFAULT_CONFIG
-        command = sbatch_command(jobs, config)
+        text = path.read_text(encoding="utf-8")
+        command = sbatch_command(jobs, read_config(text, str(path)))
     except UsageError as error:
         print(f"slurm.py: error: {error}", file=sys.stderr)
         return USER_ERROR_STATUS
