@@ -20,7 +20,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["espnet2_ext", "espnet2_ext.*"]),
-    package_data={"espnet2_ext": ["**/*.yaml", "**/*.json", "**/*.txt", "**/*.html"]},
+    package_data={"espnet2_ext": ["**/*.yaml", "**/*.json", "**/*.txt", "**/*.html", "**/*.j2"]},
     install_requires=[
         "torch>=2.6",
         "torchaudio>=2.6",
@@ -43,6 +43,7 @@ setup(
         "miditoolkit>=1.0",
         "defusedxml",
         "matplotlib",
+        "huggingface_hub",
         "jinja2",
         "pyyaml",
         "tqdm",

@@ -1,15 +1,17 @@
 """A packed model: everything that singing needs in one archive, and the checks that it fits.
 
-Inside: ``manifest.json`` (format, licence, corpus, singers, commit, command),
-``prompts.safetensors`` (codec_ssl tokens of each singer), ``tokenizer/``, ``vocabulary/``, and for
-each of `MODELS` a folder with ``config.yaml``, ``model.safetensors`` and, where the model has
-options, ``inference.yaml``.
+Inside: ``manifest.json`` (format, licence, corpus, languages, singers, commit, command),
+``README.md`` (the model card), ``prompts.safetensors`` (codec_ssl tokens of each singer),
+``tokenizer/`` (with phone set, mel configuration and statistics), ``vocabulary/``, and for each of
+`MODELS` a folder with ``config.yaml``, ``model.safetensors`` and, where the model has options,
+``inference.yaml``; ``LICENSE.txt`` and ``results.json`` where there are any.
 """
 
 import os
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import yaml
 from torch import LongTensor
 
 from espnet2_ext.archive import extract
+from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import (
@@ -26,9 +29,11 @@ from espnet2_ext.files import (
     read_json,
     read_scp,
     read_table,
+    read_text,
     read_yaml,
     write_json,
 )
+from espnet2_ext.model_card import model_card
 from espnet2_ext.score.espnet_format import read_scores
 
 FORMAT = 1
@@ -113,11 +118,16 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
         licence = Path(sources.data_dir) / "LICENSE.txt"
         if licence.is_file():
             (folder / "LICENSE.txt").write_bytes(licence.read_bytes())
-        if sources.results is not None:
-            write_json(folder / "results.json", read_json(sources.results))
+        results = None if sources.results is None else read_json(sources.results)
+        if results is not None:
+            write_json(folder / "results.json", results)
         ranges = singer_ranges(sources.data_dir)
         singers = {s: {"midi_range": ranges.get(s, MIDI_RANGE)} for s in prompts}
-        write_json(folder / "manifest.json", {"format": FORMAT, **about, "singers": singers})
+        languages = sorted(set(read_table(Path(sources.data_dir) / "utt2lang").values()))
+        manifest = {"format": FORMAT, **about, "languages": languages, "singers": singers}
+        write_json(folder / "manifest.json", manifest)
+        card = model_card(manifest, tokenizers.mel, tokenizers.phones, results)
+        (folder / "README.md").write_text(card, encoding="utf-8")
         files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
         with atomic_path(out) as part:
             _pack_in(folder, pack, files, part)
@@ -248,3 +258,36 @@ class PackedModel:
             if tokens.dim() != 2 or tokens.size(1) != n_streams:
                 found = f"tokens of shape {tuple(tokens.shape)}"
                 raise UserError(f"{place}: prompt of {singer}", found, f"(P, {n_streams})")
+
+    def require(
+        self,
+        place: str | Path,
+        mel_config: str | Path | None = None,
+        phone_list: str | Path | None = None,
+        token_list: str | Path | None = None,
+    ) -> None:
+        """Refuse a pack that is not of what the user names.
+
+        Args:
+            place: The pack, for errors.
+            mel_config: YAML of a mel configuration.
+            phone_list: Phones, one a line, in the order of their ids.
+            token_list: ``token_list.json`` of a vocabulary.
+
+        Raises:
+            UserError: the pack has another; the first difference is named.
+        """
+        if mel_config is not None:
+            MelConfig.load(mel_config).require_same(self.tokenizers.mel, place)
+        for path, read, own, field_name in (
+            (phone_list, lambda p: read_text(p).split(), self.tokenizers.phones, "phone set"),
+            (token_list, read_json, self.vocabulary.tokens, "vocabulary"),
+        ):
+            if path is None:
+                continue
+            wanted = read(path)
+            for k, (has, wants) in enumerate(zip_longest(own, wanted)):
+                if has != wants:
+                    raise UserError(
+                        place, f"{has!r} at position {k}", f"{wants!r}, as {path}", field_name
+                    )

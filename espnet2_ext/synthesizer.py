@@ -39,7 +39,7 @@ class Singing:
 class SingingSynthesizer:
     """A packed model ready to sing.
 
-    >>> synthesizer = SingingSynthesizer.from_pretrained("model.zip")
+    >>> synthesizer = SingingSynthesizer.from_pretrained("model.zip")  # or "owner/name"
     >>> synthesizer("song.musicxml", singer=synthesizer.singers[0]).save("song.wav")
     """
 
@@ -50,13 +50,33 @@ class SingingSynthesizer:
         self.fps = model.tokenizers.mel.fps
 
     @classmethod
-    def from_pretrained(cls, pack: str | Path, device: str = "cpu") -> "SingingSynthesizer":
-        """Open a pack (a .zip, or a folder it was unpacked to).
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        device: str = "cpu",
+        offline: bool = False,
+        cache_dir: str | Path | None = None,
+        **required: str | Path | None,
+    ) -> "SingingSynthesizer":
+        """Open a pack: an archive, a folder, ``owner/name`` on the Hugging Face hub, or a URL.
+
+        Args:
+            model: The pack; see `espnet2_ext.hub.locate`.
+            device: ``cpu`` or ``cuda``.
+            offline: Of the hub's models, only those downloaded before.
+            cache_dir: Where downloads are kept.
+            required: ``mel_config``, ``phone_list``, ``token_list``: files of what the pack has to
+                be of; see `PackedModel.require`.
 
         Raises:
-            UserError: the pack is missing, damaged, unsafe, or its parts do not fit together.
+            UserError: the pack is missing, damaged, unsafe, not as required, or its parts do not
+                fit together.
         """
-        return cls(PackedModel.load(pack, device))
+        from espnet2_ext.hub import locate
+
+        packed = PackedModel.load(locate(model, offline, cache_dir), device)
+        packed.require(model, **required)
+        return cls(packed)
 
     @property
     def singers(self) -> list[str]:

@@ -1,3 +1,4 @@
+import warnings
 import zipfile
 
 import pytest
@@ -26,8 +27,13 @@ def test_plain_files_come_out(tmp_path):
         ("../x.yaml", b"", 0o100644, "leaves the folder"),
         ("/etc/x.yaml", b"", 0o100644, "leaves the folder"),
         ("..\\x.yaml", b"", 0o100644, "leaves the folder"),
+        ("C:\\x.yaml", b"", 0o100644, "leaves the folder"),
         ("x.yaml", b"/etc/passwd", 0o120777, "a link"),
+        ("x.yaml", b"", 0o010644, "a link or device"),
         ("model.pth", b"", 0o100644, "pickle"),
+        ("model.PKL", b"", 0o100644, "pickle"),
+        ("x.py", b"", 0o100644, "code"),
+        ("pickle", b"", 0o100644, "pickle"),
         ("x.yaml", bytes(3 * 2**20), 0o100644, "compression ratio"),
     ],
 )
@@ -46,3 +52,24 @@ def test_not_a_zip_and_a_cut_zip(tmp_path):
     for name in ("n.zip", "cut.zip", "none.zip"):
         with pytest.raises(UserError, match=name):
             extract(tmp_path / name, tmp_path / "out")
+
+
+@pytest.mark.parametrize("again", ["x.yaml", "./x.yaml", "X.yaml"])
+def test_a_name_that_stands_twice_is_refused(tmp_path, again):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.yaml", b"checked")
+        with warnings.catch_warnings(action="ignore"):
+            archive.writestr(again, b"read")
+    with pytest.raises(UserError, match="twice"):
+        extract(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_size_that_the_directory_lies_about_is_refused(tmp_path):
+    path = make(tmp_path / "a.zip", "x.yaml", b"y" * 1000)
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = (10).to_bytes(4, "little")  # says ten bytes, holds a thousand
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="damaged"):
+        extract(path, tmp_path / "out")

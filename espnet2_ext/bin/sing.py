@@ -10,11 +10,18 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
 
+REQUIRED = ("mel_config", "phone_list", "token_list")
+
 
 def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("score", help="MusicXML, MIDI with lyrics, Opencpop line file, or JSON")
-    parser.add_argument("--model", required=True, type=Path, help="pack (.zip or its folder)")
+    parser.add_argument(
+        "--model", required=True, help="pack: .zip, its folder, owner/name on the hub, or a URL"
+    )
+    parser.add_argument("--offline", action="store_true", help="models downloaded before alone")
+    for name in REQUIRED:
+        parser.add_argument(f"--{name}", type=Path, help="refuse a pack with another")
     parser.add_argument("--singer", help="a singer of the pack; the first by default")
     parser.add_argument("--prompt", type=Path, help="audio of a voice to sing in")
     parser.add_argument("-o", "--output", required=True, type=Path, help="wav to write")
@@ -55,7 +62,10 @@ def main(argv: list[str] | None = None) -> None:
 
     chosen = {k: getattr(args, k) for k in ("part", "voice", "verse", "lyrics") if getattr(args, k)}
     score = read_score(args.score, **chosen, language=args.lang)
-    synthesizer = SingingSynthesizer.from_pretrained(args.model, args.device)
+    required = {name: getattr(args, name) for name in REQUIRED}
+    synthesizer = SingingSynthesizer.from_pretrained(
+        args.model, args.device, args.offline, **required
+    )
     singing = synthesizer(
         score, args.singer, args.prompt, args.timing, args.semitones, args.seed, args.onset
     )

@@ -14,7 +14,7 @@ def fetch(
     revision: str | None = None,
     offline: bool = False,
     cache_dir: str | Path | None = None,
-    only: str | None = None,
+    only: str | list[str] | None = None,
 ) -> Path:
     """The folder (or file) that `source` names, downloaded once if it is a hub id.
 
@@ -24,7 +24,7 @@ def fetch(
         revision: Commit, branch or tag on the hub.
         offline: Take the hub's cache alone, as HF_HUB_OFFLINE=1 does for all of a process.
         cache_dir: Of the hub; default: HF_HOME's.
-        only: This file of the model alone.
+        only: File names or patterns of what to take; None: all but what no model needs.
 
     Raises:
         UserError: neither a path, nor in the cache, nor to be had from the hub.
@@ -43,7 +43,7 @@ def fetch(
             cache_dir=cache_dir,
             local_files_only=offline,
             allow_patterns=only,
-            ignore_patterns=_SKIPPED,
+            ignore_patterns=None if only else _SKIPPED,
         )
     except Exception as error:  # the hub client raises errors of many libraries
         reason = str(error).strip().partition("\n")[0]

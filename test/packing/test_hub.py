@@ -1,0 +1,87 @@
+"""A pack goes to the hub and comes back, through the real client and a hub of this machine."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from espnet2_ext import hub
+from espnet2_ext.errors import UserError
+
+from .conftest import ROOT
+from .stand_in_hub import hub as stand_in_hub
+
+CLOSED = "http://127.0.0.1:9"  # a port where nobody answers
+UP_AND_DOWN = """
+import sys
+from espnet2_ext.hub import upload
+from espnet2_ext.synthesizer import SingingSynthesizer
+print(upload(sys.argv[1], "org/tiny"))
+print(SingingSynthesizer.from_pretrained("org/tiny").singers)
+"""
+
+
+def python(home, endpoint, *arguments, token="hf_of_nobody"):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    env |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONPATH": str(ROOT)}  # fmt: skip
+    if token:
+        env["HF_TOKEN"] = token
+    return subprocess.run([sys.executable, *map(str, arguments)], env=env, cwd=home,
+                          capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
+
+
+def test_up_down_and_without_a_network(pack, tmp_path):
+    cli = ("-m", "espnet2_ext.bin.hub")
+    with stand_in_hub() as server:
+        server.repos["org/tiny"] = {"old.pth": b"not taken"}
+        done = python(tmp_path, server.url, "-c", UP_AND_DOWN, pack)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[0].startswith(f"{server.url}/org/tiny/commit/")
+        assert done.stdout.splitlines()[1] == "['ann', 'bo']"
+        assert server.repos["org/tiny"]["README.md"].startswith(b"---\n")
+        assert not any("old.pth" in line for line in server.asked)
+
+        done = python(tmp_path, server.url, *cli, "upload", pack, "org/tiny", token=None)
+        assert done.returncode == 2 and "error: org/tiny: " in done.stderr
+
+    done = python(tmp_path, CLOSED, *cli, "download", "org/tiny")
+    assert done.returncode == 0 and "models--org--tiny" in done.stdout  # from the cache
+    done = python(tmp_path, CLOSED, *cli, "download", "org/other")
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("error: org/other: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_url_goes_through_the_model_zoo_and_is_kept(tmp_path, pack, monkeypatch):
+    from espnet_model_zoo.downloader import ModelDownloader, str_to_hash
+
+    url, kept = "https://zenodo.org/model.zip", []
+
+    def download(self, name):
+        folder = self.cachedir / str_to_hash(name)
+        folder.mkdir()
+        (folder / "model.zip").write_bytes(pack.read_bytes())
+        kept.append(name)
+        return str(folder / "model.zip")
+
+    monkeypatch.setattr(ModelDownloader, "download", download)
+    with pytest.raises(UserError, match="not downloaded before"):
+        hub.locate(url, offline=True, cache_dir=tmp_path)
+    first = hub.locate(url, cache_dir=tmp_path)
+    assert first == hub.locate(url, offline=True, cache_dir=tmp_path) and kept == [url]
+
+
+@pytest.mark.parametrize("name", ["missing/model.zip", "no_such_folder", "a/b/c"])
+def test_a_missing_local_model_is_one_line_and_asks_no_hub(name):
+    with pytest.raises(UserError, match=f"{name}: no such f"):
+        hub.locate(name)
+
+
+def test_what_is_no_pack_is_not_uploaded(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.yaml", "")
+    with pytest.raises(UserError, match="no manifest.json"):
+        hub.upload(tmp_path / "a.zip", "org/a")
