@@ -19,9 +19,10 @@ from espnet2_ext.train.launch import Meeting
 
 GRACE_SEC = 10.0  # for the other nodes to end by themselves when one has failed
 PORTS = range(20000, 32000)  # below those that systems hand out
-# What a process started by ssh is given of this one's environment.
+# What a process started by ssh is given of this one's environment; no secret, for all see it.
 CARRIED = re.compile(
-    r"PATH|PYTHON.*|VIRTUAL_ENV|CONDA_PREFIX|LD_LIBRARY_PATH|LC_ALL|(OMP|MKL|NCCL|GLOO|TORCH|DS|HF)_.*"
+    r"PATH|PYTHON.*|VIRTUAL_ENV|CONDA_PREFIX|LD_LIBRARY_PATH|LC_ALL"
+    r"|(OMP|MKL|NCCL|GLOO|TORCH|DS)_.*|HF_(HOME|ENDPOINT|HUB_.*)"
 )
 
 

@@ -85,9 +85,9 @@ def test_a_hostfile_is_deepspeeds(tmp_path):
 
 def test_nodes_are_reached_with_every_word_quoted(monkeypatch):
     monkeypatch.setenv("NCCL_DEBUG", "$(x)")
-    monkeypatch.setenv("SECRET", "s")
+    monkeypatch.setenv("HF_TOKEN", "secret")
     line = ssh_command("n", ["python", "a b; c"])[-1]
-    assert "'NCCL_DEBUG=$(x)'" in line and "'a b; c'" in line and "SECRET" not in line
+    assert "'NCCL_DEBUG=$(x)'" in line and "'a b; c'" in line and "secret" not in line
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     assert "--cpus-per-task=3" in srun_command(2, ["x"])
 
