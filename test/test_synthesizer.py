@@ -131,6 +131,15 @@ def test_label_timing_is_taken_where_there_is_one(synthesizer):
         synthesizer(song(1), "ann", timing="label")
 
 
+def test_the_vowel_falls_on_the_beat_where_asked(synthesizer):
+    plain, moved = (synthesizer(song(1), "ann", onset=o) for o in ("corpus", "vowel"))
+    vowels = [p.start_sec for p in moved.score.phones if p.phone == "a"]
+    beats = [n.start_sec for n in song(1).notes if not n.is_rest]
+    assert vowels[1:] == pytest.approx(beats[1:], abs=0.011)  # parts begin on a frame
+    assert [p.start_sec for p in plain.score.phones] != [p.start_sec for p in moved.score.phones]
+    assert len(plain.wav) == len(moved.wav)
+
+
 def test_singer_and_prompt_choose_the_voice(synthesizer, voice, tmp_path):
     write_wav(tmp_path / "p.wav", 0.1 * np.ones(22050), 22050)
     synthesizer(song(1), "bob")

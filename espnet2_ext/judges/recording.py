@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.judges.network import out_lengths
-from espnet2_ext.score.languages import language_of
+from espnet2_ext.score.languages import is_vowel
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Recording:
 
     def is_vowel(self, phone: str) -> bool:
         """Whether `phone` can carry a note."""
-        return phone in language_of(self.language).carriers
+        return is_vowel(phone, self.language)
 
     @property
     def trainable(self) -> bool:

@@ -11,7 +11,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.score import ipa, lyrics_en, lyrics_ja, lyrics_yue, lyrics_zh
 from espnet2_ext.score.syllable import Syllable
 
-__all__ = ["LANGUAGES", "Language", "Syllable", "language_of", "nucleus_of"]
+__all__ = ["LANGUAGES", "Language", "Syllable", "is_vowel", "language_of", "nucleus_of"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,14 @@ def language_of(code: str, place: object = "lyrics") -> Language:
     if code not in LANGUAGES:
         raise UserError(place, f"lyrics in {code!r}", ", ".join(LANGUAGES), "language")
     return LANGUAGES[code]
+
+
+def is_vowel(phone: str, code: str) -> bool:
+    """Whether a phone can carry a note, in any language: by IPA where it is not one of its own."""
+    known = LANGUAGES.get(code)
+    if known is not None and phone in known.phones:
+        return phone in known.carriers
+    return ipa.is_vowel(phone)
 
 
 def nucleus_of(phones: Sequence[str], code: str) -> int:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.assemble import SungNote, assemble, split_lyrics
-from espnet2_ext.score.languages import LANGUAGES, language_of, nucleus_of
+from espnet2_ext.score.languages import LANGUAGES, is_vowel, language_of, nucleus_of
 from espnet2_ext.score.music_score import REST_PHONES
 
 
@@ -170,3 +170,9 @@ def test_lyrics_beside_a_file(code, text, items):
 )
 def test_the_nucleus_is_found_in_any_language(phones, code, index):
     assert nucleus_of(phones.split(), code) == index
+
+
+def test_vowels_of_any_language():
+    assert [is_vowel(p, "zh") for p in ("v", "m", "SP", "iou")] == [True, False, False, True]
+    assert [is_vowel(p, "ja") for p in ("v", "o", "ja:k")] == [False, True, False]
+    assert is_vowel("ko:ʌː", "ko") and not is_vowel("ko:k", "ko")
