@@ -30,13 +30,14 @@ from espnet2_ext.score.json_fields import (
     words,
 )
 from espnet2_ext.score.losses import losses
-from espnet2_ext.score.music_score import SLUR_LYRIC, MusicScore, Note, Phone
+from espnet2_ext.score.music_score import REST_PHONES, SLUR_LYRIC, MusicScore, Note, Phone
 
 TECHNIQUES = ("mix", "falsetto", "breathy", "pharyngeal", "vibrato", "glissando")  # codes 1-6
 STYLES = ("singing_method", "emotion", "pace", "range")
 NEXT_SYLLABLE = "+"  # lyric of a note that sings a further syllable of its word
 SNAP_SEC = 0.02  # a note begins where a phone does when the two are this close
 _LATE_SEC = 0.01  # the first phone begins the recording
+_TEMPO = re.compile(r"<sound\b[^>]*\btempo=[\"'](\d+(?:\.\d+)?)[\"']")
 _ALIASES = {"breathy": "breathe"}
 
 
@@ -126,7 +127,7 @@ class ScoreBuilder:
     def add_word(self, word: Any, place: str) -> None:
         """Append a word of the list."""
         text = take(word, "word", str, place).strip()
-        phones = _phones(word, text, self.language, place)
+        phones = _phones(word, self.language, place)
         self.published += phones
         midis = integers(take_list(word, "note", place), 127, "note", place)
         count = len(midis)
@@ -136,7 +137,7 @@ class ScoreBuilder:
             if length < 1e-6:
                 expected = "more than 0 s"
                 raise UserError(place, f"item {index + 1} is {length:g}", expected, "note_dur")
-        if text in RESTS:
+        if phones[0].phone in REST_PHONES:
             if any(midis):
                 raise UserError(place, f"{max(midis)} at a rest", "0", "note")
             nominal = sum(lengths) or phones[-1].end_sec - phones[0].start_sec
@@ -176,7 +177,7 @@ def _codes(score: MusicScore, published: Sequence[Published]) -> tuple[str, ...]
     return tuple(codes)
 
 
-def _phones(word: Any, text: str, language: str, place: str) -> list[Published]:
+def _phones(word: Any, language: str, place: str) -> list[Published]:
     symbols = words(take_list(word, "ph", place), "ph", place)
     if not symbols:
         raise UserError(place, "empty", "at least one phone", "ph")
@@ -189,12 +190,12 @@ def _phones(word: Any, text: str, language: str, place: str) -> list[Published]:
         if word.get(key):
             flags = integers(take_list(word, key, place, count), 1, key, place)
             codes = join_codes(codes, flags, number)
+    rests = [symbol.strip() in RESTS for symbol in symbols]
     phones = []
-    for index, symbol in enumerate(symbols):
+    for index, (symbol, is_rest) in enumerate(zip(symbols, rests, strict=True)):
         at = f"{place}: ph: item {index + 1}"
-        is_rest = symbol.strip() in RESTS
-        if is_rest != (text in RESTS):
-            raise UserError(at, f"{symbol!r} in the word {text!r}", "rests alone in a rest")
+        if is_rest and not all(rests):
+            raise UserError(at, f"{symbol!r} in a sung word", "rests alone in a word")
         phone = RESTS[symbol.strip()] if is_rest else read_phone(symbol, language, at)
         phones.append(Published(phone, starts[index], ends[index], codes[index]))
     return phones
@@ -267,7 +268,8 @@ def format_words(
     for index, note in enumerate(score.notes):
         phones = [phone for phone in score.phones if phone.note == index]
         times = [(round(p.start_sec, 6), round(p.end_sec, 6)) for p in phones]
-        if note.is_rest or not (note.slur or note.lyric == NEXT_SYLLABLE):
+        goes_on = index > 0 and not score.notes[index - 1].is_rest
+        if note.is_rest or not (goes_on and (note.slur or note.lyric == NEXT_SYLLABLE)):
             text = f"<{phones[0].phone}>" if note.is_rest else note.lyric or "".join(note.phones)
             found.append(_empty_word(text, times[0][0], style))
         word = found[-1]
@@ -312,10 +314,9 @@ def tempo_beside(path: str | Path) -> float:
     for suffix in (".musicxml", ".xml"):
         beside = Path(path).with_suffix(suffix)
         if beside.is_file():
-            written = re.search(r"<sound\b[^>]*\btempo=[\"']([0-9.]+)[\"']", read_text(beside))
-            tempo = float(written[1]) if written and written[1].count(".") < 2 else 0.0
-            if tempo > 0:
-                return tempo
+            written = _TEMPO.search(read_text(beside))
+            if written and float(written[1]) > 0:
+                return float(written[1])
     return 120.0
 
 

@@ -101,6 +101,12 @@ def test_rests_without_a_score_and_blank_rests():
     assert score.notes[0].end_sec == pytest.approx(0.2)
 
 
+def test_a_word_may_be_called_breathe():
+    phones = [("B", 0.2, 0.3), ("R", 0.3, 0.4), ("IY1", 0.4, 0.8), ("DH", 0.8, 0.9)]
+    score = read(REST, word("breathe", phones, [(60, 0.7, 0.2)]))
+    assert shape(score)[1] == ("breathe", 60, False, "B R IY DH")
+
+
 def test_techniques_follow_the_phones():
     flags = {"vibrato": ["0", "1", "0"], "breathe": [0, 1, 1]}
     sung = word("time", TIME, [(60, 0.4, 0.2), (62, 0.4, 0.6)], **flags)
@@ -124,7 +130,7 @@ MISTAKES = {
     "no note": ({"note": [], "note_dur": [], "note_start": []}, "note: [] for 'time'"),
     "unsung": ({"note": [0]}, "note: [0] for 'time'"),
     "phone": ({"ph": ["T", "XX", "M"]}, "ph: item 2: unknown phone 'XX'"),
-    "rest": ({"ph": ["T", "<SP>", "M"]}, "ph: item 2: '<SP>' in the word 'time'"),
+    "rest": ({"ph": ["T", "<SP>", "M"]}, "ph: item 2: '<SP>' in a sung word"),
     "flag": ({"mix": ["0", "2", "0"]}, "mix: item 2 is 2"),
     "flags": ({"mix": ["0", "1"]}, "mix: 2 items"),
     "late": ({"note": [60, 62], "note_dur": [0.4, 0.4], "note_start": [0.2, 0.95]},
@@ -199,13 +205,13 @@ def scores(draw):
 
     for _ in range(draw(st.integers(1, 8))):
         midi = draw(st.integers(1, 127))
-        kind = draw(st.sampled_from(["SP", "AP", "word"] + (["slur", "+"] if held else [])))
+        kind = draw(st.sampled_from(["SP", "AP", "word", "+"] + (["slur"] if held else [])))
         if kind in ("SP", "AP"):
             sing(0, "", (kind,))
             held = None
         elif kind == "slur":
             sing(midi, "—", (held,), True)
-        elif kind == "+" and language == "zh":
+        elif kind == "+" and language == "zh":  # a word is one hanzi
             continue
         else:
             held = draw(st.sampled_from(vowels))
