@@ -19,9 +19,16 @@ from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.phone_set import PHONES_FILE, phones_of
 from espnet2_ext.tokenizer.align import fit_audio
+from espnet2_ext.tokenizer.centroids import read_centroids
 from espnet2_ext.tokenizer.codec import create_codec
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ
-from espnet2_ext.tokenizer.ssl import KMeansConfig, SSLTokenizer, build_features, fit_centroids
+from espnet2_ext.tokenizer.ssl import (
+    KMeansConfig,
+    SSLTokenizer,
+    build_features,
+    extract,
+    fit_centroids,
+)
 from espnet2_ext.tokenizer.ssl_features import PhoneFeatures
 from espnet2_ext.tokenizer.tokenizers import TokenizerConfig, save_tokenizers
 
@@ -117,6 +124,10 @@ def fit_tokenizers(
     # built first: a mistake in the configuration shows before the long part
     features = build_features(config.ssl, mel, len(phones), config_path)
     codec = create_codec(config.codec, mel, config_path)
+    centroids = None if kmeans.centroids is None else read_centroids(kmeans.centroids)
+    if centroids is not None and len(centroids) != kmeans.n_clusters:
+        found, wanted = f"{len(centroids)} centroids", f"n_clusters: {kmeans.n_clusters}"
+        raise UserError(kmeans.centroids, found, f"{wanted}, as {config_path}")
 
     start = time.perf_counter()
     wavs = read_table(data_dir / "wav.scp")
@@ -134,10 +145,16 @@ def fit_tokenizers(
             features.fit([u.mel for u in labelled], [u.phone_ids for u in labelled])
             start = _log(start, f"trained phone features on {len(labelled)} utterances")
         features.to(device)
-        centroids = fit_centroids(features, [u.wav for u in utterances], mel, kmeans)
+        if centroids is None:
+            centroids = fit_centroids(features, [u.wav for u in utterances], mel, kmeans)
     except ValueError as error:
         raise UserError(data_dir, str(error)) from None
-    ssl = SSLTokenizer(features, centroids, mel.fs, mel.fps)
+    ssl = SSLTokenizer(features, centroids.to(device), mel.fs, mel.fps)
+    dim = extract(features, utterances[0].wav[None].to(device), mel.fs, mel.fps).size(-1)
+    if dim != centroids.size(1):
+        raise UserError(
+            kmeans.centroids, f"{centroids.size(1)} dimensions", f"{dim}, as the features"
+        )
     save_tokenizers(out_dir, config_path, mel_path, codec, ssl, phones, mel_frames)
     _log(start, f"fitted {ssl.n_clusters} SSL clusters; wrote {out_dir}")
 

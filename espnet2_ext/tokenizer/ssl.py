@@ -29,12 +29,15 @@ class KMeansConfig:
         kmeans_iters: Lloyd iterations.
         max_frames: Token frames that the fit looks at, drawn with `kmeans_seed`.
         kmeans_seed: Of draws and seeding.
+        centroids: File of centroids fitted elsewhere (those of a pretrained speech LM), in place
+            of a fit; see `read_centroids`.
     """
 
     n_clusters: int = 256
     kmeans_iters: int = 25
     max_frames: int = 60000
     kmeans_seed: int = 0
+    centroids: str | None = None
 
     @classmethod
     def split(
