@@ -36,14 +36,25 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def read_text(path: str | Path) -> str:
-    """Read a UTF-8 text file; raises `UserError` when missing, a directory or not UTF-8."""
+def read_bytes(path: str | Path, max_bytes: int | None = None) -> bytes:
+    """Read a file; raises `UserError` when missing, a directory or longer than `max_bytes`."""
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        with open(path, "rb") as file:
+            data = file.read() if max_bytes is None else file.read(max_bytes + 1)
     except OSError as error:
         raise UserError(path, error.strerror or "cannot be read", "a readable file") from None
+    if max_bytes is not None and len(data) > max_bytes:
+        raise UserError(path, f"more than {max_bytes} bytes", "a smaller file")
+    return data
+
+
+def read_text(path: str | Path, max_bytes: int | None = None) -> str:
+    """Read a UTF-8 text file; raises `UserError` as `read_bytes`, or when it is not UTF-8."""
+    data = read_bytes(path, max_bytes)
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = Path(path).read_bytes()[: error.start].count(b"\n") + 1
+        line = data[: error.start].count(b"\n") + 1
         raise UserError(f"{path}:{line}", "bytes that are not UTF-8", "UTF-8 text") from None
 
 
@@ -95,10 +106,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return loaded
 
 
-def read_json(path: str | Path) -> Any:
-    """Read JSON; raises `UserError` naming the line of a syntax error."""
+def read_json(path: str | Path, max_bytes: int | None = None) -> Any:
+    """Read JSON; raises `UserError` as `read_text`, or naming the line of a syntax error."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path, max_bytes))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}", error.msg, "JSON") from None
     except (ValueError, RecursionError):

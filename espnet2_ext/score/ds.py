@@ -9,6 +9,7 @@ import itertools
 import logging
 import math
 import re
+import reprlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,18 @@ from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import (
     REST_MIDI,
     REST_PHONES,
-    SILENCE,
     SLUR_LYRIC,
     MusicScore,
-    Note,
-    Phone,
 )
 from espnet2_ext.score.note_names import midi_to_name, name_to_midi
 from espnet2_ext.score.opencpop import parse_line
 from espnet2_ext.score.phones import is_hanzi
+from espnet2_ext.score.sequence import in_sequence
 from espnet2_ext.score.sung_words import SungWord, as_read, respelled, score_of, words_of
 
 MAX_BYTES = 64 * 2**20
 _KEPT = {"offset", "text", "ph_seq", "ph_dur", "ph_num", "note_seq", "note_dur", "note_slur"}
 _KEPT |= {"input_type", "name", "lang", "note_dur_seq", "is_slur_seq"}
-_LEAST_SEC = 1e-3  # of a rest that gives way to the next segment
 _NAME = re.compile(r"([A-Ga-g])([#♯b♭]?)(-?[0-9]+)([+-][0-9]+)?")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})?")
 
@@ -44,7 +42,7 @@ def _fields(segment: dict[str, Any], key: str, place: str) -> list[str]:
     value = segment.get(key, "")
     items = value.split() if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(i, str | int | float) for i in items):
-        raise UserError(place, f"{value!r:.60}", "items with spaces between them", key)
+        raise UserError(place, reprlib.repr(value), "items with spaces between them", key)
     return [str(item) for item in items]
 
 
@@ -94,14 +92,13 @@ def _groups(segment: dict[str, Any], place: str) -> list[list[tuple[float, float
     ):
         if end <= start:
             raise UserError(place, f"item {index} is {lengths[index - 1]}", "over 0 s", "note_dur")
-        midi = _midi(name, index, place)
-        if slur and not (groups and groups[-1][0][2] and midi):
-            found = f"item {index} is a slur at a rest"
-            raise UserError(place, found, "a slur after a sung note", "note_slur")
-        if slur:
-            groups[-1].append((start, end, midi))
+        note = (start, end, _midi(name, index, place))
+        if not slur:
+            groups.append([note])
+        elif groups:
+            groups[-1].append(note)
         else:
-            groups.append([(start, end, midi)])
+            raise UserError(place, "item 1 is a slur", "a slur after a note", "note_slur")
     return groups
 
 
@@ -114,36 +111,54 @@ def _lyrics(segment: dict[str, Any], sung: int) -> list[str]:
     return words if len(words) == sung else []
 
 
-def _words(
-    phones: list[str], counts: list[int], rests: list[bool], language: Language, place: str
-) -> list[list[str]]:
+def _words(phones: list[str], counts: list[int], language: Language, place: str) -> list[list[str]]:
     """Phones of each syllable or rest, from words that begin with a vowel or as written."""
     words: list[list[str]] = []
     onset: list[str] = []
     ends = list(itertools.accumulate(counts))
     for index, (count, end) in enumerate(zip(counts, ends, strict=True)):
         own = phones[end - count : end]
-        if (own[0] in REST_PHONES) != rests[index] or (rests[index] and onset):
-            found = f"word {index + 1}, {' '.join([*onset, *own])!r}, on a {_kind(rests[index])}"
-            raise UserError(place, found, "rest with SP or AP alone", "note_seq")
-        follows = index + 1 < len(counts) and not rests[index + 1]
+        is_rest = own[0] in REST_PHONES
+        follows = index + 1 < len(counts) and phones[end] not in REST_PHONES
         cut = len(own)
-        if rests[index]:
+        if is_rest:
             cut = 1
         elif follows and phones[end] in language.carriers:
             cut = 1 + max(i for i, phone in enumerate(own) if not i or phone in language.carriers)
+        stray = {*language.carriers, *REST_PHONES}.intersection(own[cut:])
+        if stray or (is_rest and onset) or (own[cut:] and not follows):
+            found = f"word {index + 1} is {' '.join([*onset, *own])!r}"
+            raise UserError(place, found, "a vowel or rest, then consonants", "ph_num")
         words.append([*onset, *own[:cut]])
         onset = own[cut:]
-        if language.carriers.intersection(onset):
-            found = f"word {index + 1} is {' '.join(own)!r}"
-            raise UserError(place, found, "a rest, then consonants", "ph_num")
-    if onset:
-        raise UserError(place, f"{' '.join(onset)!r} after the last word", "a vowel", "ph_num")
     return words
 
 
-def _kind(is_rest: bool) -> str:
-    return "rest" if is_rest else "note"
+def _lead_joined(groups: list[list[tuple[float, float, int]]], counts: list[int]) -> None:
+    """Join a first word of consonants alone, which has a note of its own, to the one after it."""
+    (start, _, _), (_, end, midi) = groups[0][0], groups[1][0]
+    groups[1][0] = (start, end, midi)
+    counts[1] += counts[0]
+    del groups[0], counts[0]
+
+
+def _on_rests(groups: list[list[tuple[float, float, int]]], rests: list[bool], place: str) -> int:
+    """Make one rest of a rest's notes; how many of them have a pitch, as estimators write."""
+    pitched = 0
+    for number, (group, is_rest) in enumerate(zip(groups, rests, strict=True), 1):
+        if is_rest:
+            pitched += any(midi for _, _, midi in group)
+            group[:] = [(group[0][0], group[-1][1], REST_MIDI)]
+        elif not all(midi for _, _, midi in group):
+            found = f"word {number} is sung on a rest"
+            raise UserError(place, found, "rest with SP or AP alone", "note_seq")
+    return pitched
+
+
+def _heads(phones: list[str], counts: list[int]) -> list[str]:
+    """The first phone of each word."""
+    starts = itertools.accumulate(counts[:-1], initial=0)
+    return [phones[start] for start in starts]
 
 
 def _expected(words: list[SungWord], language: str) -> list[list[str]] | None:
@@ -192,12 +207,21 @@ def _read_segment(segment: Any, place: str, language: str) -> tuple[float, Music
     if sum(counts) != len(phones) or 0 in counts:
         found = f"words of {sum(counts)} phones in all"
         raise UserError(place, found, f"{len(phones)}, one or more each", "ph_num")
-    rests = [group[0][2] == REST_MIDI for group in groups]
-    names = _words(phones, counts, rests, spoken, place)
-    texts = iter(_lyrics(segment, rests.count(False)))
+    rests = [p in REST_PHONES for p in _heads(phones, counts)]
+    lyrics = _lyrics(segment, rests.count(False))
+    lead = len(counts) > 1 and not spoken.carriers.intersection(phones[: counts[0]])
+    if lead and not lyrics and not rests[0] and phones[counts[0]] in spoken.carriers:
+        _lead_joined(groups, counts)
+        rests = rests[1:]
+        lyrics = _lyrics(segment, rests.count(False))
+    if _on_rests(groups, rests, place):
+        logging.info("%s: rests with a pitch are rests", place)
+    texts = iter(lyrics)
     words = [
         SungWord("" if rest else next(texts, "".join(word)), group, word)
-        for group, word, rest in zip(groups, names, rests, strict=True)
+        for group, word, rest in zip(
+            groups, _words(phones, counts, spoken, place), rests, strict=True
+        )
     ]
     expected = _expected(words, language)
     if expected and _fits(expected, counts):
@@ -249,9 +273,7 @@ def read_ds(path: str | Path, part: str | None = None, language: str = "zh") -> 
         UserError: naming segment and field of the first mistake.
     """
     path = Path(path)
-    if path.is_file() and path.stat().st_size > MAX_BYTES:
-        raise UserError(path, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
-    segments = read_json(path)
+    segments = read_json(path, MAX_BYTES)
     segments = [segments] if isinstance(segments, dict) else segments
     if not isinstance(segments, list) or not segments:
         raise UserError(path, "no segments", "a list of segments")
@@ -267,47 +289,7 @@ def read_ds(path: str | Path, part: str | None = None, language: str = "zh") -> 
         logging.warning("%s: not read: %s", path, ", ".join(unread))
     if part is not None:
         return read[0][1]
-    return _join(read, path)
-
-
-def _join(segments: list[tuple[float, MusicScore]], path: Path) -> MusicScore:
-    notes: list[Note] = []
-    phones: list[Phone] = []
-    timed = all(score.phones for _, score in segments)
-    for number, (offset, score) in enumerate(segments, 1):
-        own = [_moved(note, offset) for note in score.notes]
-        sung = [_moved(phone, offset) for phone in score.phones if timed]
-        end = notes[-1].end_sec if notes else 0.0
-        if offset < end and notes[-1].is_rest:
-            end = max(offset, notes[-1].start_sec + _LEAST_SEC)
-            notes[-1] = replace(notes[-1], end_sec=end)
-            phones = _cut_after(phones, end)
-        if offset < end and own[0].is_rest and own[0].end_sec > end:
-            own[0] = replace(own[0], start_sec=end)
-            sung = [replace(p, start_sec=max(p.start_sec, end)) for p in sung if p.end_sec > end]
-        if own[0].start_sec < end:
-            found = f"begins at {offset:.3f} s, before {end:.3f} s"
-            raise UserError(f"{path}: segment {number}", found, "after the one before", "offset")
-        if own[0].start_sec > end:
-            notes.append(Note(end, own[0].start_sec, REST_MIDI, "", (SILENCE,)))
-            if timed:
-                begin = phones[-1].end_sec if phones else 0.0
-                phones.append(Phone(begin, own[0].start_sec, SILENCE, len(notes) - 1))
-        phones += [replace(phone, note=phone.note + len(notes)) for phone in sung]
-        notes += own
-    try:
-        return MusicScore(tuple(notes), tuple(phones), 120.0, segments[0][1].language)
-    except ValueError as error:
-        raise UserError(path, str(error)) from None
-
-
-def _moved(item: Note | Phone, by_sec: float) -> Note | Phone:
-    start, end = round(item.start_sec + by_sec, 6), round(item.end_sec + by_sec, 6)
-    return replace(item, start_sec=start, end_sec=end)
-
-
-def _cut_after(phones: list[Phone], end_sec: float) -> list[Phone]:
-    return [replace(p, end_sec=min(p.end_sec, end_sec)) for p in phones if p.start_sec < end_sec]
+    return in_sequence(read, str(path))
 
 
 def write_ds(path: str | Path, score: MusicScore) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import write_text
+from espnet2_ext.files import read_bytes, write_text
 
 MAX_BYTES = 64 * 2**20
 _TOKEN = re.compile(
@@ -62,12 +62,7 @@ class _Tokens:
 
 
 def _decode(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(path, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(path, error.strerror or "not readable", "a TextGrid") from None
+    data = read_bytes(path, MAX_BYTES)
     encoding = next(name for mark, name in _ENCODINGS if data.startswith(mark))
     try:
         return data.decode(encoding)

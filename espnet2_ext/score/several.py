@@ -15,6 +15,8 @@ from espnet2_ext.score.losses import losses, losses_of_file
 from espnet2_ext.score.m4singer import read_m4singer
 from espnet2_ext.score.music_score import MusicScore
 
+MAX_JSON_BYTES = 512 * 2**20
+
 
 def one_of(scores: Mapping[str, MusicScore], path: str | Path, utt: str | None) -> MusicScore:
     """The score of an id, or the only one.
@@ -87,7 +89,7 @@ def read_any_json(
     path: str | Path, language: str | None = None, utt: str | None = None
 ) -> MusicScore:
     """Read a JSON of ours, ESPnet's, M4Singer's or GTSinger's; its fields say which."""
-    loaded = read_json(path)
+    loaded = read_json(path, MAX_JSON_BYTES)
     first = loaded[0] if isinstance(loaded, list) and loaded else {}
     keys = first.keys() if isinstance(first, dict) else set()
     if "phs" in keys:

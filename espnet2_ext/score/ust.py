@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import write_text
+from espnet2_ext.files import read_bytes, write_text
 from espnet2_ext.score.assemble import SungNote, assemble
 from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import BREATH, SILENCE, MusicScore
@@ -25,12 +25,7 @@ _CODE_PAGES = {"zh": ("gb18030", "cp932"), "yue": ("gb18030", "big5", "cp932")}
 
 
 def _decode(path: Path, language: str) -> str:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(path, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(path, error.strerror or "not readable", "a UST file") from None
+    data = read_bytes(path, MAX_BYTES)
     for encoding in ("utf-8-sig", *_CODE_PAGES.get(language, ("cp932",))):
         try:
             return data.decode(encoding)

@@ -7,6 +7,8 @@ phonemizers have it. All values are taken as text, so that the lyric ``no`` stay
 import logging
 import math
 import re
+import reprlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,23 +34,12 @@ _VIBRATO |= {"shift": 0, "drift": 0, "vol_link": 0}
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """The project, every scalar a string; nesting and aliases are looked at before it is built."""
+    """The project, every scalar a string."""
+    text = read_text(path, MAX_BYTES)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(path, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
-    except OSError as error:
-        raise UserError(path, error.strerror or "not readable", "a USTX file") from None
-    text = read_text(path)
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-    depth = 0
-    try:
-        for event in yaml.parse(text, Loader=loader):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent) or depth > MAX_DEPTH:
-                found = "an alias" if isinstance(event, yaml.AliasEvent) else "lists too deep"
-                raise UserError(f"{path}:{event.start_mark.line + 1}", found, "a USTX project")
-        loaded = yaml.load(text, Loader=loader)
+        loaded = _build(
+            yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)), path
+        )
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{path}:{mark.line + 1}" if mark else path
@@ -58,12 +49,39 @@ def _load(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def _build(events: Iterator[yaml.Event], path: Path) -> Any:
+    """Strings, lists and mappings of a YAML stream, without recursion; an alias is a reference."""
+    root: list[Any] = []
+    stack: list[list[Any]] = [root]  # items of each collection that is open
+    anchors: dict[str, Any] = {}
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            stack.append([event])
+            if len(stack) > MAX_DEPTH:
+                place = f"{path}:{event.start_mark.line + 1}"
+                raise UserError(place, "lists too deep", f"at most {MAX_DEPTH}")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            start, *items = stack.pop()
+            value = items
+            if isinstance(start, yaml.MappingStartEvent):
+                pairs = zip(items[::2], items[1::2], strict=True)
+                value = {key: item for key, item in pairs if isinstance(key, str)}
+            anchors[start.anchor or ""] = value
+            stack[-1].append(value)
+        elif isinstance(event, yaml.ScalarEvent):
+            anchors[event.anchor or ""] = event.value
+            stack[-1].append(event.value)
+        elif isinstance(event, yaml.AliasEvent):
+            stack[-1].append(anchors.get(event.anchor, ""))
+    return root[0] if root else None
+
+
 def _number(item: dict[str, Any], key: str, place: str, low: float, high: float) -> float:
     text = item.get(key)
     match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
     value = float(match[0]) if match else math.nan
     if not low <= value <= high:
-        found = "missing" if text is None else f"{text!r:.60}"
+        found = "missing" if text is None else reprlib.repr(text)
         raise UserError(place, found, f"a number from {low:g} to {high:g}", key)
     return value
 
@@ -85,7 +103,7 @@ def _items(item: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
     """A list of mappings under a key; an empty list where it is missing."""
     found = item.get(key) or []
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise UserError(place, f"{found!r:.60}", "a list of mappings", key)
+        raise UserError(place, reprlib.repr(found), "a list of mappings", key)
     return found
 
 
@@ -122,7 +140,7 @@ def _choose(project: dict[str, Any], part: str | None, path: Path) -> tuple[dict
 def _lyric(note: dict[str, Any], place: str) -> str:
     lyric = note.get("lyric")
     if not isinstance(lyric, str) or not lyric.strip():
-        found = "missing" if lyric is None else f"{lyric!r:.60}"
+        found = "missing" if lyric is None else reprlib.repr(lyric)
         raise UserError(place, found, "a syllable, or + to go on", "lyric")
     if not lyric.startswith("+"):
         return lyric.strip()

@@ -85,7 +85,13 @@ wave_parts: []
 """
 
 
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+
 def write(path, text=USTX, no="i", slur="+"):
+    text = text.replace("name: New Project\n", BOMB) if "*h" in text else text
     path.write_text(text.format(no=no, slur=slur), encoding="utf-8")
     return path
 
@@ -136,14 +142,22 @@ def test_before_version_06_one_tempo(tmp_path):
         ("voice_parts:", "parts:", "voice_parts: no notes"),
         ("  notes: []", "  notes: 3", "notes: '3'"),
         ("tempos:", "tempos: {{", "a.ustx:2"),
-        ("expressions:", "expressions: &a\n  b: *a", "a.ustx:11: an alias"),
         ("expressions:", "deep: " + "[" * 5000, "a.ustx:10: lists too deep"),
+        ("tone: 64", "tone: *h", "note 2: tone: "),
+        ("lyric: {slur}", "lyric: *h", "note 2: lyric: "),
+        ("  notes: []", "  notes: *h", "notes: "),
     ],
 )
 def test_mistakes(tmp_path, old, new, message):
     assert old in USTX
     with pytest.raises(UserError, match=message):
         read_ustx(write(tmp_path / "a.ustx", USTX.replace(old, new)))
+
+
+def test_aliases_are_references(tmp_path):
+    text = USTX.replace("singer: someone", "singer: &s someone").replace("lyric: 爱", "lyric: *t")
+    text = text.replace("name: lead", "name: &t ai")
+    assert rows(read_score(write(tmp_path / "a.ustx", text), part=2))[0][3] == "ai"
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"3", b"\xff\xfe", b"a: b: c", b"%YAML 9", b"\x00"])
