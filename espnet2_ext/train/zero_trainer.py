@@ -86,6 +86,8 @@ class ZeroTrainer(DeepSpeedTrainer):
             reporter.load_state_dict(point.reporter)
             logging.info("resumed at epoch %d, batch %s", point.epoch, point.batches or "end")
         done = 0 if point is None else point.epoch - (point.batches is not None)
+        if point is not None and point.batches is None:
+            point = None  # nothing of the next epoch is done
         if done >= options.max_epoch:
             logging.info("training had already reached epoch %d", done)
 

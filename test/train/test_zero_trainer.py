@@ -60,7 +60,7 @@ def test_a_training_leaves_plain_weights(whole):
     assert losses[1] < losses[0]
 
 
-@pytest.mark.parametrize("steps", [3, 5, 9])
+@pytest.mark.parametrize("steps", [3, 5, 7, 9])
 def test_a_killed_training_resumes_to_the_same_weights(corpus, whole, steps, tmp_path, monkeypatch):
     command = train_command(corpus, tmp_path / "exp")
     run_until(command, steps, monkeypatch)
