@@ -66,6 +66,8 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError("launch", f"{num_nodes} nodes and nothing that starts them",
                             "--hostfile, a Slurm job, or MASTER_ADDR")  # fmt: skip
         meeting = nodes.meet_at(os.environ["MASTER_ADDR"], num_nodes, args.wait_sec, training)
+        print(f"launch: meeting at {meeting.endpoint}: start this command on {num_nodes - 1} more",
+              file=sys.stderr, flush=True)  # fmt: skip
         return run_agent(training_command(training, ngpu, True), processes, meeting)
     if processes > 1:
         return run_agent(training_command(training, ngpu, True), processes, None)
