@@ -36,11 +36,11 @@ def language_of_item(item: Any, place: str) -> str:
         UserError: neither names one of GTSinger's languages.
     """
     name = take(item, "item_name", str, place)
-    for written in (item.get("language"), name.partition("#")[0]):
+    for written in (str(item.get("language")), name.partition("#")[0]):
         if written in LANGUAGES:
             return LANGUAGES[written]
         if written in CODES:
-            return str(written)
+            return written
     raise UserError(place, f"no language in {name!r}", ", ".join(LANGUAGES), "language")
 
 

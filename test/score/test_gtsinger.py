@@ -205,14 +205,14 @@ def scores(draw):
 
     for _ in range(draw(st.integers(1, 8))):
         midi = draw(st.integers(1, 127))
-        kind = draw(st.sampled_from(["SP", "AP", "word", "+"] + (["slur"] if held else [])))
+        kinds = ["SP", "AP", "word"] + ["slur"] * bool(held)
+        # A word of Mandarin is one hanzi, so no note sings a further syllable of it.
+        kind = draw(st.sampled_from(kinds + ["+"] * (language != "zh")))
         if kind in ("SP", "AP"):
             sing(0, "", (kind,))
             held = None
         elif kind == "slur":
             sing(midi, "—", (held,), True)
-        elif kind == "+" and language == "zh":  # a word is one hanzi
-            continue
         else:
             held = draw(st.sampled_from(vowels))
             coda = tuple(filter(None, [draw(st.sampled_from(codas))]))
