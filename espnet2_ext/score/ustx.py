@@ -9,6 +9,7 @@ import math
 import re
 import reprlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,20 +122,50 @@ def _tempos(project: dict[str, Any], path: Path) -> list[tuple[int, float]]:
     return tempos
 
 
-def _choose(project: dict[str, Any], part: str | None, path: Path) -> tuple[dict[str, Any], str]:
-    parts = [p for p in _items(project, "voice_parts", str(path)) if p.get("notes")]
+@dataclass(frozen=True)
+class _Part:
+    """A voice part: its place for errors, its own and its track's name, its first tick."""
+
+    place: str
+    name: str
+    track: str
+    position: int
+    values: dict[str, Any]
+
+
+def _parts(project: dict[str, Any], path: Path) -> list[_Part]:
+    """The voice parts that have notes."""
+    tracks = [str(t.get("track_name", "")) for t in _items(project, "tracks", str(path))]
+    parts = []
+    for values in _items(project, "voice_parts", str(path)):
+        if not values.get("notes"):
+            continue
+        name = str(values.get("name", ""))
+        place = f"{path}: part {name or len(parts) + 1}"
+        track = _integer(values, "track_no", place, 0)
+        named = tracks[track] if track < len(tracks) else ""
+        position = _integer(values, "position", place, 0)
+        parts.append(_Part(place, name, named or f"track {track + 1}", position, values))
     if not parts:
         raise UserError(path, "no notes", "a voice part with notes", "voice_parts")
-    names = [str(p.get("name", "")) for p in parts]
-    if part is None:
-        if len(parts) > 1:
-            logging.warning("%s: part 1 (%s) of %d is read", path, names[0], len(parts))
-        return parts[0], f"{path}: part {names[0] or 1}"
-    for number, name in enumerate(names, 1):
-        if part in (str(number), name):
-            return parts[number - 1], f"{path}: part {name or number}"
-    listed = ", ".join(f"{number} ({name})" for number, name in enumerate(names, 1))
-    raise UserError(path, f"no part {part!r}", listed, "part")
+    return parts
+
+
+def _choose(project: dict[str, Any], wanted: str | None, path: Path) -> list[_Part]:
+    """Parts to sing one after another: one by its number, or those of a name or of a track."""
+    parts = _parts(project, path)
+    chosen = [part for part in parts if part.track == parts[0].track]
+    if wanted is not None:
+        chosen = [part for n, part in enumerate(parts, 1) if wanted == str(n)]
+        chosen = chosen or [part for part in parts if wanted == part.name]
+        chosen = chosen or [part for part in parts if wanted == part.track]
+    elif len(chosen) < len(parts):
+        found = f"{len(chosen)} of {len(parts)} parts"
+        logging.warning("%s: %s are read, those of %s", path, found, parts[0].track)
+    if not chosen:
+        listed = ", ".join(f"{n} ({part.name}, {part.track})" for n, part in enumerate(parts, 1))
+        raise UserError(path, f"no part {wanted!r}", listed, "part")
+    return sorted(chosen, key=lambda part: part.position)
 
 
 def _lyric(note: dict[str, Any], place: str) -> str:
@@ -148,7 +179,7 @@ def _lyric(note: dict[str, Any], place: str) -> str:
 
 
 def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -> MusicScore:
-    """Read one voice part.
+    """Read the voice parts of a track, one after another.
 
     Lyrics ``+~``, ``+*`` and ``-`` go on with the previous syllable, ``+`` with the next one of an
     English word, where there is one; AP is a breath, SP silence. Tempo changes are honoured; the
@@ -157,8 +188,8 @@ def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -
 
     Args:
         path: Of version 0.5 or later.
-        part: Name of a voice part, or its number among those with notes, from 1; the first by
-            default.
+        part: Number of a voice part among those with notes, from 1; or the name of parts, or of a
+            track. By default the track of the first part with notes.
         language: ISO 639 code of the lyrics.
 
     Raises:
@@ -166,30 +197,30 @@ def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -
     """
     path = Path(path)
     project = _load(path)
-    chosen, place = _choose(project, part, path)
+    chosen = _choose(project, part, path)
     clock = TempoMap(_tempos(project, path), _integer(project, "resolution", str(path), 480, 1))
-    offset = _integer(chosen, "position", place, 0)
     sung: list[SungNote] = []
     hints, end, first = 0, 0, None
-    for index, note in enumerate(_items(chosen, "notes", place), 1):
-        at = f"{place}, note {index}"
-        start = offset + _integer(note, "position", at)
-        if start < end:
-            raise UserError(at, f"starts at tick {start}, before {end}", "after the last note")
-        if start > end:
-            sung.append(SungNote(clock.seconds(end), clock.seconds(start), 0, SILENCE, at))
-        end = start + _integer(note, "duration", at, low=1)
-        midi = _integer(note, "tone", at, low=1, high=127)
-        lyric = _lyric(note, at)
-        bare = _HINT.sub("", lyric)
-        hints += bare != lyric
-        first = start if first is None and bare not in REST_PHONES else first
-        sung.append(SungNote(clock.seconds(start), clock.seconds(end), midi, bare, at))
+    for own in chosen:
+        for index, note in enumerate(_items(own.values, "notes", own.place), 1):
+            at = f"{own.place}, note {index}"
+            start = own.position + _integer(note, "position", at)
+            if start < end:
+                raise UserError(at, f"starts at tick {start}, before {end}", "after the last note")
+            if start > end:
+                sung.append(SungNote(clock.seconds(end), clock.seconds(start), 0, SILENCE, at))
+            end = start + _integer(note, "duration", at, low=1)
+            midi = _integer(note, "tone", at, low=1, high=127)
+            lyric = _lyric(note, at)
+            bare = _HINT.sub("", lyric)
+            hints += bare != lyric
+            first = start if first is None and bare not in REST_PHONES else first
+            sung.append(SungNote(clock.seconds(start), clock.seconds(end), midi, bare, at))
     if hints:
-        logging.warning("%s: %d phonetic hints are not read", place, hints)
-    length = offset + _integer(chosen, "duration", place, 0)
-    if length > end:
-        sung.append(SungNote(clock.seconds(end), clock.seconds(length), 0, SILENCE, place))
+        logging.warning("%s: %d phonetic hints are not read", path, hints)
+    last = max(own.position + _integer(own.values, "duration", own.place, 0) for own in chosen)
+    if last > end:
+        sung.append(SungNote(clock.seconds(end), clock.seconds(last), 0, SILENCE, str(path)))
     return assemble(sung, str(path), clock.bpm_at(first or 0), language)
 
 

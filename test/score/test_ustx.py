@@ -38,6 +38,7 @@ tracks:
   phonemizer: OpenUtau.Core.DiffSinger.DiffSingerChinesePhonemizer
   track_name: Track1
   mute: false
+- track_name: choir
 voice_parts:
 - duration: 1920
   name: empty
@@ -74,7 +75,7 @@ voice_parts:
   curves: []
 - duration: 480
   name: second
-  track_no: 0
+  track_no: 1
   position: 0
   notes:
   - position: 0
@@ -108,15 +109,30 @@ def test_as_openutau_writes_it(tmp_path, slur, caplog):
         *[(1.75, 2.25, 60, "hao"), (2.25, 3, 0, "")],
     ]
     assert score.tempo == 120 and score.notes[2].phones == ("i",)
-    assert "part 1 (lead) of 2" in caplog.text and "1 phonetic hints" in caplog.text
+    assert (
+        "1 of 2 parts are read, those of Track1" in caplog.text
+        and "1 phonetic hints" in caplog.text
+    )
 
 
 def test_part(tmp_path):
     path = write(tmp_path / "a.ustx")
     assert read_score(path, part="second") == read_score(path, part=2)
+    assert read_score(path, part="choir") == read_score(path, part=2)
+    assert read_score(path, part="Track1") == read_score(path, part="lead") == read_score(path)
     assert rows(read_score(path, part=2)) == [(0, 0.5, 72, "爱")]
-    with pytest.raises(UserError, match="part: no part '3'.*1 .lead., 2 .second."):
+    with pytest.raises(UserError, match="part: no part '3'.*1 .lead, Track1., 2 .second, choir."):
         read_score(path, part=3)
+
+
+def test_parts_of_a_track_follow_each_other(tmp_path):
+    text = USTX.replace("track_no: 1\n  position: 0", "track_no: 0\n  position: 1920")
+    score = read_score(write(tmp_path / "a.ustx", text))
+    assert [n.lyric for n in score.notes] == ["", "ni", "—", "", "hao", "", "爱"]
+    assert read_score(tmp_path / "a.ustx", part=1).notes[:5] == score.notes[:5]
+    overlap = text.replace("position: 1920", "position: 1200")
+    with pytest.raises(UserError, match="part second, note 1: starts at tick 1200, before 1560"):
+        read_ustx(write(tmp_path / "b.ustx", overlap))
 
 
 def test_before_version_06_one_tempo(tmp_path):
