@@ -124,7 +124,8 @@ def hub_shards(corpus: Path) -> list[Shard]:
         try:
             return question(*args, repo_type="dataset", **options)
         except Exception as error:  # whatever the hub's client is built on raises its own
-            found = f"not to be had from huggingface.co ({str(error).strip().splitlines()[0]})"
+            reason = str(error).strip().partition("\n")[0]
+            found = f"not to be had from huggingface.co ({reason})"
             how = f"the network, or its data/*.parquet put into {here} by hand"
             raise UserError(f"{REPOSITORY} ({LICENSE_NAME})", found, how) from None
 
@@ -142,7 +143,11 @@ def hub_shards(corpus: Path) -> list[Shard]:
 
 
 def _write_shard(shard: Shard, folder: Path, wav_dir: Path, seen: dict[str, str]) -> None:
-    """Write the audio and tables of a shard; ``done.json`` last, then delete a fetched file."""
+    """Write the audio and tables of a shard; ``done.json`` last, then delete a fetched file.
+
+    Raises:
+        UserError: the shard cannot be had or read, or most of its rows cannot be used.
+    """
     path = shard.fetch()
     rejects = Rejects()
 
@@ -154,6 +159,9 @@ def _write_shard(shard: Shard, folder: Path, wav_dir: Path, seen: dict[str, str]
 
     taken = (rejects.take(read, row, place) for row, place in rows_of(path, shard.name))
     entries = [entry for entry in taken if entry is not None]
+    if 2 * len(entries) < rejects.n_lines:  # not after 44 GB: the columns are not as documented
+        found = f"{len(rejects.errors)} of {rejects.n_lines} rows cannot be used"
+        raise UserError(path, f"{found}, the first as {rejects.errors[0]}", "most of a shard")
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
     if entries:
         write_data_dir(folder, entries, LICENSE)

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from espnet2_ext.audio.format import format_data_dir
 from espnet2_ext.bin import prepare_acesinger
 from espnet2_ext.corpora import acesinger_raw
 from espnet2_ext.corpora.acesinger import end_rests_at, prepare
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
 from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.score.lint import lint_data_dir
 from espnet2_ext.score.opencpop import parse_line
 
 from .layouts import (
@@ -216,6 +218,16 @@ def test_without_network_one_line_says_what_to_do(tmp_path, monkeypatch, capsys)
         assert words in error
 
 
+def test_a_shard_that_is_bad_throughout_ends_it_at_once(shards, tmp_path):
+    rows = [{**acesinger_row(1, f"200400000{i}", FS), "singer": 0} for i in (1, 2, 3)]
+    shutil.copytree(shards / "parquet", tmp_path / "parquet")
+    write_parquet(tmp_path / "parquet/test-00000-of-00001.parquet", rows)  # the first by name
+    expected = "test-.*: 3 of 3 rows cannot be used, the first as test-.*:1: singer: 0 in"
+    with pytest.raises(UserError, match=expected):
+        prepare(tmp_path, tmp_path / "data")
+    assert not list(tmp_path.glob("data/shards/*"))
+
+
 def test_wrong_shards_are_named(shards, tmp_path):
     shutil.copytree(shards / "parquet", tmp_path / "parquet")
     (tmp_path / "parquet/validation-00000-of-00001.parquet").unlink()
@@ -257,6 +269,11 @@ def test_raw_songs_are_cut_by_their_midi(raw, tmp_path):
         3.3, abs=0.01
     )
     assert recording in read_table(tmp_path / "train/wav.scp")
+    # stage 2 cuts, and finds nothing wrong with the cuts
+    assert format_data_dir(tmp_path / "train", tmp_path / "cut", FS) == 10
+    assert lint_data_dir(tmp_path / "cut") == []
+    cut = soundfile.info(tmp_path / "cut/wav/acesinger_12#2001000002.wav")
+    assert cut.duration == pytest.approx(float(end) - float(start), abs=1e-3)
     assert "CC BY-NC 4.0" in (tmp_path / "test/LICENSE.txt").read_text()
 
 
