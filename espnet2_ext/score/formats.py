@@ -152,7 +152,8 @@ def format_of(path: str | Path) -> tuple[Format, str, str | None]:
         ]
         cut = next((s for s in several if f"{s}#" in place.lower()), None)
         at = place.lower().index(f"{cut}#") + len(cut) if cut else place.index("#")
-        if cut or _is_directory(place[:at]):
+        is_named = Path(place[:at]).is_dir() or not place.lower().endswith(SUFFIXES)
+        if cut or (is_named and _is_directory(place[:at])):
             place, utt = place[:at], place[at + 1 :]
     for known in FORMATS:
         if place.lower().endswith(known.suffixes) and not Path(place).is_dir():
