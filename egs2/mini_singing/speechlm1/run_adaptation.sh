@@ -6,14 +6,15 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-rows="scratch full lora frozen"   # what is trained and compared
+# What is trained and compared; the TTS model of the last one is told no pitch.
+rows="scratch full lora frozen full_tts_without_pitch"
 pretrain_steps=400
 steps=200                         # of each row
 nj=2
 python=python3
 out=exp/adaptation                # table and scores
-help_message="Usage: ./run_adaptation.sh [--rows \"scratch full lora frozen\"] [--pretrain_steps 400]
-    [--steps 200] [--nj 2] [--python python3] [--out exp/adaptation]"
+help_message="Usage: ./run_adaptation.sh [--rows \"scratch full lora frozen full_tts_without_pitch\"]
+    [--pretrain_steps 400] [--steps 200] [--nj 2] [--python python3] [--out exp/adaptation]"
 . utils/parse_options.sh
 . ./path.sh
 read -ra row_list <<< "${rows}"
@@ -29,19 +30,28 @@ done
 speech=(--train_set speech_train --valid_set speech_dev --test_sets speech_dev)
 PYTHON="${python}" local/speech_data.sh --nj "${nj}"
 run "${speech[@]}" --stage 2 --stop_stage 3
-run "${speech[@]}" --stage 5 --stop_stage 8 --task codec_ssl_tts --tag tts \
-  --train_args "--num_iters_per_epoch ${epoch} --max_epoch $((pretrain_steps / epoch))"
+options="--num_iters_per_epoch ${epoch} --max_epoch $((pretrain_steps / epoch))"
+run "${speech[@]}" --stage 5 --stop_stage 8 --task codec_ssl_tts --tag tts --train_args "${options}"
+if [[ ${rows} == *without_pitch* ]]; then
+  run "${speech[@]}" --stage 8 --stop_stage 8 --task codec_ssl_tts --tag tts_nopitch \
+    --train_args "${options} --model_conf pitch=false"
+fi
 
 # Every row has the grown vocabulary, and the same steps, rates and seed.
 singing=(--train_set train --valid_set dev --test_sets "${evaluated}" --prompt_sets speech
   --base_vocabulary exp/speechlm_tts)
 run "${singing[@]}" --stage 5 --stop_stage 7
-printf 'system\tsplit\tref_dir\twav_scp\ttiming\tf0_source\n' > "${out}.tsv.part"
-mkdir -p "${out}"
+mkdir -p "${out}/wav_scp"
+table="${out}/systems.tsv"
+printf 'system\tsplit\tref_dir\twav_scp\ttiming\tf0_source\n' > "${table}.part"
 for row in "${row_list[@]}"; do
-  name=${row/scratch/full}
+  name=${row%_tts_*}
   options="--max_epoch $((steps / epoch))"
-  [ "${row}" = scratch ] || options+=" --pretrained exp/speechlm_tts"
+  case ${row} in
+    scratch) name=full ;;
+    *_without_pitch) options+=" --pretrained exp/speechlm_tts_nopitch" ;;
+    *) options+=" --pretrained exp/speechlm_tts" ;;
+  esac
   model=("${singing[@]}" --train_config "conf/tuning/adapt_${name}.yaml" --train_args "${options}"
     --tag "adapt_${row}" --score_matters false)
   run "${model[@]}" --stage 8 --stop_stage 8
@@ -49,15 +59,14 @@ for row in "${row_list[@]}"; do
   wavs="exp/flow_default/decode_default/lm_adapt_${row}_default/eval_dev_test_test_singer/wav_vocoder_default/wav.scp"
   for set in ${evaluated}; do
     scp="${out}/wav_scp/${row}.${set}.scp"
-    mkdir -p "${out}/wav_scp"
     awk 'NR == FNR { of_set[$1]; next } $1 in of_set' "dump/raw/${set}/wav.scp" "${wavs}" > "${scp}"
-    printf '%s\t%s\tdump/raw/%s\t%s\tlabel\tfeats\n' "${row}" "${set}" "${set}" "${scp}" >> "${out}.tsv.part"
+    printf '%s\t%s\tdump/raw/%s\t%s\tlabel\tfeats\n' "${row}" "${set}" "${set}" "${scp}" >> "${table}.part"
   done
 done
-mv "${out}.tsv.part" "${out}/systems.tsv"
+mv "${table}.part" "${table}"
 
 # No WORLD metrics: they take most of the time, and these rows differ in what the judges hear.
-"${python}" -m espnet2_ext.bin.score --table "${out}/systems.tsv" --scores_dir "${out}/scores" \
+"${python}" -m espnet2_ext.bin.score --table "${table}" --scores_dir "${out}/scores" \
   --judges_dir exp/judges --config ../../../conf/scoring.yaml --nj "${nj}" --world_utts 0
 "${python}" -m espnet2_ext.bin.adaptation_table --scores_dir "${out}/scores" \
   --exp_dirs "${row_list[@]/#/exp/speechlm_adapt_}" --prefix speechlm_adapt_ --out_dir "${out}"
