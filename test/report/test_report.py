@@ -21,7 +21,14 @@ from espnet2_ext.report.page import (
     read_training,
     result_tables,
 )
-from espnet2_ext.report.plots import ROLL_HEIGHT, midi_to_hz, piano_roll, plot_curves, plot_mel
+from espnet2_ext.report.plots import (
+    ROLL_HEIGHT,
+    midi_to_hz,
+    piano_roll,
+    plot_curves,
+    plot_labelled_mel,
+    plot_mel,
+)
 from espnet2_ext.score.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
@@ -84,6 +91,12 @@ def test_pictures_are_webp_even_of_silence():
     mel = np.random.default_rng(0).normal(size=(50, 80))
     for f0, score in ((np.full(50, 262.0), SCORE), (np.zeros(50), None)):
         assert plot_mel(mel, f0, score, 0.01, 1.0)[8:12] == b"WEBP"
+        assert plot_labelled_mel(mel, f0, score, 0.01)[8:12] == b"WEBP"
+    marked = [
+        plot_labelled_mel(mel, np.zeros(50), SCORE, 0.01, [(0.4, 0.5)], max_sec)
+        for max_sec in (0.3, 20.0)
+    ]
+    assert marked[0] != marked[1]  # the long one is shown in part
     curves = Curves()
     parse_log(LOG, curves)
     assert plot_curves(curves)[8:12] == b"WEBP"

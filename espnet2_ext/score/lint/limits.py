@@ -33,7 +33,8 @@ class Limits:
         note_margin_sec: Left out at the edges of a note, where its neighbours sound too.
         note_min_sec: Shorter notes are not judged.
         onset_share: An unvoiced consonant is cut when the voice begins before this share of it.
-        onset_min_sec: Shorter consonants are not judged: the label itself is not that exact.
+        onset_slack_sec: And this long before its end: labels are no more exact.
+        onset_min_sec: Shorter consonants are not judged.
         onset_noise_db: A consonant's noise lies at most so far below its vowel.
         onset_noise_share: Of the consonant that must be noise, where noise belongs to it.
         clarity: Height of the autocorrelation's peak from which a frame is periodic.
@@ -63,6 +64,7 @@ class Limits:
     note_margin_sec: float = 0.02
     note_min_sec: float = 0.1
     onset_share: float = 0.55
+    onset_slack_sec: float = 0.035
     onset_min_sec: float = 0.04
     onset_noise_db: float = 50.0
     onset_noise_share: float = 0.25

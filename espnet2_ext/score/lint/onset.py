@@ -58,9 +58,9 @@ class Onset:
     def badness(self, limits: Limits) -> float:
         """At least 1 where the consonant is missing, 0 where it is there."""
         length_sec = self.end_sec - self.start_sec
-        share = self.voiced_after_sec / length_sec
-        if share < limits.onset_share:
-            return 2.0 - share / limits.onset_share
+        earliest_sec = min(limits.onset_share * length_sec, length_sec - limits.onset_slack_sec)
+        if self.voiced_after_sec < earliest_sec:
+            return 2.0 - self.voiced_after_sec / earliest_sec
         return 1.0 if self.noisy and self.noise_sec < limits.onset_noise_share * length_sec else 0.0
 
 
