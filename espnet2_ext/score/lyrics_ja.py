@@ -151,7 +151,7 @@ def read(text: str, place: object) -> list[Syllable]:
             morae += _read_romaji(token.rstrip("'"), place)
         else:
             raise UserError(place, f"{token!r} in Japanese lyrics", "kana or romaji")
-    return [Syllable("".join(phones), phones, max(0, len(phones) - 1)) for phones in morae]
+    return [Syllable("".join(phones), phones, len(phones) - 1) for phones in morae]
 
 
 def split(text: str) -> list[str]:

@@ -88,9 +88,9 @@ def _lyrics(note: Element) -> dict[int, str]:
     lyrics: dict[int, str] = {}
     for index, lyric in enumerate(note.findall("lyric"), 1):
         digits = "".join(c for c in lyric.get("number", "") if c.isascii() and c.isdigit())[-2:]
-        parts = {"text": lambda part: part.text or "", "elision": lambda _: " "}
-        text = "".join(parts[part.tag](part) for part in lyric if part.tag in parts).strip()
-        text = _VERSE_NUMBER.sub("", text.replace("\u203f", " "))
+        parts = [part for part in lyric if part.tag in ("text", "elision")]
+        text = "".join(" " if part.tag == "elision" else part.text or "" for part in parts)
+        text = _VERSE_NUMBER.sub("", text.replace("\u203f", " ").strip())
         syllabic = [(part.text or "").strip() for part in lyric.findall("syllabic")]
         if text and syllabic and syllabic[-1] in ("begin", "middle"):
             text = text.rstrip("-") + "-"
