@@ -17,7 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="MusicXML, MIDI, JSON, Opencpop lines, a data directory, or a corpus like Opencpop",
+        help="a score of any format, a data directory, or a corpus like Opencpop",
     )
     parser.add_argument("--fs", type=int, help="rate (Hz) that audio should have")
     parser.add_argument(

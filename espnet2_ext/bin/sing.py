@@ -15,7 +15,7 @@ REQUIRED = ("mel_config", "phone_list", "token_list")
 
 def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("score", help="MusicXML, MIDI with lyrics, Opencpop line file, or JSON")
+    parser.add_argument("score", help="a score of any format: see docs/scores.md")
     parser.add_argument(
         "--model", required=True, help="pack: .zip, its folder, owner/name on the hub, or a URL"
     )

@@ -164,7 +164,7 @@ def _heads(phones: list[str], counts: list[int]) -> list[str]:
 def _expected(words: list[SungWord], language: str) -> list[list[str]] | None:
     """Phones of each word as its lyric is read; None where the lyrics cannot be."""
     rows = [
-        (*note, SLUR_LYRIC if index else word.lyric or word.phones[0])
+        (*note, SLUR_LYRIC if index else word.lyric)
         for word in words
         for index, note in enumerate(word.notes)
     ]
@@ -218,7 +218,7 @@ def _read_segment(segment: Any, place: str, language: str) -> tuple[float, Music
         logging.info("%s: rests with a pitch are rests", place)
     texts = iter(lyrics)
     words = [
-        SungWord("" if rest else next(texts, "".join(word)), group, word)
+        SungWord(word[0] if rest else next(texts, "".join(word)), group, word)
         for group, word, rest in zip(
             groups, _words(phones, counts, spoken, place), rests, strict=True
         )
@@ -309,7 +309,7 @@ def write_ds(path: str | Path, score: MusicScore) -> list[str]:
     notes = [(note, index > 0) for word in words for index, note in enumerate(word.notes)]
     segment: dict[str, Any] = {
         "offset": round(score.notes[0].start_sec, 6),
-        "text": " ".join(word.phones[0] if word.is_rest else word.lyric for word in words),
+        "text": " ".join(word.lyric for word in words),
         "ph_seq": " ".join(phones),
         "ph_num": " ".join(str(b - a) for a, b in itertools.pairwise([*heads, len(phones)])),
         "note_seq": " ".join(midi_to_name(midi).split("/")[0] for (_, _, midi), _ in notes),

@@ -22,7 +22,7 @@ def losses(score: MusicScore, back: MusicScore) -> list[str]:
     if back.language != score.language:
         lost.append(f"language {score.language!r}: read back as {back.language!r}")
     breaths = _breaths(score) - _breaths(back)
-    if breaths:
+    if breaths > 0:
         lost.append(f"breaths: {breaths} written as silence")
     sung, sung_back = ([n for n in s.notes if not n.is_rest] for s in (score, back))
     if len(sung) != len(sung_back) or _rest_spans(score) != _rest_spans(back):
@@ -31,12 +31,12 @@ def losses(score: MusicScore, back: MusicScore) -> list[str]:
     for name, field in (("notes", "midi"), ("slurs", "slur"), ("lyrics", "lyric")):
         lost += _differing(name, field, sung, sung_back)
     lost += _differing("phones", "phones", sung, sung_back)
-    moved = max(
-        (abs(getattr(a, side) - getattr(b, side)))
-        for a, b in zip(sung or score.notes, sung_back or back.notes, strict=True)
-        for side in ("start_sec", "end_sec")
-    )
-    moved = max(moved, abs(score.notes[-1].end_sec - back.notes[-1].end_sec))
+    pairs = list(zip(sung, sung_back, strict=True))
+    if [n.is_rest for n in score.notes] == [n.is_rest for n in back.notes]:
+        pairs = list(zip(score.notes, back.notes, strict=True))
+    sides = ("start_sec", "end_sec")
+    moved = [abs(getattr(a, side) - getattr(b, side)) for a, b in pairs for side in sides]
+    moved = max(*moved, abs(score.notes[-1].end_sec - back.notes[-1].end_sec), 0.0)
     if moved > TIME_TOLERANCE_SEC:
         lost.append(f"times: rounded, by up to {moved * 1000:.3g} ms")
     return lost + _phone_times(score, back)
@@ -80,19 +80,24 @@ def _phone_times(score: MusicScore, back: MusicScore) -> list[str]:
 
 
 def losses_of_file(
-    read: Callable[..., MusicScore], path: str | Path, score: MusicScore
+    read: Callable[..., MusicScore],
+    path: str | Path,
+    score: MusicScore,
+    has_language: bool = False,
 ) -> list[str]:
-    """What `path`, of a format that does not name its language, lost of the score written to it.
+    """What `path` lost of the score written to it.
 
     Args:
-        read: The format's reader; takes path and language.
+        read: The format's reader; takes the path and, where the file does not say it, the language.
         path: The file.
         score: What was written.
+        has_language: Whether the file says the language.
     """
     lost = []
-    if score.language != DEFAULT_LANGUAGE:
+    if not has_language and score.language != DEFAULT_LANGUAGE:
         lost.append(f"language {score.language!r}: to be given again when the file is read")
     try:
-        return lost + losses(score, read(path, language=score.language))
+        back = read(path) if has_language else read(path, language=score.language)
     except UserError as error:
         return [*lost, f"lyrics: not readable again ({error})"]
+    return lost + losses(score, back)

@@ -11,6 +11,7 @@ from espnet2_ext.files import atomic_path
 from espnet2_ext.score.assemble import SungNote, assemble, split_lyrics
 from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import MusicScore
+from espnet2_ext.score.sung_words import lyric_of
 from espnet2_ext.score.ticks import TempoMap, fine_ticks, note_ticks
 
 MAX_BYTES = 8 * 2**20
@@ -237,7 +238,7 @@ def write_midi(path: str | Path, score: MusicScore) -> list[str]:
     for note, start, end in note_ticks(replace(score, tempo=60e6 / beat_us), per_beat):
         if note.is_rest:
             continue
-        lyric = "-" if note.slur else note.lyric or "".join(note.phones)
+        lyric = "-" if note.slur else lyric_of(note)
         track.append(mido.MetaMessage("lyrics", text=lyric, time=start - now))
         track.append(mido.Message("note_on", note=note.midi, velocity=80, time=0))
         track.append(mido.Message("note_off", note=note.midi, time=end - start))

@@ -11,7 +11,7 @@ from espnet2_ext.score.even_phones import MADE_UP, with_even_phones
 from espnet2_ext.score.gtsinger import read_gtsinger
 from espnet2_ext.score.gtsinger_metadata import read_metadata
 from espnet2_ext.score.json_format import read_json_score
-from espnet2_ext.score.losses import losses, losses_of_file
+from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.m4singer import read_m4singer
 from espnet2_ext.score.music_score import MusicScore
 
@@ -54,7 +54,7 @@ def writer(
     def write(path: str | Path, score: MusicScore, utt: str | None = None) -> list[str]:
         utt = utt or utterance_of(path)
         write_all(path, {utt: timed(score)})
-        return _made_up(score) + losses(score, read_all(path)[utt])
+        return _made_up(score) + losses_of_file(lambda p: read_all(p)[utt], path, score, True)
 
     return write
 

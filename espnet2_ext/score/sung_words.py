@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.assemble import SungNote, assemble
 from espnet2_ext.score.languages import language_of
-from espnet2_ext.score.music_score import REST_MIDI, SLUR_LYRIC, MusicScore, Note, Phone
+from espnet2_ext.score.music_score import REST_MIDI, SILENCE, SLUR_LYRIC, MusicScore, Note, Phone
 
 _OTHER_NAMES = {"zh": {"ir": "i", "i0": "i", "E": "e", "En": "an"}}
 
@@ -16,7 +16,7 @@ class SungWord:
     """A syllable or a rest.
 
     Args:
-        lyric: As written; empty for a rest.
+        lyric: As written; SP or AP for a rest.
         notes: (start, end, midi) of its note and of the slurs that go on with it (s).
         phones: Each once, however many notes the vowel is sung on.
         times: (start, end) of each phone as performed (s); empty while unknown.
@@ -30,6 +30,14 @@ class SungWord:
     @property
     def is_rest(self) -> bool:
         return self.notes[0][2] == REST_MIDI
+
+
+def lyric_of(note: Note) -> str:
+    """The lyric to write for a note: its phones joined where it has none, SP or AP for a rest."""
+    if note.is_rest:
+        return note.phones[0] if note.phones else SILENCE
+    phones = "".join(note.phones)
+    return phones if note.lyric in ("", "_".join(note.phones)) else note.lyric
 
 
 def as_read(
@@ -65,7 +73,7 @@ def words_of(score: MusicScore) -> list[SungWord]:
     for note, spans in zip(score.notes, times, strict=True):
         span = (note.start_sec, note.end_sec, note.midi)
         if not note.slur:
-            words.append(SungWord(note.lyric, [span], list(note.phones), spans))
+            words.append(SungWord(lyric_of(note), [span], list(note.phones), spans))
             continue
         word = words[-1]  # its last phone is the vowel, which is this note's first
         word.notes.append(span)
@@ -95,7 +103,7 @@ def score_of(words: Sequence[SungWord], tempo: float, language: str) -> MusicSco
         last = len(word.notes) - 1
         for index, (start, end, midi) in enumerate(word.notes):
             sung = slice(vowel if index else 0, None if index == last else vowel + 1)
-            lyric = SLUR_LYRIC if index else word.lyric
+            lyric = SLUR_LYRIC if index else "" if word.is_rest else word.lyric
             notes.append(Note(start, end, midi, lyric, tuple(word.phones[sung]), index > 0))
             for name, (begin, stop) in zip(word.phones[sung], word.times[sung], strict=False):
                 is_vowel = name is word.phones[vowel] and (begin, stop) == word.times[vowel]

@@ -18,7 +18,7 @@ from espnet2_ext.score.midi import read_melody
 from espnet2_ext.score.music_score import REST_PHONES, SILENCE, SLUR_LYRIC, MusicScore, Note, Phone
 from espnet2_ext.score.note_names import midi_to_name, name_to_midi
 from espnet2_ext.score.praat import Interval, read_textgrid_tiers, write_textgrid_tiers
-from espnet2_ext.score.sung_words import SungWord, respelled, score_of
+from espnet2_ext.score.sung_words import SungWord, lyric_of, respelled, score_of
 from espnet2_ext.score.textgrid_midi import PerformedWord, join_melody
 from espnet2_ext.score.whole_finals import FINALS as WHOLE_FINALS
 from espnet2_ext.score.whole_finals import to_opencpop
@@ -245,8 +245,8 @@ def write_textgrid(path: str | Path, score: MusicScore) -> list[str]:
         times[phone.note].append(phone)
     words, notes = [], []
     for note, sung in zip(score.notes, times, strict=True):
-        lyric = note.phones[0] if note.is_rest and note.phones else note.lyric or SILENCE
         first, last = (sung[0], sung[-1]) if sung else (note, note)
+        lyric = SLUR_LYRIC if note.slur else lyric_of(note)
         words.append(Interval(first.start_sec, last.end_sec, lyric))
         notes.append(Interval(note.start_sec, note.end_sec, midi_to_name(note.midi)))
     tiers = [("words", words), ("notes", notes)]

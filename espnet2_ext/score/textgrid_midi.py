@@ -63,7 +63,7 @@ def join_melody(
     for is_rest, run in runs:
         if is_rest:
             _place_rests(words, list(run), end_sec)
-    return [SungWord("" if w.is_rest else w.lyric, w.notes, []) for w in words]
+    return [SungWord(w.lyric, w.notes, []) for w in words]
 
 
 def _share_out(sung: Sequence[PerformedWord], melody: Sequence[SungNote]) -> None:

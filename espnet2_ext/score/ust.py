@@ -13,6 +13,7 @@ from espnet2_ext.files import read_bytes, write_text
 from espnet2_ext.score.assemble import SungNote, assemble
 from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import BREATH, SILENCE, MusicScore
+from espnet2_ext.score.sung_words import lyric_of
 from espnet2_ext.score.ticks import TempoMap, note_ticks
 
 MAX_BYTES = 16 * 2**20
@@ -125,8 +126,8 @@ def write_ust(path: str | Path, score: MusicScore) -> list[str]:
     lines += ["[#SETTING]", f"Tempo={score.tempo!r}", "Tracks=1", "Mode2=True"]
     notes = [(SILENCE, 0, rows[0][1])] if rows[0][1] else []
     for note, start, end in rows:
-        lyric = note.phones[0] if note.is_rest and note.phones else note.lyric
-        notes.append((CONTINUATION if note.slur else lyric or SILENCE, note.midi, end - start))
+        lyric = CONTINUATION if note.slur else lyric_of(note)
+        notes.append((lyric, note.midi, end - start))
     for index, (lyric, midi, length) in enumerate(notes):
         lines += [f"[#{index:04d}]", f"Length={length}"]
         lines += [f"Lyric={'R' if lyric == SILENCE else lyric}", f"NoteNum={midi or 60}"]

@@ -20,6 +20,7 @@ from espnet2_ext.files import read_text, write_text
 from espnet2_ext.score.assemble import SungNote, assemble
 from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import BREATH, REST_PHONES, SILENCE, MusicScore
+from espnet2_ext.score.sung_words import lyric_of
 from espnet2_ext.score.ticks import TICKS_PER_BEAT, TempoMap, note_ticks
 
 MAX_BYTES = 32 * 2**20
@@ -235,7 +236,7 @@ def write_ustx(path: str | Path, score: MusicScore) -> list[str]:
     for note, start, end in rows:
         if note.is_rest and note.phones != (BREATH,):
             continue
-        lyric = BREATH if note.is_rest else CONTINUATION if note.slur else note.lyric
+        lyric = CONTINUATION if note.slur else lyric_of(note)
         item = {"position": start, "duration": end - start, "tone": note.midi or 60}
         item |= {"lyric": lyric, "pitch": _PITCH | {"snap_first": True}, "vibrato": _VIBRATO}
         notes.append(item | {"phoneme_expressions": [], "phoneme_overrides": []})

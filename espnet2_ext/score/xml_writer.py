@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path
 from espnet2_ext.score.languages import language_of
-from espnet2_ext.score.losses import losses
+from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import BREATH, REST_MIDI, MusicScore, Note
 from espnet2_ext.score.musicxml import read_musicxml
+from espnet2_ext.score.sung_words import lyric_of
 from espnet2_ext.score.ticks import fine_ticks, note_ticks
 
 _BEATS = 4
@@ -59,7 +59,7 @@ class _Lyrics:
         self.inside = False
 
     def add(self, parent: Element, note: Note, melisma: bool) -> None:
-        text = note.lyric or "".join(note.phones)
+        text = lyric_of(note)
         goes_on = self.hyphens and text.endswith("-")
         kind = {(0, 0): "single", (0, 1): "begin", (1, 1): "middle", (1, 0): "end"}
         lyric = _add(parent, "lyric", number="1")
@@ -148,7 +148,4 @@ def write_musicxml(path: str | Path, score: MusicScore) -> list[str]:
                     archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), member, zipfile.ZIP_DEFLATED)
         else:
             part.write_bytes(data)
-    try:
-        return losses(score, read_musicxml(path))
-    except UserError as error:
-        return [f"lyrics: not readable again ({error})"]
+    return losses_of_file(read_musicxml, path, score, has_language=True)

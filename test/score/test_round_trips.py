@@ -190,3 +190,15 @@ def test_lyrics_that_cannot_be_read(tmp_path, known):
         assert read_score(path).notes == score.notes
     else:
         assert any("not readable again" in item and "'xyz'" in item for item in lost)
+
+
+@pytest.mark.parametrize("known", WRITABLE, ids=lambda known: known.name)
+@pytest.mark.parametrize("lyric", ["", "w_o"])
+def test_notes_without_a_lyric_are_sung(tmp_path, known, lyric):
+    """Labels may have phones alone, which then are the lyric."""
+    score = assemble([SungNote(0, 1, 60, "wo", "x"), SungNote(1, 2, 0, "SP", "x")], "x", 120)
+    score = replace(score, notes=(replace(score.notes[0], lyric=lyric), score.notes[1]))
+    path = f"{tmp_path}/a{(*known.suffixes, '')[0]}"
+    write_score(path, score)
+    back = read_score(path)
+    assert [(n.midi, n.phones) for n in back.notes] == [(60, ("w", "o")), (0, ("SP",))]
