@@ -22,6 +22,7 @@ CONTINUATION = "+~"
 _RESTS = {"r": SILENCE, "rest": SILENCE, "pau": SILENCE, "sil": SILENCE}
 _SECTION = re.compile(r"\[#(\w+)\]")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(?:[.,][0-9]{0,12})?")
+_VOWEL_BEFORE = re.compile(r"^[aiueonN*-]\s+(?=\S)")
 _CODE_PAGES = {"zh": ("gb18030", "cp932"), "yue": ("gb18030", "big5", "cp932")}
 
 
@@ -71,6 +72,11 @@ def _place_note(values: dict[str, str], start: int, end: int, place: str) -> tup
     return end, end + int(_number(values, "Length", place, 1, MAX_TICKS))
 
 
+def without_vowel_before(lyric: str, language: str) -> str:
+    """A Japanese lyric without the vowel before it, which VCV voicebanks name: ``a か`` is か."""
+    return _VOWEL_BEFORE.sub("", lyric) if language == "ja" else lyric
+
+
 def read_ust(path: str | Path, language: str = "zh") -> MusicScore:
     """Read a UST.
 
@@ -99,7 +105,7 @@ def read_ust(path: str | Path, language: str = "zh") -> MusicScore:
         start, end = _place_note(values, start, end, place)
         if values.get("Tempo"):
             tempos.append((start, _number(values, "Tempo", place, 1, 10_000)))
-        lyric = values.get("Lyric", "").removeprefix("?")
+        lyric = without_vowel_before(values.get("Lyric", "").removeprefix("?"), language)
         if not lyric:
             raise UserError(place, "empty", "a syllable, + to go on, or R for a rest", "Lyric")
         lyric = _RESTS.get(lyric.lower(), lyric)

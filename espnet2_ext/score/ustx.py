@@ -22,6 +22,7 @@ from espnet2_ext.score.losses import losses_of_file
 from espnet2_ext.score.music_score import BREATH, REST_PHONES, SILENCE, MusicScore
 from espnet2_ext.score.sung_words import lyric_of
 from espnet2_ext.score.ticks import TICKS_PER_BEAT, TempoMap, note_ticks
+from espnet2_ext.score.ust import without_vowel_before
 
 MAX_BYTES = 32 * 2**20
 MAX_DEPTH = 32
@@ -212,7 +213,7 @@ def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -
                 sung.append(SungNote(clock.seconds(end), clock.seconds(start), 0, SILENCE, at))
             end = start + _integer(note, "duration", at, low=1)
             midi = _integer(note, "tone", at, low=1, high=127)
-            lyric = _lyric(note, at)
+            lyric = without_vowel_before(_lyric(note, at), language)
             bare = _HINT.sub("", lyric)
             hints += bare != lyric
             first = start if first is None and bare not in REST_PHONES else first

@@ -202,3 +202,19 @@ def test_notes_without_a_lyric_are_sung(tmp_path, known, lyric):
     write_score(path, score)
     back = read_score(path)
     assert [(n.midi, n.phones) for n in back.notes] == [(60, ("w", "o")), (0, ("SP",))]
+
+
+def test_every_pair(tmp_path):
+    """Whatever a score is read from, it can be written to: notes, slurs and syllables stay."""
+    rows = [("SP", 0), ("银", 60), ("行", 62), ("-", 64), ("AP", 0), ("ni3", 127), ("SP", 0)]
+    sung = [SungNote(i / 2, i / 2 + 0.5, midi, lyric, "x") for i, (lyric, midi) in enumerate(rows)]
+    score = assemble(sung, "x", 120)
+    expected = [(n.midi, n.phones, n.slur) for n in score.notes if not n.is_rest]
+    for first, second in itertools.product(FORMATS, repeat=2):
+        paths = [f"{tmp_path}/{n}{(*k.suffixes, '')[0]}" for n, k in (("a", first), ("b", second))]
+        write_score(paths[0], score)
+        write_score(paths[1], read_score(paths[0]))
+        back = read_score(paths[1])
+        sung_back = [(n.midi, n.phones, n.slur) for n in back.notes if not n.is_rest]
+        assert sung_back == expected, (first.name, second.name)
+        assert back.notes[-1].end_sec == pytest.approx(3.5, abs=1e-3)

@@ -75,6 +75,16 @@ def test_as_utau_writes_it(tmp_path, encoding, name, lyric, newline):
     assert [n.phones for n in score.notes] == [("SP",), ("w", "o"), ("o",), ("AP",), ("ai",)]
 
 
+def test_japanese_of_vcv_voicebanks(tmp_path):
+    path = tmp_path / "a.ust"
+    words = ("- か", "a き", "i ん", "R", "っ")
+    notes = (f"[#{i}]\nLength=480\nLyric={w}\nNoteNum=60\n" for i, w in enumerate(words))
+    path.write_bytes(("[#SETTING]\nTempo=120\n" + "".join(notes)).encode("cp932"))
+    score = read_ust(path, "ja")
+    assert [n.lyric for n in score.notes] == ["か", "き", "ん", "", "っ"]
+    assert score.notes[0].phones == ("k", "a")
+
+
 def test_version_2_places_notes(tmp_path):
     path = tmp_path / "a.ust"
     path.write_text(
