@@ -214,8 +214,9 @@ def _read_segment(segment: Any, place: str, language: str) -> tuple[float, Music
         _lead_joined(groups, counts)
         rests = rests[1:]
         lyrics = _lyrics(segment, rests.count(False))
-    if _on_rests(groups, rests, place):
-        logging.info("%s: rests with a pitch are rests", place)
+    pitched = _on_rests(groups, rests, place)
+    if pitched:
+        logging.warning("%s: %d rests have a pitch, which is not read", place, pitched)
     texts = iter(lyrics)
     words = [
         SungWord(word[0] if rest else next(texts, "".join(word)), group, word)
