@@ -5,7 +5,7 @@ learn which syllables follow each other: an unseen word is judged by its sound.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import parse_config, read_yaml, write_text
+from espnet2_ext.judges.checkpoint import load_judge, save_judge
 from espnet2_ext.judges.network import Trunk, TrunkConfig, judge_mel
 
 BLANK = 0
@@ -65,19 +64,11 @@ class CtcPhoneRecognizer:
     @classmethod
     def load(cls, folder: str | Path) -> "CtcPhoneRecognizer":
         """Read ``phone_recognizer.yaml`` and ``.safetensors``, strictly."""
-        path = Path(folder) / f"{NAME}.yaml"
-        config = parse_config(RecognizerConfig, read_yaml(path), path)
-        weights = path.with_suffix(".safetensors")
-        return cls(config, load_strict(CtcNetwork(config), load_state(weights), weights))
+        return cls(*load_judge(folder, NAME, RecognizerConfig, CtcNetwork))
 
     def save(self, folder: str | Path) -> None:
         """Write both files; the configuration last, so that it marks a finished recogniser."""
-        import yaml
-
-        path = Path(folder) / f"{NAME}.yaml"
-        save_safetensors(self.network.state_dict(), path.with_suffix(".safetensors"))
-        values = asdict(self.config) | {"phones": list(self.config.phones)}
-        write_text(path, yaml.safe_dump(values, sort_keys=False))
+        save_judge(folder, NAME, self.config, self.network)
 
     @torch.no_grad()
     def recognize(self, wav: np.ndarray, fs: int) -> list[str]:

@@ -5,7 +5,7 @@ its spectrum warped by fixed factors, and every pair of singer and factor is a c
 the network must hear the throat, not a list of names, and unseen singers fall apart as well.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
-from espnet2_ext.files import parse_config, read_yaml, write_text
+from espnet2_ext.judges.checkpoint import load_judge, save_judge
 from espnet2_ext.judges.network import Trunk, TrunkConfig, judge_mel, length_mask
 
 NAME = "singer_embedder"
@@ -69,18 +68,11 @@ class ConvSingerEmbedder:
     @classmethod
     def load(cls, folder: str | Path) -> "ConvSingerEmbedder":
         """Read ``singer_embedder.yaml`` and ``.safetensors``, strictly."""
-        path = Path(folder) / f"{NAME}.yaml"
-        config = parse_config(EmbedderConfig, read_yaml(path), path)
-        weights = path.with_suffix(".safetensors")
-        return cls(config, load_strict(EmbedderNetwork(config), load_state(weights), weights))
+        return cls(*load_judge(folder, NAME, EmbedderConfig, EmbedderNetwork))
 
     def save(self, folder: str | Path) -> None:
         """Write both files; the configuration last, so that it marks a finished embedder."""
-        import yaml
-
-        path = Path(folder) / f"{NAME}.yaml"
-        save_safetensors(self.network.state_dict(), path.with_suffix(".safetensors"))
-        write_text(path, yaml.safe_dump(asdict(self.config), sort_keys=False))
+        save_judge(folder, NAME, self.config, self.network)
 
     @torch.no_grad()
     def embed(self, wav: np.ndarray, fs: int) -> np.ndarray:

@@ -4,34 +4,22 @@ import argparse
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
-from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.train.trainer import Trainer
 from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet2_ext.duration.inference import build_net
 from espnet2_ext.duration.model import DurationModel
-from espnet2_ext.errors import UserError
 from espnet2_ext.score.phones import PHONES
+from espnet2_ext.tasks.one_line import OneLineTask
 
 
-class DurationTask(AbsTask):
+class DurationTask(OneLineTask):
     """Trains `DurationModel` on notes and how a label performed them, with the plain trainer."""
 
     num_optimizers = 1
     class_choices_list: ClassVar[list] = []
     trainer = Trainer
-
-    @classmethod
-    def get_parser(cls) -> argparse.ArgumentParser:
-        """ESPnet's parser; a wrong option ends in one line."""
-        parser = super().get_parser()
-
-        def refuse(message: str) -> None:
-            raise UserError("options", message)
-
-        parser.error = refuse
-        return parser
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

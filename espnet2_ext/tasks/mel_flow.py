@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
@@ -17,6 +16,7 @@ from espnet2_ext.flow.dataset import FlowPreprocessor
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
 from espnet2_ext.registry import register
+from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.train.epoch_seed import EpochSeededTrainer
 
 velocity_choices = ClassChoices(
@@ -24,7 +24,7 @@ velocity_choices = ClassChoices(
 )
 
 
-class MelFlowTask(AbsTask):
+class MelFlowTask(OneLineTask):
     """Trains `MelFlow` with ESPnet's plain trainer, seeded anew each epoch.
 
     Data streams, all kaldi_ark: ``codec_ssl``, ``mel``; ``score_frames`` (Flow2), ``f0``

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from espnet2.tasks.abs_task import AbsTask
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
@@ -27,6 +26,7 @@ from espnet2_ext.speechlm.pretrained import (
     read_pretrained,
 )
 from espnet2_ext.speechlm.template import read_vocabulary
+from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.train.zero_trainer import ZeroTrainer
 
 SCORE_COLUMNS = 4
@@ -62,22 +62,12 @@ class FramesPreprocessor:
         return shaped
 
 
-class SpeechLMTask(AbsTask):
+class SpeechLMTask(OneLineTask):
     """Speech LM for singing: codec and SSL tokens from score frames and a singer's prompt."""
 
     num_optimizers: int = 0  # DeepSpeed makes the optimizer, from its JSON
     class_choices_list = [corelm_choices, score_encoder_choices, prompt_encoder_choices]  # noqa: RUF012
     trainer = ZeroTrainer
-
-    @classmethod
-    def get_parser(cls) -> argparse.ArgumentParser:
-        parser = super().get_parser()
-
-        def refuse(message: str) -> None:
-            raise UserError("options", message)
-
-        parser.error = refuse
-        return parser
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

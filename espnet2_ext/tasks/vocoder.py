@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from espnet2.tasks.abs_task import AbsTask, optim_classes
+from espnet2.tasks.abs_task import optim_classes
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.train.gan_trainer import GANTrainer
@@ -16,6 +16,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.train.epoch_seed import seed_epoch
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
 from espnet2_ext.vocoder.build import (
@@ -68,23 +69,12 @@ def _trainer_of(trainer: type[VocoderTrainer], model: torch.nn.Module) -> Any:
     return super(VocoderTrainer if adversarial else GANTrainer, trainer)
 
 
-class VocoderTask(AbsTask):
+class VocoderTask(OneLineTask):
     """Streams: ``mel`` and ``f0`` (kaldi_ark, at the mel's hop) and ``wav`` (sound)."""
 
     num_optimizers: int = 2
     class_choices_list = [vocoder_choices, f0_predictor_choices, discriminator_choices]  # noqa: RUF012
     trainer = VocoderTrainer
-
-    @classmethod
-    def get_parser(cls) -> argparse.ArgumentParser:
-        """ESPnet's parser; a wrong option ends in one line."""
-        parser = super().get_parser()
-
-        def refuse(message: str) -> None:
-            raise UserError("options", message)
-
-        parser.error = refuse
-        return parser
 
     @classmethod
     def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
