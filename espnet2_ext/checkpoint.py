@@ -17,12 +17,16 @@ from espnet2_ext.files import atomic_path, read_yaml
 _NAMES_SHOWN = 3
 
 
-def load_state(path: str | Path, wrappers: Sequence[str] = ()) -> dict[str, Tensor]:
-    """Read a state dict from ``.safetensors`` or a plain ``.pth`` (weights only, memory-mapped).
+def load_state(
+    path: str | Path, wrappers: Sequence[str] = (), mmap: bool = False
+) -> dict[str, Tensor]:
+    """Read a state dict from ``.safetensors`` or a plain ``.pth`` (weights only).
 
     Args:
         path: The file.
         wrappers: Keys that may hold the state, as in ``{"model": state}``.
+        mmap: Map a ``.pth`` into memory: for large files, which nobody writes meanwhile (a reader
+            of a mapped file that shrinks is killed).
 
     Raises:
         UserError: the file is missing, broken, or needs unpickling.
@@ -37,7 +41,7 @@ def load_state(path: str | Path, wrappers: Sequence[str] = ()) -> dict[str, Tens
             raise UserError(path, f"not readable ({error})", "safetensors") from None
     try:
         state = torch.load(
-            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+            path, map_location="cpu", weights_only=True, mmap=mmap and zipfile.is_zipfile(path)
         )
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]

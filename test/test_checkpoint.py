@@ -32,3 +32,12 @@ def test_pickles_and_broken_files_are_refused(tmp_path):
     for name in ("pickle.pth", "cut.safetensors", "cut.pth", "none.pth"):
         with pytest.raises(UserError, match=name):
             load_state(tmp_path / name)
+
+
+def test_what_was_read_outlives_its_file(tmp_path):
+    """A mapped file that somebody writes over kills its reader: only large ones are mapped."""
+    path = tmp_path / "model.pth"
+    torch.save({"a": torch.arange(5000.0), "b": torch.ones(3)}, path)
+    state = load_state(path)
+    torch.save({"b": state["b"]}, path)
+    assert state["a"].sum() == 4999 * 2500 and list(load_state(path)) == ["b"]

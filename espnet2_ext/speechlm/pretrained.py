@@ -119,7 +119,7 @@ def read_pretrained(source: str | Path, config: PretrainedConfig) -> Pretrained:
         return _read_hugging_face(path, config)
     experiment = _experiment(path, config)
     args, place = read_yaml(experiment.config), str(experiment.weights)
-    state = _upstream_names(load_state(experiment.weights, _WRAPPERS), place)
+    state = _upstream_names(load_state(experiment.weights, _WRAPPERS, mmap=True), place)
     for name in (*TABLES, HEAD_EMB):
         if name not in state:
             raise UserError(place, f"missing parameter {name}")
