@@ -20,9 +20,9 @@ from torch import Tensor
 from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_text, read_yaml
+from espnet2_ext.hub import fetch
 from espnet2_ext.speechlm.corelm import BUILTIN, backbone_config
 from espnet2_ext.speechlm.grow import TABLES, describe, grow, mean_rows
-from espnet2_ext.speechlm.hub import fetch
 from espnet2_ext.speechlm.model import SpeechLM
 from espnet2_ext.tokenizer.vocabulary import TOKEN_LIST, Vocabulary, special_tokens
 

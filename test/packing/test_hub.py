@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from stand_in_hub import hub as stand_in_hub
 
 from espnet2_ext import hub
 from espnet2_ext.errors import UserError
 from espnet2_ext.synthesizer import SingingSynthesizer
 
 from .conftest import ROOT
-from .stand_in_hub import hub as stand_in_hub
 
 CLOSED = "http://127.0.0.1:9"  # a port where nobody answers
 
