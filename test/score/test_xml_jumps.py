@@ -1,0 +1,96 @@
+"""The order of play: repeats, endings, da capo, dal segno, coda."""
+
+from .xml_document import DIVISIONS, TEMPO, first, lyrics, note, repeat
+
+
+def ending(number, kind):
+    return f'<barline><ending number="{number}" type="{kind}"/></barline>'
+
+
+def test_repeats_take_the_next_verse(read):
+    measures = [
+        first(note("C4", 2, "a")),
+        repeat("forward") + note("D4", 2, "e", v2="o"),
+        note("E4", 2, "ni", v2="wo") + repeat("backward"),
+        note("F4", 2, "ai"),
+    ]
+    assert lyrics(read(measures)) == "ae" + "ni" + "o" + "wo" + "ai"
+    score = read(measures)
+    assert [n.midi for n in score.notes] == [60, 62, 64, 62, 64, 65]
+    assert score.notes[-1].end_sec == 6
+
+
+def test_endings(read):
+    measures = [
+        first(note("C4", 2, "a")),
+        ending("1, 2", "start") + note("D4", 2, "e") + repeat("backward") + ending("1, 2", "stop"),
+        ending("3", "start") + note("E4", 2, "o") + ending("3", "stop"),
+        note("F4", 2, "ai"),
+    ]
+    assert lyrics(read(measures)) == "ae" + "ae" + "ao" + "ai"
+    measures[1] = measures[1].replace("1, 2", "1")
+    measures[2] = measures[2].replace('"3"', '"2"')
+    assert lyrics(read(measures)) == "aeaoai"
+
+
+def test_repeat_times_and_bombs(read):
+    assert lyrics(read([first(note("C4", 2, "a")) + repeat("backward", times="3")])) == "aaa"
+    many = read([first(note("C4", 2, "a")) + repeat("backward", times="999999")])
+    assert len(many.notes) == 16
+
+
+def sign(**attributes):
+    listed = " ".join(f'{key}="{value}"' for key, value in attributes.items())
+    return f"<direction><direction-type/><sound {listed}/></direction>"
+
+
+def drawn(words="", symbol=""):
+    words = words and f"<words>{words}</words>"
+    symbol = symbol and f"<{symbol}/>"
+    return f"<direction><direction-type>{words}{symbol}</direction-type></direction>"
+
+
+def played(read, *measures):
+    """The order of play of measures that each sing one note, C, D, E, ..."""
+    pitches = ("C4", "D4", "E4", "F4", "G4", "A4", "B4")
+    part = [m + note(pitches[i], 2, "a") for i, m in enumerate(measures)]
+    part[0] = DIVISIONS + TEMPO + part[0]
+    letters = {60: "C", 62: "D", 64: "E", 65: "F", 67: "G", 69: "A", 71: "B"}
+    return "".join(letters[n.midi] for n in read(part).notes)
+
+
+def test_da_capo_and_dal_segno(read, caplog):
+    assert played(read, "", sign(fine="yes"), sign(dacapo="yes")) == "CDECD"
+    assert played(read, "", drawn("Fine"), drawn("D.C. al Fine")) == "CDECD"
+    assert played(read, "", sign(segno="s"), "", sign(dalsegno="s"), "") == "CDEFDEFG"
+    assert played(read, "", drawn(symbol="segno"), drawn("D.S."), "") == "CDEDEF"
+    assert not caplog.records
+    assert played(read, "", sign(dalsegno="s"), "") == "CDE"
+    assert "measure 2: dalsegno without a segno, played on" in caplog.text
+
+
+def test_coda(read):
+    coda = sign(coda="c")
+    for to, target in ((sign(tocoda="c"), coda), (drawn("To Coda", "coda"), drawn("", "coda"))):
+        assert played(read, "", to, "", sign(dacapo="yes"), target, "") == "CDEFCDGA"
+    # two coda signs and no words: the first leads to the second
+    signs = drawn("", "coda"), "", drawn("D.S. al Coda"), drawn("", "coda")
+    assert played(read, drawn("", "segno"), *signs) == "CDEFCDG"
+
+
+def test_jumps_leave_out_repeats_that_were_played(read):
+    assert played(read, "", repeat("backward"), sign(dacapo="yes")) == "CDCDECDE"
+    first_ending = ending("1", "start") + ending("1", "stop") + repeat("backward")
+    second_ending = ending("2", "start") + ending("2", "stop")
+    assert played(read, "", first_ending, second_ending, sign(dacapo="1")) == "CDCEFCEF"
+    # the coda's own repeat is new
+    coda = sign(coda="c") + repeat("forward")
+    measures = (sign(tocoda="c"), sign(dacapo="yes"), coda, repeat("backward"))
+    assert played(read, *measures) == "CDCEFEF"
+
+
+def test_jumps_take_the_next_verse_and_hold_for_all_parts(read):
+    voice = [first(note("C4", 2, "a", v2="o")), note("D4", 2, "e")]
+    assert lyrics(read([*voice[:1], voice[1] + sign(dacapo="yes")])) == "ae" + "oe"
+    piano = [first(note("C3", 2)), note("C3", 2) + sign(dacapo="yes")]
+    assert lyrics(read(piano, voice)) == "ae" + "oe"
