@@ -1,10 +1,12 @@
-"""Write the HTML report (stage 15): tables, sounds, pictures, training curves, configuration."""
+"""Write the HTML report (stage 15): tables, stages, sounds, pictures, curves, configuration."""
 
 import argparse
 import logging
 import subprocess
 import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from espnet2_ext import __version__
 from espnet2_ext.errors import UserError, cli
@@ -41,10 +43,11 @@ def main(argv: list[str] | None = None) -> None:
     if args.max_utts < 1:
         raise UserError("--max_utts", str(args.max_utts), "1 or more")
     from espnet2_ext.audio.mel import MelConfig
-    from espnet2_ext.files import read_json, write_text
+    from espnet2_ext.files import read_json, write_json, write_text
     from espnet2_ext.judges.f0 import EXTRACTORS
     from espnet2_ext.judges.quality import read_quality
     from espnet2_ext.metrics.table import judge_lines
+    from espnet2_ext.report.attribution import lay_out, read_losses
     from espnet2_ext.report.page import (
         Listener,
         Report,
@@ -76,11 +79,18 @@ def main(argv: list[str] | None = None) -> None:
     report = Report(args.title, facts, metrics, tables, lines)
     extractor = EXTRACTORS[quality.get("f0_extractor", "swift")]
     listener = Listener(MelConfig.load(args.mel_config), extractor, args.scores_dir)
+    attribution: dict[str, list[dict[str, Any]]] = {}
     for split in dict.fromkeys(row["split"] for row in rows):
         of_split = [row for row in rows if row["split"] == split]
+        losses = read_losses(args.scores_dir, [row["system"] for row in of_split], split)
+        if part := lay_out(split, losses):
+            report.attributions.append(part)
+            attribution[split] = [asdict(loss) for loss in losses]
         report.splits[split] = listen_to_split(of_split, listener, args.max_utts)
         logging.info("%s: %d utterances", split, len(report.splits[split]))
     report.trainings = [t for path in args.exp_dirs if (t := read_training(path))]
+    if attribution:
+        write_json(args.out_dir / "attribution.json", attribution)
     out = args.out_dir / "index.html"
     write_text(out, report.html())
     logging.info("%s: %.1f MB", out, out.stat().st_size / 1e6)

@@ -16,6 +16,7 @@ from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_table, read_text
 from espnet2_ext.metrics.table import EXTRA_METRICS, METRICS
+from espnet2_ext.report.attribution import Attribution
 from espnet2_ext.report.curves import read_curves
 from espnet2_ext.report.plots import Roll, piano_roll, plot_curves, plot_mel
 from espnet2_ext.score.espnet_format import read_scores
@@ -88,6 +89,7 @@ class Report:
     tables: dict[str, list[dict[str, Any]]]
     judges: list[str]
     splits: dict[str, list[Utterance]] = field(default_factory=dict)
+    attributions: list[Attribution] = field(default_factory=list)
     trainings: list[Training] = field(default_factory=list)
 
     def html(self) -> str:
@@ -95,7 +97,9 @@ class Report:
         environment = Environment(
             loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined
         )
-        return environment.get_template(TEMPLATE.name).render(report=self)
+        pictures = {part.split: data_uri(part.picture, "image/webp") for part in self.attributions}
+        template = environment.get_template(TEMPLATE.name)
+        return template.render(report=self, attribution_pictures=pictures)
 
 
 def read_rows(table: str | Path) -> list[dict[str, str]]:

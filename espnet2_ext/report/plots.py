@@ -26,7 +26,8 @@ def midi_to_hz(midi: float) -> float:
     return A4_HZ * 2 ** ((midi - A4_MIDI) / SEMITONES)
 
 
-def _encode(figure: Figure) -> bytes:
+def encode_figure(figure: Figure) -> bytes:
+    """A figure as a WebP picture."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(buffer, format="webp", dpi=DPI, pil_kwargs=WEBP)
@@ -50,7 +51,7 @@ def plot_mel(
     """
     figure = Figure(figsize=(9.6, 1.9))
     _draw_mel(figure.add_axes((0.05, 0.16, 0.90, 0.80)), mel, f0, score, frame_sec, end_sec)
-    return _encode(figure)
+    return encode_figure(figure)
 
 
 def _draw_mel(
@@ -127,7 +128,7 @@ def plot_labelled_mel(
     for start, end in spans:
         for axes in (above, below):
             axes.axvspan(start, end, color=MARK_COLOUR, alpha=0.3, lw=0)
-    return _encode(figure)
+    return encode_figure(figure)
 
 
 @dataclass(frozen=True)
@@ -192,4 +193,4 @@ def plot_curves(curves: Curves, name: str = "loss") -> bytes | None:
     axes.tick_params(labelsize=7)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=7, frameon=False)
-    return _encode(figure)
+    return encode_figure(figure)
