@@ -15,6 +15,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--singers", type=int, default=8, help="singers; the last is held out")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fs", type=int, default=24000, help="sampling rate (Hz)")
+    parser.add_argument(
+        "--freedom", type=float, default=1.0,
+        help="how far takes of a score differ: factor on what each draws of timing, pitch, "
+        "vibrato, loudness, voice quality",
+    )  # fmt: skip
+    parser.add_argument("--takes", type=int, default=1, help="takes of each phrase of test")
     parser.add_argument("--nj", type=int, default=2, help="processes; the corpus does not depend")
     return parser
 

@@ -15,9 +15,10 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from espnet2_ext.score.music_score import MusicScore
 
 SPLITS = ("train", "dev", "test", "test_words", "test_singer")
 F0_HOP_SEC = 0.01
+MAX_FREEDOM = 4.0  # beyond it notes lose their pitch
 _VERSION = 3
 _FIRST_SONG = 3001
 _FULL_MINUTES = 50  # the size for which the evaluation splits have their full number of utterances
@@ -50,6 +52,7 @@ _EVAL_UTTERANCES = {"dev": 40, "test": 60, "test_words": 28, "test_singer": 32}
 _MIN_EVAL_UTTERANCES = 2
 _TRAIN_PHRASES = (8, 8, 12, 16)
 _HELD_OUT_SONGS = 4
+TAKES_SPLIT = "test_takes"
 _SPLIT_KEYS = {split: index for index, split in enumerate(SPLITS)}
 
 
@@ -63,6 +66,10 @@ class CorpusConfig:
         singers: Singers, of which the last is held out of training.
         seed: Any non-negative integer.
         fs: Sampling rate (Hz).
+        freedom: How far takes of a score may differ: factor on the spread of timing, pitch,
+            vibrato, loudness and voice quality that each take draws.
+        takes: Takes of every phrase of `test`; the second and later ones are the split
+            `test_takes`, on top of `minutes`.
     """
 
     minutes: float = 50.0
@@ -70,6 +77,8 @@ class CorpusConfig:
     singers: int = 8
     seed: int = 0
     fs: int = 24000
+    freedom: float = 1.0
+    takes: int = 1
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.minutes) and self.minutes > 0):
@@ -82,6 +91,19 @@ class CorpusConfig:
             raise ValueError(f"seed {self.seed}: needs 0 or more")
         if not 16000 <= self.fs <= 48000:
             raise ValueError(f"fs {self.fs}: needs 16000-48000 Hz")
+        if not 0 <= self.freedom <= MAX_FREEDOM:
+            raise ValueError(f"freedom {self.freedom}: needs 0 to {MAX_FREEDOM:g}")
+        if self.takes < 1:
+            raise ValueError(f"takes {self.takes}: needs 1 or more")
+
+    def recorded(self) -> dict[str, Any]:
+        """The options as corpus.json states them: those added later only where they are set."""
+        added = {field.name: field.default for field in fields(self)}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ("freedom", "takes") or value != added[name]
+        }
 
 
 def compose_corpus(config: CorpusConfig) -> dict[str, list[Song]]:
@@ -114,6 +136,9 @@ def compose_corpus(config: CorpusConfig) -> dict[str, list[Song]]:
         singer = training[len(splits["train"]) % len(training)]
         n_phrases = int(lengths.choice(_TRAIN_PHRASES)) if size > 0.1 else 2
         add("train", singer, n_phrases, words)
+    again = [song for _ in range(config.takes - 1) for song in splits["test"]]
+    if again:
+        splits[TAKES_SPLIT] = [replace(song, number=number + k) for k, song in enumerate(again)]
     return splits
 
 
@@ -128,7 +153,7 @@ def make_corpus(out: str | Path, config: CorpusConfig, nj: int = 1) -> bool:
         return False
     singers = roster(config.singers, config.seed)
     splits = compose_corpus(config)
-    songs = [song for split in SPLITS for song in splits[split]]
+    songs = [song for of_split in splits.values() for song in of_split]
     work = out / ".work"
     syllables = sorted(
         {
@@ -157,15 +182,28 @@ def make_corpus(out: str | Path, config: CorpusConfig, nj: int = 1) -> bool:
     for song in songs:
         write_midi(out / "midis" / f"{song.number}.midi", song)
     write_segments(out / "segments", splits, performed)
-    write_notes(out, singers)
+    write_notes(out, singers, _freedom_note(config))
     shutil.rmtree(work)
     write_text(out / ".done", f"{COMMENT}\n")
     return True
 
 
+def _freedom_note(config: CorpusConfig) -> str:
+    """What README.md says of takes that differ from the usual corpus'; empty for the usual one."""
+    notes = []
+    if config.freedom != 1:
+        notes.append(f"- Takes are {config.freedom:g} times as free as usual (--freedom).")
+    if config.takes > 1:
+        notes.append(
+            f"- segments/{TAKES_SPLIT}.txt: the songs of test sung {config.takes - 1} more times, "
+            "under song numbers of their own."
+        )
+    return "".join(f"{line}\n" for line in notes)
+
+
 def _claim(out: Path, config: CorpusConfig) -> bool:
     """Mark `out` as ours; False if the corpus is complete there."""
-    wanted = {"version": _VERSION, **asdict(config), "origin": "synthetic"}
+    wanted = {"version": _VERSION, **config.recorded(), "origin": "synthetic"}
     mark = out / "corpus.json"
     if mark.exists():
         found = read_json(mark)
@@ -263,7 +301,7 @@ def _sing(out: Path, song: Song, config: CorpusConfig) -> dict[str, tuple[MusicS
     for index, phrase in enumerate(song.phrases):
         utt = song.utterance_id(index)
         rng = _rng(config, "take", song.number, index)
-        take = perform(phrase.score, song.singer, lengths, rng)
+        take = perform(phrase.score, song.singer, lengths, rng, config.freedom)
         performed[utt] = (take.score, phrase.hanzi)
         wav_path = out / "segments" / "wavs" / f"{utt}.wav"
         f0_path = out / "segments" / "f0" / f"{utt}.npy"

@@ -2,6 +2,9 @@
 # The embedded corpus, which the recipe makes itself: from nothing to a report and a packed model.
 #   ./run.sh                  everything (two cores: about 20 minutes)
 #   ./run.sh --size debug     the same stages with tiny data and models (minutes; sings noise)
+#   ./run.sh --size free      the default models on freer performances: takes of a score differ three
+#                             times as much, and each song of test is sung three times (test_takes)
+# The sizes share data/, dump/ and exp/: give each a copy of this directory (cp -a).
 # Any option of speechlm_svs.sh may follow, e.g. ./run.sh --stage 9 --inference_args "--top_k 5".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -26,13 +29,18 @@ sizes_debug=(
   --scoring_config conf/scoring_debug.yaml
   --score_matters false
 )
+sizes_free=(
+  --local_data_opts "--minutes 66 --speech_minutes 10 --singers 8 --freedom 3 --takes 3 --corpus_dir downloads/mini_singing_free"
+  --test_sets "test test_takes test_words test_singer"
+)
 
 size=default
 if [ "${1:-}" = --size ]; then size=${2:-}; shift 2; fi
 case ${size} in
   default) options+=("${sizes_default[@]}") ;;
   debug) options+=("${sizes_debug[@]}") ;;
-  *) echo "run.sh: error: --size ${size} (expected default or debug)" >&2; exit 2 ;;
+  free) options+=("${sizes_free[@]}") ;;
+  *) echo "run.sh: error: --size ${size} (expected default, debug or free)" >&2; exit 2 ;;
 esac
 
 exec ./speechlm_svs.sh "${options[@]}" "$@"

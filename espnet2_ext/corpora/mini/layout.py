@@ -127,9 +127,9 @@ def write_speech(folder: Path, spoken: Mapping[str, tuple[str, MusicScore]]) -> 
     write_table(folder / "utt2spk", [(utt, singer) for utt, (singer, _) in ordered])
 
 
-def write_notes(folder: Path, singers: Sequence[Singer]) -> None:
-    """Write README, LICENSE and the table of singers."""
-    write_text(folder / "README.md", README)
+def write_notes(folder: Path, singers: Sequence[Singer], more: str = "") -> None:
+    """Write README (with `more` at its end), LICENSE and the table of singers."""
+    write_text(folder / "README.md", README + more)
     write_text(folder / "LICENSE", LICENSE)
     rows = ["\t".join([*SINGER_FIELDS, "role", "origin"])]
     for singer in singers:

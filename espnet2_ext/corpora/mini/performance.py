@@ -3,6 +3,9 @@
 The score does not settle it. Drawn per take: when vowels begin around the beat, how long
 consonants are and how far they lead, vibrato, loudness, voice quality, small pitch deviations.
 What is drawn is kept, so labels and F0 are exact.
+
+`freedom` widens every draw around the same middle; at 1 the draws are the corpus' usual ones,
+number for number.
 """
 
 from collections.abc import Mapping
@@ -20,6 +23,8 @@ _INITIAL_RATE = 0.85  # sung initials against espeak's slow speech
 _MIN_FINAL_SEC = 0.07
 _MIN_INITIAL_SEC = 0.03
 _MIN_REST_SEC = 0.04
+_MAX_VIBRATO_CENTS = 45.0
+_MORE_VIBRATO_CENTS = 25.0  # for every unit of freedom beyond 1
 _A4_MIDI, _A4_HZ = 69, 440.0
 
 
@@ -65,6 +70,7 @@ def perform(
     singer: Singer,
     initial_sec: Mapping[str, float],
     rng: np.random.Generator,
+    freedom: float = 1.0,
 ) -> Take:
     """Draw a take of `score`.
 
@@ -73,38 +79,75 @@ def perform(
         singer: Gives the habits that the take varies.
         initial_sec: Natural length of each syllable's initial (s); 0 where it has none.
         rng: Draws everything that the score leaves open.
+        freedom: Factor on the spread of what is drawn, 0 or more.
     """
     total = score.notes[-1].end_sec
-    onsets, starts = _onsets(score, initial_sec, rng)
-    phones, groups, breaths = _label(score, starts, onsets, total, rng)
+    draw = _Draw(rng, freedom)
+    onsets, starts = _onsets(score, initial_sec, draw)
+    phones, groups, breaths = _label(score, starts, onsets, total, draw)
     n_frames = int(np.floor(total / FRAME_SEC + 1e-6)) + 1
     times = np.arange(n_frames) * FRAME_SEC
-    loudness = _loudness(groups, times, rng)
+    loudness = _loudness(groups, times, draw)
     performed = MusicScore(score.notes, tuple(phones), score.tempo, score.language)
     return Take(
         score=performed,
         groups=tuple(groups),
         breaths=tuple(breaths),
-        f0_hz=_pitch(score, onsets, singer, times, rng),
+        f0_hz=_pitch(score, onsets, singer, times, draw),
         gain_db=loudness,
-        tilt_db=singer.tilt_db + float(np.clip(rng.normal(0, 0.7), -1.5, 1.5)),
-        breathiness=singer.breathiness * float(np.exp(np.clip(rng.normal(0, 0.15), -0.3, 0.3))),
-        level_db=float(np.clip(rng.normal(0, 1.2), -2.5, 2.5)),
+        tilt_db=singer.tilt_db + draw.normal(0.7, -1.5, 1.5),
+        breathiness=singer.breathiness * draw.factor(0.15, -0.3, 0.3),
+        level_db=draw.normal(1.2, -2.5, 2.5),
     )
 
 
+@dataclass(frozen=True)
+class _Draw:
+    """Draws around a middle that freedom does not move, with a spread that it scales."""
+
+    rng: np.random.Generator
+    freedom: float
+
+    @property
+    def extra(self) -> float:
+        """Freedom beyond the usual."""
+        return self.freedom - 1
+
+    def normal(self, std: float, low: float, high: float) -> float:
+        """Around 0, within bounds that are scaled too."""
+        f = self.freedom
+        return float(np.clip(self.rng.normal(0, std * f), low * f, high * f))
+
+    def factor(self, std: float, low: float, high: float) -> float:
+        """Around 1: the exponential of a normal draw."""
+        return float(np.exp(self.normal(std, low, high)))
+
+    def uniform(self, low: float, high: float, floor: float = 0.0) -> float:
+        """Between bounds that move apart; never below `floor`."""
+        wider = self.extra * (high - low) / 2
+        return max(floor, float(self.rng.uniform(low - wider, high + wider)))
+
+    def more(self, spread: float) -> float:
+        """0 at the usual freedom (nothing is drawn then), beyond it between 0 and `spread`."""
+        return float(self.rng.uniform(0, spread)) * min(1.0, self.extra) if self.extra > 0 else 0.0
+
+    def happens(self, chance: float, step: float) -> bool:
+        """With a chance that every unit of freedom beyond the usual moves by `step`."""
+        return self.rng.random() < min(1.0, max(0.0, chance + step * self.extra))
+
+
 def _onsets(
-    score: MusicScore, initial_sec: Mapping[str, float], rng: np.random.Generator
+    score: MusicScore, initial_sec: Mapping[str, float], draw: _Draw
 ) -> tuple[list[float], list[float]]:
     """Draw per note when its final (or rest) begins, and when its first phone begins."""
-    lead = rng.uniform(0.7, 1.0)  # share of the initial before the beat
-    lag = np.clip(rng.normal(0, 0.006), -0.012, 0.012)  # this take drags or hurries
-    rate = _INITIAL_RATE * float(np.exp(np.clip(rng.normal(0, 0.1), -0.2, 0.2)))
+    lead = min(1.0, draw.uniform(0.7, 1.0))  # share of the initial before the beat
+    lag = draw.normal(0.006, -0.012, 0.012)  # this take drags or hurries
+    rate = _INITIAL_RATE * draw.factor(0.1, -0.2, 0.2)
     onsets: list[float] = []
     starts: list[float] = []
     for index, note in enumerate(score.notes):
-        deviation = lag + float(np.clip(rng.normal(0, 0.012), -0.03, 0.03))
-        wobble = float(np.exp(np.clip(rng.normal(0, 0.12), -0.25, 0.25)))
+        deviation = lag + draw.normal(0.012, -0.03, 0.03)
+        wobble = draw.factor(0.12, -0.25, 0.25)
         if index == 0:
             natural = initial_sec.get(note.lyric, 0.0) * rate * wobble if not note.is_rest else 0
             limit = 0.45 * (note.end_sec - note.start_sec)
@@ -120,7 +163,9 @@ def _onsets(
             continue
         natural = 0.0 if note.slur else initial_sec[note.lyric] * rate * wobble
         onset = note.start_sec + deviation + (1 - lead) * natural
-        onset = min(onset, note.end_sec - _MIN_FINAL_SEC)
+        # Free timing may come too late for this note, or too early for the one before.
+        shortest = _MIN_FINAL_SEC + (_MIN_INITIAL_SEC if natural else 0.0)
+        onset = max(min(onset, note.end_sec - _MIN_FINAL_SEC), onsets[-1] + shortest)
         room = _MIN_REST_SEC if previous.is_rest else _MIN_FINAL_SEC
         room = max(room, 0.45 * (onset - onsets[-1]))
         length = min(natural, max(onset - onsets[-1] - room, _MIN_INITIAL_SEC if natural else 0))
@@ -134,7 +179,7 @@ def _label(
     starts: list[float],
     onsets: list[float],
     total: float,
-    rng: np.random.Generator,
+    draw: _Draw,
 ) -> tuple[list[Phone], list[Group], list[tuple[float, float, float]]]:
     phones: list[Phone] = []
     groups: list[Group] = []
@@ -149,14 +194,14 @@ def _label(
         phones.append(Phone(onset, end, note.phones[-1], index))
         if note.is_rest:
             if note.phones[0] == "AP":
-                breaths.append((start, end, float(rng.uniform(-8, 0))))
+                breaths.append((start, end, min(0.0, draw.uniform(-8, 0, floor=-20))))
         elif note.slur:
             last = groups.pop()
             groups.append(
                 Group(last.syllable, last.note, last.start_sec, last.onset_sec, end, last.gain_db)
             )
         else:
-            gain = float(np.clip(rng.normal(0, 0.8), -2, 2))
+            gain = draw.normal(0.8, -2, 2)
             groups.append(Group(note.lyric, index, start, onset, end, gain))
     return phones, groups, breaths
 
@@ -166,19 +211,19 @@ def _pitch(
     onsets: list[float],
     singer: Singer,
     times: np.ndarray,
-    rng: np.random.Generator,
+    draw: _Draw,
 ) -> np.ndarray:
     """F0 (K,) Hz: notes joined by glides, with vibrato on long notes and slight drift."""
     sung = [i for i, note in enumerate(score.notes) if not note.is_rest]
-    rate = singer.vibrato_hz * float(np.exp(np.clip(rng.normal(0, 0.05), -0.1, 0.1)))
-    depth = singer.vibrato_cents * float(np.exp(np.clip(rng.normal(0, 0.2), -0.4, 0.25)))
-    tuning = float(np.clip(rng.normal(0, 4), -8, 8))
+    rate = singer.vibrato_hz * draw.factor(0.05, -0.1, 0.1)
+    depth = singer.vibrato_cents * draw.factor(0.2, -0.4, 0.25)
+    tuning = draw.normal(4, -8, 8)
     midi = np.zeros(len(times))
     level = 0.0  # of the note before
     vibrato = np.zeros(len(times))
     for order, index in enumerate(sung):
         note, at = score.notes[index], onsets[index]
-        cents = tuning + float(np.clip(rng.normal(0, 6), -12, 12))
+        cents = tuning + draw.normal(6, -12, 12)
         target = note.midi + cents / 100
         following = sung[order + 1] if order + 1 < len(sung) else None
         end = times[-1] if following is None else onsets[following]
@@ -186,30 +231,34 @@ def _pitch(
         if order == 0:
             midi[:] = target
         else:
-            glide = _GLIDE_SEC * float(rng.uniform(0.8, 1.4))
+            glide = _GLIDE_SEC * draw.uniform(0.8, 1.4, floor=0.3)
             step = np.clip((times - at) / glide + 0.5, 0, 1)
             step = step * step * (3 - 2 * step)
             midi += (target - level) * step
-        if after_rest and rng.random() < 0.35:  # scoop into a phrase from below
-            scoop = float(rng.uniform(0.4, 1.2))
+        if after_rest and draw.happens(0.35, 0.1):  # scoop into a phrase from below
+            scoop = draw.uniform(0.4, 1.2)
             midi -= scoop * np.where(times >= at, np.exp(-(times - at) / 0.03), 0.0) * (times < end)
         level = target
         last = note.end_sec if following is None else min(note.end_sec, end)
-        if last - at > _VIBRATO_MIN_SEC and rng.random() < 0.9:
-            phase = 2 * np.pi * rate * float(rng.uniform(0.95, 1.05)) * (times - at)
-            rise = np.clip((times - at - 0.18) / 0.2, 0, 1) * np.clip((last - times) / 0.06, 0, 1)
-            vibrato += depth * float(rng.uniform(0.7, 1.1)) * rise * np.sin(phase)
-    drift = _smooth_noise(len(times), 0.12, rng) * 4
-    midi += (np.clip(vibrato, -45, 45) + np.clip(drift, -8, 8)) / 100
+        if last - at > _VIBRATO_MIN_SEC and draw.happens(0.9, -0.1):
+            phase = 2 * np.pi * rate * draw.uniform(0.95, 1.05) * (times - at)
+            phase += draw.more(2 * np.pi)
+            rise = np.clip((times - at - 0.18 - draw.more(0.2)) / 0.2, 0, 1)
+            rise *= np.clip((last - times) / 0.06, 0, 1)
+            vibrato += depth * draw.uniform(0.7, 1.1) * rise * np.sin(phase)
+    f = draw.freedom
+    drift = _smooth_noise(len(times), 0.12, draw.rng) * 4 * f
+    deepest = _MAX_VIBRATO_CENTS + _MORE_VIBRATO_CENTS * max(0.0, draw.extra)
+    midi += (np.clip(vibrato, -deepest, deepest) + np.clip(drift, -8 * f, 8 * f)) / 100
     return _A4_HZ * 2 ** ((midi - _A4_MIDI) / 12)
 
 
-def _loudness(groups: list[Group], times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _loudness(groups: list[Group], times: np.ndarray, draw: _Draw) -> np.ndarray:
     """Gain (K,) dB: an arc over the phrase, an accent per syllable, and slow wander."""
-    peak = float(rng.uniform(0.3, 0.75)) * times[-1]
-    arc = float(rng.uniform(1.0, 4.0))
+    peak = min(1.0, draw.uniform(0.3, 0.75)) * times[-1]
+    arc = draw.uniform(1.0, 4.0)
     gain = -arc * ((times - peak) / max(peak, times[-1] - peak)) ** 2
-    gain += 0.7 * _smooth_noise(len(times), 0.25, rng)
+    gain += 0.7 * draw.freedom * _smooth_noise(len(times), 0.25, draw.rng)
     for group in groups:
         inside = (times >= group.start_sec) & (times < group.end_sec)
         gain[inside] += group.gain_db

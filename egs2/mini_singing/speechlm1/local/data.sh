@@ -8,12 +8,14 @@ speech_minutes=10  # speech of all singers together (min)
 singers=8          # singers; the last is held out of training
 seed=0             # the same seed gives the same scores and samples
 fs=24000           # sampling rate of the corpus (Hz)
+freedom=1          # how far takes of a score differ (factor on what each draws)
+takes=1            # takes of each phrase of test; all but the first are the set test_takes
 nj=2               # parallel processes
 corpus_dir=downloads/mini_singing
 
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') (data.sh) $*"; }
 help_message="Usage: local/data.sh [--minutes 50] [--speech_minutes 10] [--singers 8] [--seed 0]
-    [--fs 24000] [--nj 2] [--corpus_dir downloads/mini_singing]"
+    [--fs 24000] [--freedom 1] [--takes 1] [--nj 2] [--corpus_dir downloads/mini_singing]"
 
 . ./path.sh
 . utils/parse_options.sh
@@ -27,7 +29,7 @@ fi
 log "synthetic corpus: ${minutes} min of singing, ${speech_minutes} min of speech -> ${corpus_dir}"
 "${PYTHON:-python3}" -m espnet2_ext.bin.make_mini_singing --out "${corpus_dir}" \
     --minutes "${minutes}" --speech_minutes "${speech_minutes}" --singers "${singers}" \
-    --seed "${seed}" --fs "${fs}" --nj "${nj}"
+    --seed "${seed}" --fs "${fs}" --freedom "${freedom}" --takes "${takes}" --nj "${nj}"
 
 log "data directories: ${corpus_dir} -> data/"
 "${PYTHON:-python3}" -m espnet2_ext.bin.prepare_opencpop --corpus "${corpus_dir}" --out data
