@@ -1,13 +1,24 @@
-"""Batched decoding: a light loop over the Hugging Face decoder, keys and values preallocated."""
+"""Batched decoding: sequences of any lengths, all streams of a step at once.
+
+Step j predicts frame j - q of stream q (delay interleaving) from position s + j - 1, s the prefix's
+length. The prefix is fed once and its keys and values are shared by an utterance's candidates;
+sequences leave the batch when they are done. On a GPU a step is one CUDA graph.
+"""
 
 from dataclasses import dataclass
 
 import torch
 from torch import LongTensor, Tensor
-from transformers.cache_utils import Cache
 
+from espnet2_ext.speechlm.cuda_graph import GraphedStep
+from espnet2_ext.speechlm.forward import Cached, Recomputed
+from espnet2_ext.speechlm.guide import STEPS, ScoreGuide
+from espnet2_ext.speechlm.interleave import delay, undelay
 from espnet2_ext.speechlm.model import Conditions, SpeechLM
 from espnet2_ext.speechlm.sampling import DecodingConfig, choose
+
+KEYS = 256  # a captured step sees a multiple of it
+CHECK_EVERY = 16  # steps between looks at what a GPU has finished
 
 
 @dataclass(frozen=True)
@@ -15,101 +26,12 @@ class Decoded:
     """Tokens of a batch.
 
     Args:
-        tokens: Local codes, one (F, nq) per utterance.
-        scores: Mean log-likelihood of a code under the model, untempered (B,).
+        tokens: Local codes, one (F, nq) per candidate.
+        scores: Mean log-likelihood of a code under the model, untempered (candidates,).
     """
 
     tokens: list[LongTensor]
     scores: Tensor
-
-
-class PreallocatedCache(Cache):
-    """Keys and values of all positions in one tensor per layer, written in place.
-
-    `rows` limits it to the first utterances of the batch: those that are still being decoded.
-    """
-
-    def __init__(self, max_positions: int) -> None:
-        super().__init__(layers=[])
-        self.max_positions, self.length, self.rows = max_positions, 0, None
-        self._stored: dict[int, tuple[Tensor, Tensor]] = {}
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: object, **_: object
-    ) -> tuple[Tensor, Tensor]:
-        B, heads, n, width = key_states.shape
-        if layer_idx not in self._stored:
-            shape = (B, heads, self.max_positions, width)
-            self._stored[layer_idx] = (key_states.new_empty(shape), value_states.new_empty(shape))
-        end = self.length + n
-        keys, values = self._stored[layer_idx]
-        keys[:B, :, self.length : end] = key_states
-        values[:B, :, self.length : end] = value_states
-        return keys[:B, :, :end], values[:B, :, :end]
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:
-        return self.length
-
-    def get_query_offset(self, layer_idx: int = 0) -> int:
-        return self.length
-
-    def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
-        return self.length + query_length, 0
-
-
-class _Decoder:
-    """Hidden state of the newest position, with or without a cache.
-
-    Args:
-        model: Speech LM.
-        pads: Positions of padding before each sequence (B,).
-        max_positions: Most positions of a sequence.
-        use_cache: Keep keys and values.
-    """
-
-    def __init__(
-        self, model: SpeechLM, pads: LongTensor, max_positions: int, use_cache: bool
-    ) -> None:
-        self.backbone = model.corelm.backbone
-        self.flash = model.corelm.attention == "flash_attention_2"
-        self.pads, self.padded = pads, bool(pads.any())
-        self.cache = PreallocatedCache(max_positions) if use_cache else None
-        self.seen: Tensor | None = None
-        self.length = 0
-
-    def __call__(self, embedded: Tensor) -> Tensor:
-        """Feed positions (B, n, d); B may fall from call to call, the first rows staying."""
-        B, n, _ = embedded.shape
-        self.length += n
-        if self.cache is None:
-            past = None if self.seen is None else self.seen[:B]
-            embedded = embedded if past is None else torch.cat([past, embedded], dim=1)
-            self.seen, n = embedded, self.length
-        positions = torch.arange(self.length - n, self.length, device=embedded.device)
-        positions = positions[None]
-        if self.padded:
-            positions = (positions - self.pads[:B, None]).clamp(min=0)
-        hidden = self.backbone(
-            inputs_embeds=embedded,
-            attention_mask=self._mask(B, n),
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=self.cache is not None,
-        ).last_hidden_state[:, -1]
-        if self.cache is not None:
-            self.cache.length = self.length
-        return hidden
-
-    def _mask(self, B: int, n: int) -> Tensor:
-        keys = torch.arange(self.length, device=self.pads.device)
-        if self.flash:
-            return (keys >= self.pads[:B, None]).long()
-        if n == 1 and not self.padded:
-            return keys.new_ones(1, 1, 1, self.length, dtype=torch.bool)
-        queries = torch.arange(self.length - n, self.length, device=self.pads.device)[:, None]
-        seen = (keys <= queries) & (keys >= self.pads[:B, None, None])
-        # a position of padding sees itself: a row without any key would be NaN
-        return (seen | (keys == queries))[:, None]
 
 
 @torch.no_grad()
@@ -120,85 +42,218 @@ def decode(
     uniform: Tensor,
     config: DecodingConfig,
 ) -> Decoded:
-    """Decode a batch.
+    """Decode a batch: every utterance `config.nbest` times, its candidates one after another.
 
     Args:
         model: Speech LM, in evaluation mode.
-        conditions: Of the batch; rows in order of falling length.
-        lengths: Frames of each utterance (B,), not rising; the most frames where the length is
+        conditions: Of the utterances; in order of falling length.
+        lengths: Frames of each utterance (U,), not rising; the most frames where the length is
             free.
-        uniform: Numbers of [0, 1) for the choices (B, max frames + nq, nq).
+        uniform: Numbers of [0, 1) for the choices (U * nbest, max frames + nq, nq).
         config: Options.
     """
-    core, nq, pad = model.corelm, model.vocabulary.nq, model.vocabulary.pad
-    device, B, F = model.device, len(lengths), int(lengths[0])
-    prefix_lengths = [len(p) for p in conditions.prefixes]
-    s = max(prefix_lengths)
-    pads = torch.tensor([s - n for n in prefix_lengths], device=device)
-    tokens = torch.full((B, s + F + nq, nq), pad, device=device)
-    for b, prefix in enumerate(conditions.prefixes):
-        tokens[b, s - len(prefix) : s] = prefix
-    heads, bias = core.head_table()
-    if config.fixed_length:
-        bias[0, -1] = float("-inf")
-    eos = heads.size(-1) - 1
-    at_frame = None
-    if conditions.score is not None:
-        at_frame = model.score_head(conditions.score).unflatten(-1, (nq, -1))  # (B, S, nq, d)
-        S = at_frame.size(1)
-    decoder = _Decoder(model, pads, s + F + nq, config.use_cache)
-    streams = torch.arange(nq, device=device)
-    offsets, ends = model.offsets, lengths.to(device, copy=True)
-    log_likelihood = torch.zeros(B, device=device)
-    finished = torch.zeros(B, dtype=torch.bool, device=device)
-    position, rows = s, torch.arange(B, device=device)
-    for j in range(F + nq - 1):
-        if config.fixed_length:
-            # rows whose last stream has been decoded leave the batch
-            B = int((lengths + nq - 1 > j).sum())
-        elif bool((finished & (j >= ends + nq - 1)).all()):
+    batch = _Batch(model, conditions, lengths, uniform, config)
+    on_gpu = model.device.type == "cuda"
+    graph = GraphedStep(batch.step, model.device) if on_gpu and batch.capturable else None
+    ends = lengths.cpu().repeat_interleave(config.nbest)
+    batch.start()
+    for j in range(1, batch.steps):
+        if not config.fixed_length and (not on_gpu or j % CHECK_EVERY == 0):
+            ends = batch.ends.cpu()
+        alive = ends + model.vocabulary.nq - 1 > j
+        n = int(alive.sum())
+        if not n:
             break
-        first = 0 if j == 0 else position - 1
-        places = torch.arange(first, position, device=device)[:, None] - streams
-        inputs = tokens[:B, places.clamp(min=0), streams].masked_fill(places < 0, pad)
-        condition = None
-        if at_frame is not None:
-            condition = torch.zeros(B, position - first, core.d_model, device=device)
-            condition = condition.to(at_frame.dtype)
-            if j < S:
-                condition[:, -1] = conditions.score[:B, j]
-        hidden = decoder(core.embed(inputs, condition))  # (B, d)
-        frames = j - streams  # the frame that each stream predicts now
-        h = hidden[:, None].expand(B, nq, -1)
-        if at_frame is not None:
-            shown = at_frame[:B, frames.clamp(0, S - 1), streams]
-            outside = ((frames < 0) | (frames >= S))[:, None]
-            seen = torch.where(outside, model.score_head.bias.unflatten(0, (nq, -1)), shown)
-            h = h + seen
-        logits = torch.einsum("bqd,qdk->bqk", h, heads).float() + bias
-        if not config.fixed_length and j == 0:
-            logits[:, 0, eos] = float("-inf")
-        drawn = logits
-        if config.score_weight > 0 and at_frame is not None:
-            # the model without its history: what the score alone says, as history dropout trains it
-            alone = torch.einsum("bqd,qdk->bqk", seen, heads).float() + bias
-            w = config.score_weight
-            drawn = (1 - w) * logits.log_softmax(-1) + w * alone.log_softmax(-1)
-            drawn[:, 0, eos] = logits.log_softmax(-1)[:, 0, eos]
-        codes = choose(drawn, uniform[:B, j], config)
-        live = (frames >= 0) & (frames < ends[:B, None])
-        if not config.fixed_length:
-            ended = live[:, 0] & (codes[:, 0] == eos)
-            ends[:B] = torch.where(ended, j, ends[:B])
-            finished |= ended | (ends <= j + 1)
-            live = live & (frames < ends[:B, None])
-        chosen = logits.log_softmax(-1).gather(-1, codes[..., None]).squeeze(-1)
-        log_likelihood[:B] += torch.where(live, chosen, 0.0).sum(-1)
-        write = (s + frames).clamp(min=0)
-        kept = tokens[:B, write, streams]
-        tokens[:B, write, streams] = torch.where(live, codes + offsets, kept)
-        over = rows[:B][ends[:B] == j]
-        tokens[over, s + j, 0] = model.vocabulary.sos_eos
-        position += 1
-    done = [tokens[b, s : s + n] - offsets for b, n in enumerate(ends.tolist())]
-    return Decoded(done, log_likelihood / (ends * nq))
+        # leading rows are a view and cost nothing, except a captured graph
+        leading = bool(alive[:n].all())
+        if n < len(ends) and ((leading and not on_gpu) or n <= len(ends) // 2):
+            rows = slice(n) if leading else alive.nonzero()[:, 0].to(model.device)
+            batch.pick(rows)
+            ends = batch.ends.cpu()
+        batch.look_ahead(j)
+        if graph is None:
+            batch.step(j)
+        else:
+            graph(j, key=(batch.seen_keys(j), batch.picked))
+    return batch.decoded()
+
+
+class _Batch:
+    """The sequences being decoded; arguments as `decode`'s.
+
+    Attributes:
+        steps: Steps of the longest.
+        ends: Frames of each (B,); the most there may be until its end is chosen.
+        picked: How often sequences have left.
+    """
+
+    def __init__(
+        self,
+        model: SpeechLM,
+        conditions: Conditions,
+        lengths: LongTensor,
+        uniform: Tensor,
+        config: DecodingConfig,
+    ) -> None:
+        self.model, self.core, self.config, n = model, model.corelm, config, config.nbest
+        nq, pad, device = model.vocabulary.nq, model.vocabulary.pad, model.device
+        self.offsets, self.streams = model.offsets, torch.arange(nq, device=device)
+        F, prefix_lengths = int(lengths[0]), [len(p) for p in conditions.prefixes]
+        self.steps, self.prefix, self.picked = F + nq - 1, max(prefix_lengths), 0
+        # one more than is chosen: an end may follow the last
+        tokens = torch.full((len(lengths), self.prefix + F + 1, nq), pad, device=device)
+        for row, prefix in zip(tokens, conditions.prefixes, strict=True):
+            row[self.prefix - len(prefix) : self.prefix] = prefix
+        self.ids = delay(tokens, pad)  # inputs: of the prefix, and chosen
+        self.pads = torch.tensor([self.prefix - k for k in prefix_lengths], device=device)
+        self.ends = lengths.to(device).repeat_interleave(n)
+        self.uniform = uniform
+        self.log_likelihood = torch.zeros(len(self.ends), device=device)
+        self.rows: LongTensor | None = None  # of the whole, where sequences were copied
+        self.heads, self.bias = self.core.head_table()  # (nq, d, K), (nq, K); EOS comes last
+        if config.fixed_length:
+            self.bias[0, -1] = float("-inf")
+        self.guide = None
+        if conditions.score is not None:
+            score = conditions.score.repeat_interleave(n, dim=0) if n > 1 else conditions.score
+            alone = config.score_weight > 0
+            self.guide = ScoreGuide(model, score, self.heads, self.bias, alone)
+        positions = self.prefix + self.steps - 1
+        self.positions = positions + -positions % 8  # rows of masks as fused attention wants them
+        self.forward = (Cached if config.use_cache else Recomputed)(self.core, self.positions)
+        self.padding = None
+        if self.pads.any() or device.type == "cuda":
+            places = torch.arange(self.positions, device=device)
+            hidden = (places < self.pads[:, None])[:, None, None]
+            self.padding = torch.zeros(hidden.shape, device=device, dtype=self.heads.dtype)
+            self.padding.masked_fill_(hidden, float("-inf"))
+
+    @property
+    def capturable(self) -> bool:
+        return self.config.use_cache and self.forward.capturable
+
+    def start(self) -> None:
+        """Feed the prefixes, once for all candidates, and choose what follows them."""
+        n, s, condition = self.config.nbest, self.prefix, None
+        self.look_ahead(0)
+        if self.guide is not None:
+            condition = self.guide.condition.new_zeros(len(self.pads), s, self.core.d_model)
+            condition[:, -1] = self.guide.condition[::n, 0]
+        hidden = self.forward.prefill(self.core.embed(self.ids[:, :s], condition), self.pads)
+        if n > 1:
+            self.forward.repeat(n)
+            hidden, self.ids, self.pads = (
+                t.repeat_interleave(n, dim=0) for t in (hidden, self.ids, self.pads)
+            )
+            if self.padding is not None:
+                self.padding = self.padding.repeat_interleave(n, dim=0)
+        self.whole = (self.ids, self.ends, self.log_likelihood)
+        if self.config.fixed_length:
+            self.ids[torch.arange(len(self.ids)), s + self.ends, 0] = self.model.vocabulary.sos_eos
+        bias = self.bias.clone()
+        bias[0, -1] = float("-inf")  # one frame at least
+        self._choose(0, hidden, bias)
+
+    def look_ahead(self, j: int) -> None:
+        """To be called before each step: the score's part in it and those that follow."""
+        if self.guide is not None and j % STEPS == 0:
+            self.guide.refill(j)
+
+    def seen_keys(self, j: int) -> int:
+        """Keys that a captured step j sees; few different numbers, for each needs a graph."""
+        needed = self.prefix + j
+        return min(needed + -needed % KEYS, self.positions)
+
+    def step(self, j: int | LongTensor, key: tuple[int, int] | None = None) -> None:
+        """Feed what was chosen last, and choose.
+
+        Args:
+            j: Step, from 1; on the device (1,) where the step is to be captured.
+            key: Of a captured step: how many keys it sees.
+        """
+        place = self.prefix + j - 1
+        inputs, condition = _at(self.ids, place, 1)[:, None], None
+        if self.guide is not None:
+            condition = _at(self.guide.condition, j % STEPS, 1)[:, None]
+        mask = self.padding
+        if key is not None:
+            keys = torch.arange(key[0], device=mask.device)
+            mask = mask[..., : key[0]].masked_fill(keys > place, float("-inf"))
+        elif mask is not None:
+            mask = mask[..., : place + 1]
+        x = self.core.embed(inputs, condition)[:, 0]
+        self._choose(j, self.forward.step(x, place, place - self.pads, mask), self.bias)
+
+    def _choose(self, j: int | LongTensor, hidden: Tensor, bias: Tensor) -> None:
+        """Choose a code for every stream after `hidden` (B, d)."""
+        frames = (j - self.streams)[:, None]  # that each stream predicts now
+        free, w = not self.config.fixed_length, self.config.score_weight
+        if self.guide is not None:
+            h = hidden + _at(self.guide.seen, j % STEPS, 2)
+        else:
+            h = hidden.expand(len(self.streams), -1, -1)
+        logits = torch.bmm(h, self.heads).float() + bias[:, None]  # (nq, B, K)
+        log_prob = drawn = logits.log_softmax(-1)
+        if self.guide is None or self.guide.alone is None:
+            drawn = logits
+        else:
+            drawn = (1 - w) * log_prob + w * _at(self.guide.alone, j % STEPS, 2)
+            if free:
+                drawn[0, :, -1] = log_prob[0, :, -1]
+        codes = choose(drawn, _at(self.uniform, j, 1).T, self.config)  # (nq, B)
+        live = (frames >= 0) & (frames < self.ends)
+        if free:
+            ended = live[0] & (codes[0] == logits.size(-1) - 1)
+            self.ends.copy_(torch.where(ended, j, self.ends))
+            live = live & (frames < self.ends)
+        chosen = log_prob.gather(-1, codes[..., None]).squeeze(-1)
+        self.log_likelihood += torch.where(live, chosen, 0.0).sum(0)
+        kept = _at(self.ids, self.prefix + j, 1)
+        written = torch.where(live.T, codes.T + self.offsets, kept)
+        if free:
+            over = self.ends == j
+            written[:, 0] = torch.where(over, self.model.vocabulary.sos_eos, written[:, 0])
+        if isinstance(j, int):
+            self.ids[:, self.prefix + j] = written
+        else:
+            self.ids.index_copy_(1, self.prefix + j, written[:, None])
+
+    def pick(self, rows: slice | LongTensor) -> None:
+        """Go on with some of the sequences."""
+        self._settle()
+        if not isinstance(rows, slice) or self.rows is not None:
+            before = (
+                torch.arange(len(self.ids), device=rows.device) if self.rows is None else self.rows
+            )
+            self.rows = before[rows]
+        self.ids, self.pads, self.uniform = self.ids[rows], self.pads[rows], self.uniform[rows]
+        self.ends, self.log_likelihood = self.ends[rows], self.log_likelihood[rows]
+        if self.padding is not None:
+            self.padding = self.padding[rows]
+        if self.guide is not None:
+            self.guide.pick(rows)
+        self.forward.pick(rows)
+        self.picked += 1
+
+    def _settle(self) -> None:
+        """Copies of sequences go back to where the whole batch is."""
+        if self.rows is not None:
+            for whole, part in zip(
+                self.whole, (self.ids, self.ends, self.log_likelihood), strict=True
+            ):
+                whole[self.rows] = part
+
+    def decoded(self) -> Decoded:
+        """What was chosen."""
+        self._settle()
+        ids, ends, log_likelihood = self.whole
+        codes = undelay(ids[:, self.prefix : -1]) - self.offsets
+        tokens = [row[:n] for row, n in zip(codes, ends.tolist(), strict=True)]
+        return Decoded(tokens, log_likelihood / (ends * codes.size(2)))
+
+
+def _at(t: Tensor, index: int | LongTensor, dim: int) -> Tensor:
+    """One slice of a dimension; the index may be on the device (1,)."""
+    if isinstance(index, int):
+        return t.select(dim, index)
+    return t.index_select(dim, index).squeeze(dim)

@@ -129,11 +129,9 @@ class SpeechLMInference:
         frames = [len(s) if config.fixed_length else config.max_frames for s in scores]
         uniform = [_uniform(s, k, F, nq, config.seed) for s, F in zip(scores, frames, strict=True)
                    for k in range(n)]  # fmt: skip
-        scores = [s for s in scores for _ in range(n)]
         lengths = torch.tensor([len(s) for s in scores], device=device)
         prompt = prompt_lengths = None
         if prompts is not None:
-            prompts = [p for p in prompts for _ in range(n)]
             prompt = pad_sequence(prompts, batch_first=True).to(device)
             prompt_lengths = torch.tensor([len(p) for p in prompts], device=device)
         conditions = self.model.conditions(
@@ -142,7 +140,7 @@ class SpeechLMInference:
         decoded = decode(
             self.model,
             conditions,
-            torch.tensor([F for F in frames for _ in range(n)]),
+            torch.tensor(frames),
             pad_sequence(uniform, batch_first=True).to(device),
             config,
         )
