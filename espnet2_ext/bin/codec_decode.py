@@ -13,7 +13,10 @@ from espnet2_ext.errors import UserError, cli
 def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokenizer_dir", type=Path, required=True)
-    parser.add_argument("--codec_ssl", type=Path, required=True, help="codec_ssl.scp")
+    parser.add_argument("--codec_ssl", type=Path, help="codec_ssl.scp")
+    parser.add_argument(
+        "--codes", type=Path, help="instead: the codec's codes alone, as a CD flow writes"
+    )
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
     return parser
@@ -29,17 +32,18 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.files import ArkWriter, read_scp, write_table
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
+    if (args.codec_ssl is None) == (args.codes is None):
+        raise UserError("command line", "not one input", "either --codec_ssl or --codes")
     tokenizers = Tokenizers.load(args.tokenizer_dir)
     codec = tokenizers.codec.to(args.device).eval()
-    nq = 1 + codec.n_codebooks
+    source, n_ssl = (args.codec_ssl, 1) if args.codec_ssl else (args.codes, 0)
+    nq = n_ssl + codec.n_codebooks
     wavs: dict[str, str] = {}
     with torch.inference_mode(), ArkWriter(args.output_dir, "mel") as mels:
-        for utt, tokens in read_scp(args.codec_ssl).items():
+        for utt, tokens in read_scp(source).items():
             if len(tokens) == 0 or len(tokens) % nq:
-                raise UserError(
-                    f"{args.codec_ssl}: {utt}", f"{len(tokens)} tokens", f"rows of {nq}"
-                )
-            codes = torch.from_numpy(tokens.reshape(1, -1, nq)[..., 1:].astype("int64"))
+                raise UserError(f"{source}: {utt}", f"{len(tokens)} tokens", f"rows of {nq}")
+            codes = torch.from_numpy(tokens.reshape(1, -1, nq)[..., n_ssl:].astype("int64"))
             codes = codes.to(args.device)
             if hasattr(codec, "decode_mel"):
                 mels[utt] = codec.decode_mel(codes)[0].cpu().numpy()

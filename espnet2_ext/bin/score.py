@@ -7,7 +7,7 @@ system, split, ref_dir, wav_scp, timing, f0_source, where the judges are loaded 
 import argparse
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -66,6 +66,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache_dir", help="features of references (default: in --judges_dir)")
     parser.add_argument("--nj", type=int, default=1, help="processes")
     parser.add_argument("--world_utts", type=int, help="utterances with WORLD metrics; overrides")
+    parser.add_argument("--f0_dtw", choices=["true", "false"], help="as in --config; overrides")
     parser.add_argument("--fetch_mos", default="false", choices=["true", "false"])
     return parser
 
@@ -75,6 +76,8 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     torch.set_num_threads(1)
     config = ScoringConfig.load(args.config)
+    if args.f0_dtw is not None:
+        config = replace(config, f0_dtw=args.f0_dtw == "true")
     rows = read_rows(args.table, args.scores_dir) if args.table else [_row(args)]
     judges = _load_judges(Path(args.judges_dir), config, args.fetch_mos == "true")
     for row in rows:

@@ -86,6 +86,7 @@ corpus_name=           # corpus of origin, for the pack; default: the recipe's f
 pack_name=             # default: corpus name and tags
 hf_repo=               # owner/name on the Hugging Face hub: stage 16 uploads the pack there
 branch=                # used by --parallel_stages itself
+print_paths=false      # only print, for other scripts, what is called how and where it lies
 
 help_message="Usage: ./run.sh [options of speechlm_svs.sh]
 Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5 tokenize,
@@ -102,7 +103,7 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
   --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model
   --duration_config --duration_args --duration_tag --duration_model --vocoder_config
   --vocoder_args --vocoder_tag --vocoder_model --vocoder_f0 --scoring_config --judge_args
-  --score_args --report_utts --corpus_name --pack_name --hf_repo"
+  --score_args --report_utts --corpus_name --pack_name --hf_repo --print_paths"
 
 . utils/parse_options.sh
 . utils/steps.sh
@@ -183,6 +184,15 @@ else
 fi
 if [ -n "${hostfile}" ]; then train_on+=(--hostfile "${hostfile}")
 elif [ "${num_nodes}" -gt 1 ]; then training_resources+=(--num_nodes "${num_nodes}"); fi
+
+if "${print_paths}"; then
+  declare -p tag eval_name tokenizer_dir tokens eval_tokens lm_exp flow_exp duration_exp vocoder_exp \
+    judges_dir decode_lm flow_of_lm codec_decode expdir dumpdir device nj inference_nj scoring_config \
+    train_set valid_set test_list inference_config inference_words inference_model flow_inference_config \
+    flow_inference_words flow_model duration_model vocoder_model vocoder_f0 run_module \
+    train_launch decode_launch inference_gpu
+  exit 0
+fi
 
 # A branch is this script, started again for the stages that it may run.
 case ${branch} in

@@ -1,0 +1,40 @@
+"""Scores of a data directory frame by frame, as score_frames.scp: what the models are told to sing.
+
+Of audio that is tokenized this is made in stage 5; here of scores without audio, or with other
+phone times than the audio's.
+"""
+
+import argparse
+from pathlib import Path
+
+from espnet2_ext.errors import UserError, cli
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data_dir", type=Path, required=True, help="label, score.scp, text")
+    parser.add_argument("--tokenizer_dir", type=Path, required=True, help="its phones, frame rate")
+    parser.add_argument("--output_dir", type=Path, required=True)
+    return parser
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    args = get_parser().parse_args(argv)
+    from espnet2_ext.files import ArkWriter
+    from espnet2_ext.score.espnet_format import read_scores
+    from espnet2_ext.score.frames import expand
+    from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+    tokenizers = Tokenizers.load(args.tokenizer_dir)
+    with ArkWriter(args.output_dir, "score_frames") as ark:
+        for utt, score in read_scores(args.data_dir).items():
+            try:
+                frames = expand(score, tokenizers.phone_ids, tokenizers.mel.fps)
+            except ValueError as error:
+                raise UserError(f"{args.data_dir}: {utt}", str(error)) from None
+            ark[utt] = frames.stacked().reshape(-1)
+
+
+if __name__ == "__main__":
+    main()
