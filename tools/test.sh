@@ -50,7 +50,9 @@ check() { # check NAME COMMAND...
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
 check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x -P SCRIPTDIR -P SCRIPTDIR/.. "${shell_scripts[@]}"
-check "pytest" python -m pytest --durations=15 "${pytest_args[@]}"
+# Two processes, each with whole files (they share fixtures), the long recipes first: most tests keep
+# one core busy. `-- -n 0` runs all in one.
+check "pytest" python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 "${pytest_args[@]}"
 
 echo "== summary"
 printf '%s\n' "${summary[@]}"

@@ -1,4 +1,4 @@
-"""What all our tasks refuse in one line, where ESPnet's parser prints its whole usage."""
+"""What all our tasks do unlike ESPnet's: refuse in one line, where its parser prints its usage."""
 
 import argparse
 
@@ -13,6 +13,8 @@ class OneLineTask(AbsTask):
     @classmethod
     def get_parser(cls) -> argparse.ArgumentParser:
         parser = super().get_parser()
+        # ESPnet plots the attentions of its own layers, of which our models have none.
+        parser.set_defaults(num_att_plot=0)
 
         def refuse(message: str) -> None:
             raise UserError("options", message)

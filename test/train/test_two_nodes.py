@@ -33,7 +33,7 @@ def worker_of(agent: subprocess.Popen) -> int:
 
 def test_two_nodes_train_die_and_resume(corpus, tmp_path):
     """One node's process is killed: both nodes end in seconds; started again, they go on."""
-    epochs = 20
+    epochs = 6
     command = train_command(corpus, tmp_path / "exp", max_epoch=epochs, checkpoint_interval=0)
     agents = two_nodes(tmp_path, command)
     while not list((tmp_path / "exp/resume").glob("step_*")):

@@ -1,0 +1,41 @@
+"""A task is imported without what trainings never use; what was put off is there when asked for."""
+
+import subprocess
+import sys
+
+HEAVY = {
+    "transformers",
+    "g2p_en.g2p",
+    "music21.stream",
+    "numba",
+    "scipy.stats",
+    "espnet2.gan_tts.jets",
+}
+SCRIPT = f"""
+import sys, typeguard
+checked = typeguard.typechecked
+from espnet2_ext.tasks.mel_flow import MelFlowTask
+from espnet2_ext.tasks.vocoder import VocoderTask
+assert typeguard.typechecked is checked
+assert not {HEAVY} & set(sys.modules), {HEAVY} & set(sys.modules)
+from espnet2.train.trainer import calculate_all_attentions
+import torch
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return x
+model = Model()
+assert calculate_all_attentions(model, {{"x": torch.zeros(1, 1)}}) == {{}}
+from espnet2.train.preprocessor import CommonPreprocessor, detect_non_silence
+from espnet2.train.collate_fn import detect_non_silence as late
+import numpy as np
+assert late(np.ones((1, 2000))).shape == detect_non_silence(np.ones((1, 2000))).shape
+import transformers, music21
+assert transformers.AutoConfig and music21.pitch.Pitch("A4").midi == 69
+"""
+
+
+def test_tasks_import_only_what_trainings_use():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
