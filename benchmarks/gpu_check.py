@@ -10,8 +10,9 @@ import platform
 import statistics
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -35,11 +36,14 @@ SIZES = {
 H200_BF16_TFLOPS = 989.0
 
 
-def build_lm(size: str) -> SpeechLM:
-    """A speech LM of a size in `SIZES`, with random weights."""
+def build_lm(
+    size: str, changes: Mapping[str, Mapping[str, object]] = MappingProxyType({})
+) -> SpeechLM:
+    """A speech LM of a size in `SIZES`, with random weights; `changes` to its ``*_conf``."""
     conf, ssl, n_codebooks, codes, *_ = SIZES[size]
     vocabulary = Vocabulary.build(ssl, n_codebooks, codes, PHONES)
     options = {"score_encoder_conf": {}, "prompt_encoder_conf": {}, **read_yaml(conf)}
+    options |= {name: options[name] | dict(more) for name, more in changes.items()}
     bias = {m: list(span) for m, span in vocabulary.bias.items()}
     lists = {"token_list": list(vocabulary.tokens), "token_bias": bias, "phone_list": list(PHONES)}
     return build_speechlm(Namespace(**(options | lists)), str(conf))

@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers.cache_utils import Cache
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.speechlm.packing import Segments, packed_causal
 
 
 class _Attention(nn.Module):
@@ -28,7 +29,14 @@ class _Attention(nn.Module):
             self.q_norm = nn.LayerNorm(n_state // n_head)
             self.k_norm = nn.LayerNorm(n_state // n_head)
 
-    def forward(self, x: Tensor, mask: Tensor | None, cache: Cache | None, layer: int) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        cache: Cache | None,
+        layer: int,
+        segments: Segments | None = None,
+    ) -> Tensor:
         q, k, v = (
             linear(x).unflatten(-1, (self.n_head, -1)).transpose(1, 2)
             for linear in (self.query, self.key, self.value)
@@ -38,7 +46,10 @@ class _Attention(nn.Module):
         if cache is not None:
             k, v = cache.update(k, v, layer)
         dropout = self.dropout if self.training else 0.0
-        mixed = scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=mask is None)
+        if segments is None:
+            mixed = scaled_dot_product_attention(q, k, v, mask, dropout, is_causal=mask is None)
+        else:
+            mixed = packed_causal(scaled_dot_product_attention, q, k, v, segments, dropout)
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
@@ -53,8 +64,15 @@ class _Block(nn.Module):
         self.mlp_ln = nn.LayerNorm(n_state)
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor | None, cache: Cache | None, layer: int) -> Tensor:
-        x = x + self.drop(self.attn(self.attn_ln(x), mask, cache, layer))
+    def forward(
+        self,
+        x: Tensor,
+        mask: Tensor | None,
+        cache: Cache | None,
+        layer: int,
+        segments: Segments | None = None,
+    ) -> Tensor:
+        x = x + self.drop(self.attn(self.attn_ln(x), mask, cache, layer, segments))
         return x + self.drop(self.mlp(self.mlp_ln(x)))
 
 
@@ -117,21 +135,24 @@ class BuiltinDecoder(nn.Module):
         position_ids: LongTensor | None = None,
         past_key_values: Cache | None = None,
         use_cache: bool = False,
+        segments: Segments | None = None,
     ) -> SimpleNamespace:
-        """Run (B, n, d); without a mask (B, 1, n, keys) it is causal.
+        """Run (B, n, d); without a mask (B, 1, n, keys) it is causal, within each of `segments`.
 
         Raises:
             UserError: more positions than `n_ctx`.
         """
         n = inputs_embeds.size(1)
         length = n if past_key_values is None else n + past_key_values.get_seq_length()
+        if segments is not None:
+            length = max(segments.lengths)
         if length > self.n_ctx:
             raise UserError("sequence", f"{length} positions", f"{self.n_ctx}, as the checkpoint")
         if position_ids is None:
             position_ids = torch.arange(n, device=inputs_embeds.device)[None]
         x = inputs_embeds + self.pos_emb(position_ids)
         for layer, block in enumerate(self.blocks):
-            arguments = (x, attention_mask, past_key_values, layer)
+            arguments = (x, attention_mask, past_key_values, layer, segments)
             if self.gradient_checkpointing and self.training:
                 x = checkpoint(block, *arguments, use_reentrant=False)
             else:

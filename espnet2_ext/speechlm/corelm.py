@@ -10,6 +10,8 @@ from transformers.utils import is_flash_attn_2_available
 
 from espnet2_ext.files import parse_config
 from espnet2_ext.speechlm.builtin import BuiltinConfig, BuiltinDecoder
+from espnet2_ext.speechlm.kernels import use_kernels
+from espnet2_ext.speechlm.packing import Segments, allow_packing
 
 ATTENTION = ("auto", "sdpa", "flash_attention_2", "eager")
 BUILTIN = "builtin"
@@ -31,6 +33,7 @@ class DelayLM(nn.Module):
         aux_lm_head: Streams 1.. have a head of their own over the codec's tokens, as some
             checkpoints do.
         dropout: On the input embeddings.
+        kernels: Fused ones of the decoder: ``none``, ``auto`` or ``liger`` (see `kernels`).
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class DelayLM(nn.Module):
         share_emb: bool = False,
         aux_lm_head: bool = False,
         dropout: float = 0.0,
+        kernels: str = "none",
     ) -> None:
         super().__init__()
         if attention not in ATTENTION:
@@ -64,6 +68,7 @@ class DelayLM(nn.Module):
         self.head_emb = nn.Embedding(max_streams, self.d_model, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
         self.decoders = _decoders(config, self.attention)
+        use_kernels(self.backbone, kernels)
         if gradient_checkpointing:
             # transformers' name for it before 5.23 comes second
             enable = getattr(self.backbone, "activation_checkpointing_enable", None)
@@ -95,22 +100,49 @@ class DelayLM(nn.Module):
         x = self.emb(tokens).sum(2)
         return self.dropout(x if condition is None else x + condition)
 
-    def hidden(self, embedded: Tensor) -> Tensor:
-        """Run the decoder over right-padded sequences (B, T, d); causal, so no mask is needed."""
-        return self.backbone(inputs_embeds=embedded, use_cache=False).last_hidden_state
+    def allow_packing(self) -> None:
+        """Let `hidden` take packed sequences.
 
-    def stream_logits(self, hidden: Tensor, q: int) -> Tensor:
+        Raises:
+            ValueError: the backbone, or its attention, cannot.
+        """
+        allow_packing(self.backbone, self.attention)
+
+    def hidden(self, embedded: Tensor, segments: Segments | None = None) -> Tensor:
+        """Run the decoder.
+
+        Args:
+            embedded: Right-padded sequences (B, T, d), causal, so that no mask is needed; or
+                packed ones (1, N, d).
+            segments: Of the packed sequences, after `allow_packing`.
+        """
+        if segments is None:
+            return self.backbone(inputs_embeds=embedded, use_cache=False).last_hidden_state
+        flash = self.attention == "flash_attention_2" and not isinstance(
+            self.backbone, BuiltinDecoder
+        )
+        return self.backbone(
+            inputs_embeds=embedded,
+            position_ids=segments.position_ids,
+            use_cache=False,
+            **segments.arguments(flash),
+        ).last_hidden_state
+
+    def head(self, q: int) -> Tensor:
+        """Weights of stream q's codes (K, d), then of EOS for stream 0."""
+        weight = self._head_rows(q)
+        return torch.cat([weight, self.lm_head.weight[self.eos, None]]) if q == 0 else weight
+
+    def stream_logits(self, hidden: Tensor, q: int, head: Tensor | None = None) -> Tensor:
         """Logits of stream q over its own slice, then EOS for stream 0.
 
         Args:
             hidden: (N, d), the stream embedding not yet added.
             q: Stream.
+            head: `head(q)`, where it is at hand.
         """
         h = hidden + self._stream_embedding(q)
-        weight = self._head_rows(q)
-        if q == 0:
-            weight = torch.cat([weight, self.lm_head.weight[self.eos, None]])
-        return h @ weight.T
+        return h @ (self.head(q) if head is None else head).T
 
     def _stream_embedding(self, q: int) -> Tensor:
         return self.head_emb.weight[q] if q else self.head_emb.weight[0].detach()

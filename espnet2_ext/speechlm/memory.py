@@ -14,7 +14,9 @@ of L layers, width d, key-value width d_kv, MLP width f and A heads, in values o
 
 A layer's two norms keep their input in 32 bits and two 16-bit results; attention keeps queries,
 keys, values, its output and a 32-bit number per head; the MLP keeps four tensors of its width. Each
-of the N target frames keeps, per stream, its hidden state and the log-probabilities of K_q codes.
+of the N target frames keeps, per stream, its hidden state and the log-probabilities of K_q codes;
+with `loss_chunk`, N is no more than that. Packing leaves no padding among the n positions; without
+FlashAttention it joins the outputs of each sequence's attention into another n d values a layer.
 With gradient checkpointing a layer keeps its input alone, n e d, and one whole layer lives at a
 time. Not counted: buckets of communication (two of ``reduce_bucket_size`` values), one operation's
 temporary values, and what the allocator wastes.
@@ -125,7 +127,10 @@ def activations(
     heads, f = config.num_attention_heads, config.intermediate_size
     d_kv = d * config.num_key_value_heads // heads
     layer = n * (2 * (4 + 2 * e) * d + 2 * e * (d + d_kv) + 4 * e * f + 4 * heads + 8)
+    if model.config.packing and model.corelm.attention != "flash_attention_2":
+        layer += n * e * d
     sizes = stream_sizes(model.vocabulary)
+    frames = min(frames, model.config.loss_chunk or frames)
     head = sum(frames * (e * d + 4 * K + 16) for K in sizes) + 2 * e * (sizes[0] + 1) * d
     layers = config.num_hidden_layers
     rest = n * ((4 + e) * d + 4) + head

@@ -6,10 +6,12 @@ import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.interleave import delay
+from espnet2_ext.speechlm.packing import Segments
 from espnet2_ext.speechlm.template import (
     CONDITIONING,
     TASKS,
@@ -41,6 +43,9 @@ class SpeechLMConfig:
         pitch: Of the notes is given; without it (synchronous mode) the phones and their times are.
         autocast: Matrix products over float32 weights in ``bfloat16`` or ``float16``; ``auto``:
             bfloat16 on a CPU that computes it faster, else none.
+        packing: Lay a batch's sequences end to end in place of padding them (see `packing`).
+        loss_chunk: Target frames whose logits exist at once, recomputed in the backward pass; 0:
+            those of the whole batch, kept.
         extract_feats_in_collect_stats: Build the model to collect statistics (it has none).
     """
 
@@ -54,6 +59,8 @@ class SpeechLMConfig:
     history_dropout: float = 0.0
     pitch: bool = True
     autocast: str = "none"
+    packing: bool = False
+    loss_chunk: int = 0
     extract_feats_in_collect_stats: bool = False
 
     def __post_init__(self) -> None:
@@ -63,6 +70,8 @@ class SpeechLMConfig:
             raise ValueError(f"conditioning {self.conditioning!r} is not of {CONDITIONING}")
         if self.autocast not in AUTOCAST:
             raise ValueError(f"autocast {self.autocast!r} is not one of {', '.join(AUTOCAST)}")
+        if self.loss_chunk < 0:
+            raise ValueError(f"loss_chunk {self.loss_chunk} is below 0")
         self.weights = LossWeights(**self.loss_weights)
 
 
@@ -133,6 +142,8 @@ class SpeechLM(AbsESPnetModel):
         super().__init__()
         self.vocabulary, self.phones, self.config = vocabulary, phones, config
         self.corelm = corelm
+        if config.packing:
+            corelm.allow_packing()
         self.synchronous = config.conditioning == "synchronous"
         if self.synchronous != (score_encoder is not None):
             raise ValueError("the synchronous mode, and only it, needs a score encoder")
@@ -209,7 +220,9 @@ class SpeechLM(AbsESPnetModel):
         """Log-likelihood of every target token (arguments as `forward`)."""
         dtype = autocast_dtype(self.config.autocast, self.device)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
-            conditions = self.conditions(score_frames, score_frames_lengths, prompt, prompt_lengths)
+            conditions = self.conditions(
+                score_frames, score_frames_lengths, prompt, prompt_lengths, self.config.packing
+            )
             if self.synchronous and not torch.equal(score_frames_lengths, codec_ssl_lengths):
                 raise UserError(
                     "score_frames", f"{score_frames_lengths.tolist()} frames",
@@ -224,8 +237,8 @@ class SpeechLM(AbsESPnetModel):
             F = codec_ssl.size(1)
             mask = torch.arange(F, device=codec_ssl.device) < codec_ssl_lengths[:, None]
             start = torch.tensor([s.start for s in sequences], device=codec_ssl.device)
-            hidden = self._hidden(sequences, conditions.score, start)
-            return self._score(hidden, conditions.score, codec_ssl, codec_ssl_lengths, mask, start)
+            hidden, first = self._hidden(sequences, conditions.score, start)
+            return self._score(hidden, first + start - 1, conditions.score, codec_ssl, mask)
 
     @property
     def offsets(self) -> LongTensor:
@@ -237,8 +250,12 @@ class SpeechLM(AbsESPnetModel):
         score_lengths: LongTensor,
         prompt: LongTensor | None,
         prompt_lengths: LongTensor | None,
+        packed: bool = False,
     ) -> Conditions:
-        """Encode score and prompt as the conditioning mode wants them."""
+        """Encode score and prompt as the conditioning mode wants them.
+
+        With `packed`, the score encoder computes nothing for padding.
+        """
         if prompt is not None:
             prompt, prompt_lengths = self._crop(prompt, prompt_lengths)
         if self.synchronous:
@@ -251,7 +268,7 @@ class SpeechLM(AbsESPnetModel):
                     prompt_lengths = score_lengths.new_zeros(len(score_frames))
                 singer = self.prompt_encoder(prompt, prompt_lengths)
             prefix = self.assembler.prefix(None, None).to(self.device)
-            score = self.score_encoder(score_frames, score_lengths, singer)
+            score = self.score_encoder(score_frames, score_lengths, singer, packed)
             return Conditions([prefix] * len(score_frames), score)
         prefixes = []
         for b, n in enumerate(score_lengths.tolist()):
@@ -274,20 +291,27 @@ class SpeechLM(AbsESPnetModel):
 
     def _hidden(
         self, sequences: list[Assembled], score: Tensor | None, start: LongTensor
-    ) -> Tensor:
+    ) -> tuple[Tensor, LongTensor]:
+        """Hidden states of all positions (N, d), and where each utterance's begin (B,)."""
         tokens = nn.utils.rnn.pad_sequence(
             [s.tokens for s in sequences], batch_first=True, padding_value=self.vocabulary.pad
         )
         if self.training and self.config.token_noise > 0:
             tokens = self._noise(tokens, start)
         inputs = delay(tokens, self.vocabulary.pad)[:, :-1]
+        B, T, nq = inputs.shape
         condition = None
         if score is not None:
             # Frame k is predicted from position start + k - 1, the same for all utterances here.
             s = int(start[0])
-            after = inputs.size(1) - (s - 1) - score.size(1)
-            condition = nn.functional.pad(score, (0, 0, s - 1, after))
-        return self.corelm.hidden(self.corelm.embed(inputs, condition))
+            condition = nn.functional.pad(score, (0, 0, s - 1, T - (s - 1) - score.size(1)))
+        if not self.config.packing:
+            hidden = self.corelm.hidden(self.corelm.embed(inputs, condition))
+            return hidden.flatten(0, 1), T * torch.arange(B, device=inputs.device)
+        segments = Segments.of([len(s.tokens) + nq - 2 for s in sequences], inputs.device)
+        condition = None if condition is None else segments.pack(condition)
+        hidden = self.corelm.hidden(self.corelm.embed(segments.pack(inputs), condition), segments)
+        return hidden[0], segments.first
 
     def _noise(self, tokens: LongTensor, start: LongTensor) -> LongTensor:
         sizes = torch.tensor(stream_sizes(self.vocabulary), device=tokens.device)
@@ -300,35 +324,66 @@ class SpeechLM(AbsESPnetModel):
     def _score(
         self,
         hidden: Tensor,
+        place: LongTensor,
         score: Tensor | None,
         codec_ssl: LongTensor,
-        lengths: LongTensor,
         mask: Tensor,
-        start: LongTensor,
     ) -> Scored:
+        """Score the targets, at most `loss_chunk` frames at a time.
+
+        Args:
+            hidden: Of all positions (N, d).
+            place: Where stream 0 of each utterance's first frame is predicted (B,).
+            score: As in `Conditions`.
+            codec_ssl: Local codes (B, F, nq).
+            mask: True on target frames (B, F).
+        """
         B, F, nq = codec_ssl.shape
-        T = hidden.size(1)
         b, k = mask.nonzero(as_tuple=True)
-        place = b * T + start[b] - 1 + k  # of stream 0 of each target frame
-        flat = hidden.reshape(B * T, -1)
-        at_frame = None if score is None else self.score_head(score[b, k]).chunk(nq, -1)
+        heads = [self.corelm.head(q) for q in range(nq)]
+        forget = None
+        if score is not None and self.training and self.config.history_dropout > 0:
+            forget = torch.rand(len(k), 1, device=hidden.device) < self.config.history_dropout
         log_prob = hidden.new_zeros(B, F, nq, dtype=torch.float32)
         correct = torch.zeros(B, F, nq, dtype=torch.bool, device=hidden.device)
-        forget = None
-        if at_frame is not None and self.training and self.config.history_dropout > 0:
-            forget = torch.rand(len(k), 1, device=hidden.device) < self.config.history_dropout
-        for q in range(nq):
-            h = flat[place + q]
-            h = h if forget is None else h.masked_fill(forget, 0.0)
-            h = h if at_frame is None else h + at_frame[q]
-            logits = self.corelm.stream_logits(h, q).float()
-            target = codec_ssl[b, k, q]
-            nll = nn.functional.cross_entropy(logits, target, reduction="none")
-            log_prob[b, k, q] = -nll
-            correct[b, k, q] = logits.detach().argmax(-1) == target
-        last = torch.arange(B, device=hidden.device) * T + start - 1 + lengths
-        h = flat[last]
+        n = self.config.loss_chunk or len(k)
+        for i in range(0, len(k), n):
+            at = b[i : i + n], k[i : i + n]
+            arguments = (hidden, heads, score, place[at[0]] + at[1], at, codec_ssl[at])
+            arguments = (*arguments, None if forget is None else forget[i : i + n])
+            if n < len(k):
+                scored = checkpoint(
+                    self._score_frames, *arguments, use_reentrant=False, preserve_rng_state=False
+                )
+            else:
+                scored = self._score_frames(*arguments)
+            log_prob[at], correct[at] = scored
+        h = hidden[place + mask.sum(1)]
         if score is not None:
             h = h + self.score_head.bias.chunk(nq)[0]
-        eos = self.corelm.stream_logits(h, 0).float().log_softmax(-1)[:, -1]
+        eos = self.corelm.stream_logits(h, 0, heads[0]).float().log_softmax(-1)[:, -1]
         return Scored(log_prob, eos, correct, mask)
+
+    def _score_frames(
+        self,
+        hidden: Tensor,
+        heads: list[Tensor],
+        score: Tensor | None,
+        place: LongTensor,
+        at: tuple[LongTensor, LongTensor],
+        target: LongTensor,
+        forget: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Log-likelihood and correctness (n, nq) of `target` (n, nq), frames `at` of the batch."""
+        nq = target.size(1)
+        at_frame = None if score is None else self.score_head(score[at]).chunk(nq, -1)
+        log_prob, correct = [], []
+        for q in range(nq):
+            h = hidden[place + q]
+            h = h if forget is None else h.masked_fill(forget, 0.0)
+            h = h if at_frame is None else h + at_frame[q]
+            logits = self.corelm.stream_logits(h, q, heads[q]).float()
+            nll = nn.functional.cross_entropy(logits, target[:, q], reduction="none")
+            log_prob.append(-nll)
+            correct.append(logits.detach().argmax(-1) == target[:, q])
+        return torch.stack(log_prob, -1), torch.stack(correct, -1)

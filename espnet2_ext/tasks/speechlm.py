@@ -1,6 +1,8 @@
 """ESPnet task of the speech LM: data, model and trainer behind ESPnet's own command line."""
 
 import argparse
+import itertools
+import logging
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
+from espnet2.tasks.abs_task import IteratorOptions
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
@@ -27,9 +31,11 @@ from espnet2_ext.speechlm.pretrained import (
 )
 from espnet2_ext.speechlm.template import read_vocabulary
 from espnet2_ext.tasks.one_line import OneLineTask
+from espnet2_ext.train.pack_sampler import PackBatchSampler
 from espnet2_ext.train.zero_trainer import ZeroTrainer
 
 SCORE_COLUMNS = 4
+PACK = "pack"  # our batch type, beside ESPnet's
 _STAND_IN = {"model_type": "llama", "hidden_size": 8, "intermediate_size": 8,
              "num_hidden_layers": 1, "num_attention_heads": 1}  # fmt: skip
 
@@ -68,6 +74,45 @@ class SpeechLMTask(OneLineTask):
     num_optimizers: int = 0  # DeepSpeed makes the optimizer, from its JSON
     class_choices_list = [corelm_choices, score_encoder_choices, prompt_encoder_choices]  # noqa: RUF012
     trainer = ZeroTrainer
+
+    @classmethod
+    def get_parser(cls) -> argparse.ArgumentParser:
+        parser = super().get_parser()
+        for action in parser._actions:
+            if action.dest in ("batch_type", "valid_batch_type"):
+                action.choices = [*action.choices, PACK]
+                action.help = f'{action.help or ""}"{PACK}":\nSee PackBatchSampler\n'
+        return parser
+
+    @classmethod
+    def build_sequence_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> SequenceIterFactory:
+        """ESPnet's, and with batch type ``pack`` batches of so many real frames."""
+        if iter_options.batch_type != PACK:
+            return super().build_sequence_iter_factory(args, iter_options, mode)
+        distributed = torch.distributed if iter_options.distributed else None
+        world = distributed.get_world_size() if distributed else 1
+        sampler = PackBatchSampler(
+            iter_options.batch_bins, iter_options.shape_files, args.seed,
+            max(world, args.min_batch_size),
+        )  # fmt: skip
+        logging.info(f"[{mode}] Batch sampler: {sampler}")
+        batches = list(sampler)[: iter_options.num_batches]
+        if distributed:
+            batches = [sampler.shard(batch, world)[distributed.get_rank()] for batch in batches]
+        dataset = cls.build_dataset(args, iter_options, set(itertools.chain(*batches)))
+        return SequenceIterFactory(
+            dataset=dataset,
+            batches=batches,
+            seed=args.seed,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch,
+            shuffle=iter_options.train,
+            shuffle_within_batch=args.shuffle_within_batch,
+            num_workers=args.num_workers,
+            collate_fn=iter_options.collate_fn,
+            pin_memory=args.ngpu > 0,
+        )
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -89,14 +89,17 @@ def kept_bytes(model, batch) -> int:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("checkpointing", [False, True])
-@pytest.mark.parametrize("model_type", ["llama", "qwen2"])
-def test_activations_are_what_autograd_keeps(dtype, checkpointing, model_type):
+@pytest.mark.parametrize(
+    ("model_type", "packing"), [("llama", False), ("qwen2", False), ("llama", True)]
+)
+def test_activations_are_what_autograd_keeps(dtype, checkpointing, model_type, packing):
     """Within 2%, and 5% of the little that checkpointing leaves (of index tensors)."""
     backbone = {"model_type": model_type, "hidden_size": 64, "intermediate_size": 192,
                 "num_hidden_layers": 3, "num_attention_heads": 4,
                 "num_key_value_heads": 2}  # fmt: skip
     conf = {"backbone": backbone, "gradient_checkpointing": checkpointing}
-    model = make_model("prefix", corelm_conf=conf).to(dtype).train()
+    model_conf = {"conditioning": "prefix", "packing": packing}
+    model = make_model("prefix", corelm_conf=conf, model_conf=model_conf).to(dtype).train()
     batch = make_batch(make_utterance(120, 6, seed=1), make_utterance(120, 6, seed=2))
     # sos, task, three markers, score, prompt, frames, end; the delay adds nq - 1, and the
     # last position predicts nothing
@@ -106,6 +109,13 @@ def test_activations_are_what_autograd_keeps(dtype, checkpointing, model_type):
     expected = estimate.checkpointed - estimate.layer if checkpointing else estimate.whole
     measured = kept_bytes(model, batch)
     assert measured == pytest.approx(expected, rel=0.05 if checkpointing else 0.02)
+
+
+def test_chunked_loss_keeps_no_more_logits_than_a_chunks():
+    model = make_model("prefix")
+    whole = activations(model, 1000, 300)
+    model.config.loss_chunk = 100
+    assert activations(model, 1000, 300) == activations(model, 1000, 100) != whole
 
 
 def test_gradient_checkpointing_gives_equal_gradients():
