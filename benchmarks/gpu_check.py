@@ -10,7 +10,7 @@ import platform
 import statistics
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -92,16 +92,20 @@ def decode_rows(size: str, device: str) -> Iterator[tuple[str, str]]:
         yield f"LM decode, batch {batch}", f"{speed:.0f} frames/s, RTF {rtf:.4f}"
 
 
-def training_row(size: str, device: str, peak_tflops: float) -> Iterator[tuple[str, str]]:
-    """Tokens a second and model FLOP utilisation of ZeRO-2 training, one process."""
+def training_rows(size: str, device: str, peak_tflops: float) -> Iterator[tuple[str, str]]:
+    """Tokens a second and model FLOP utilisation of ZeRO-2 training, one process.
+
+    First utterances of one length; then songs of many lengths (those of benchmarks/training.py),
+    padded and packed.
+    """
     import deepspeed
+    from training import corpus_lengths, make_batch
 
     from espnet2_ext.train.zero_config import zero_config
     from espnet2_ext.train.zero_trainer import start_process_group
 
     on_gpu = device.startswith("cuda")
     start_process_group(int(on_gpu))
-    generator = torch.Generator().manual_seed(0)
     model = build_lm(size).to(device)
     frames, batch = SIZES[size][4:]
     overrides = {"precision": "bf16" if on_gpu else "fp32", "warmup_num_steps": 1}
@@ -110,13 +114,6 @@ def training_row(size: str, device: str, peak_tflops: float) -> Iterator[tuple[s
     engine, *_ = deepspeed.initialize(
         model=model, model_parameters=list(model.parameters()), config=config
     )
-    data = {
-        "codec_ssl": torch.stack([random_codes(model, frames, generator) for _ in range(batch)]),
-        "score_frames": torch.stack([random_score(frames, generator) for _ in range(batch)]),
-        "prompt": torch.stack([random_codes(model, frames, generator) for _ in range(batch)]),
-    }
-    data |= {f"{k}_lengths": torch.full((batch,), frames) for k in list(data)}
-    data = {k: v.to(device) for k, v in data.items()}
     positions = 0
 
     def count(_: object, args: tuple, kwargs: dict) -> None:
@@ -125,20 +122,35 @@ def training_row(size: str, device: str, peak_tflops: float) -> Iterator[tuple[s
 
     hook = model.corelm.backbone.register_forward_pre_hook(count, with_kwargs=True)
 
-    def step() -> None:
-        loss, _, _ = engine(**data)
-        engine.backward(loss)
-        engine.step()
+    def speed(lengths: Sequence[int]) -> tuple[float, str]:
+        names = [str(i) for i in range(len(lengths))]
+        data = make_batch(model, names, lengths, device)
 
-    sec = median_sec(step, device, repeats=5)
+        def step() -> None:
+            loss, _, _ = engine(**data)
+            engine.backward(loss)
+            engine.step()
+
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats()
+        sec = median_sec(step, device, repeats=5)
+        tokens = sum(lengths) * model.vocabulary.nq / sec
+        mfu = 6 * backbone * positions / sec / (peak_tflops * 1e12)
+        memory = f", {torch.cuda.max_memory_allocated() / 2**30:.0f} GiB" if on_gpu else ""
+        said = f"{tokens:.0f} target tokens/s, {positions / sec:.0f} positions/s, MFU {mfu:.3f}"
+        return tokens, said + memory
+
+    name = f"LM training, ZeRO-2, {backbone / 1e6:.0f}M backbone"
+    yield name, speed([frames] * batch)[1]
+    lengths = [max(n * frames // 250, 1) for n in corpus_lengths("wide", 2 * batch)]
+    model.config.packing = False
+    padded, said = speed(lengths)
+    yield f"{name}, many lengths, padded", said
+    model.corelm.allow_packing()
+    model.config.packing = True
+    packed, said = speed(lengths)
+    yield f"{name}, many lengths, packed", f"{said}; {packed / padded:.2f}x"
     hook.remove()
-    tokens = batch * frames * model.vocabulary.nq / sec
-    mfu = 6 * backbone * positions / sec / (peak_tflops * 1e12)
-    memory = f", {torch.cuda.max_memory_allocated() / 2**30:.0f} GiB" if on_gpu else ""
-    yield (
-        f"LM training, ZeRO-2, {backbone / 1e6:.0f}M backbone",
-        f"{tokens:.0f} target tokens/s, {positions / sec:.0f} positions/s, MFU {mfu:.3f}{memory}",
-    )
 
 
 def acoustic_rows(device: str, n_utterances: int, sec_each: float) -> Iterator[tuple[str, str]]:
@@ -190,7 +202,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = [("device", f"{name}, torch {torch.__version__}, size {args.size}")]
     for more in (
         decode_rows(args.size, args.device),
-        training_row(args.size, args.device, args.peak_tflops),
+        training_rows(args.size, args.device, args.peak_tflops),
         acoustic_rows(args.device, args.utterances, 6.0 if args.size != "tiny" else 0.4),
     ):
         for row in more:
