@@ -3,6 +3,7 @@
 ``python -m espnet2_ext.bin.espnet espnet2.bin.svs_train --help``
 """
 
+import resource
 import runpy
 import sys
 
@@ -16,7 +17,11 @@ def main() -> None:
         raise UserError("espnet", f"module {' '.join(sys.argv[1:2]) or 'missing'}", "espnet2.bin.*")
     register()
     del sys.argv[0]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    finally:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        print(f"espnet: {used.ru_utime + used.ru_stime:.0f} CPU s", file=sys.stderr)
 
 
 if __name__ == "__main__":

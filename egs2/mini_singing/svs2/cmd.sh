@@ -1,0 +1,1 @@
+../../TEMPLATE/svs2/cmd.sh

@@ -1,0 +1,1 @@
+"""ESPnet's own SVS models on our data: their data directories, and their singing."""
