@@ -104,7 +104,7 @@ def run(folder, script, *options):
     (folder / "calls.txt").unlink(missing_ok=True)
     done = subprocess.run(
         [f"local/{script}", *options],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
         env={**os.environ, "LC_ALL": "C"},
     )  # fmt: skip
     calls = folder / "calls.txt"
@@ -163,25 +163,27 @@ def test_what_was_made_from_another_model_is_made_anew(recipe):
 
 
 def baselines(recipe):
-    made = recipe.parent / "svs1/exp"
+    made = recipe.parent / "svs2/exp"
     for timing in ("label", "own"):
         for system, tables in (
             ("tokens", ("codec_ssl",)),
             ("mels", ("mel", "f0")),
             ("wavs", ("wav",)),
         ):
+            write(recipe.parent / f"svs2/conf/train_{system}.yaml", "")
             own = ("score_frames",) if timing == "own" and system == "tokens" else ()
             for table in (*tables, *own):
                 write(made / system / "decode" / timing / "test" / f"{table}.scp", "u1 x\nu2 y\n")
-    write(recipe.parent / "svs1/run.sh", '#!/usr/bin/env bash\necho "svs1 $*" >> calls.txt\n')
-    (recipe.parent / "svs1/run.sh").chmod(0o755)
+    text = '#!/usr/bin/env bash\necho "svs2 $*" >> ../speechlm1/calls.txt\n'
+    write(recipe.parent / "svs2/run.sh", text)
+    (recipe.parent / "svs2/run.sh").chmod(0o755)
 
 
 def test_table_1_renders_baselines_by_what_they_write(recipe):
     baselines(recipe)
     status, output, calls = run(recipe, "table1.sh", "--baselines", "tokens mels wavs")
     assert status == 0, output
-    assert [call.split()[2] for call in calls if call.startswith("svs1")] == [
+    assert [call.split()[2] for call in calls if call.startswith("svs2")] == [
         "tokens",
         "mels",
         "wavs",
@@ -218,9 +220,10 @@ def test_a_configuration_of_the_corpus_is_taken(recipe):
 @pytest.mark.parametrize(
     ("undo", "message"),
     [
+        ("../svs2/conf/train_mels.yaml", "mels: neither ../svs1 nor ../svs2 has"),
         ("exp/flow_default/.done", "no exp/flow_default: run ./run.sh"),
         (
-            "../svs1/exp/mels/decode/label/test/mel.scp",
+            "../svs2/exp/mels/decode/label/test/mel.scp",
             "neither codec_ssl.scp, mel.scp nor wav.scp",
         ),
     ],

@@ -15,8 +15,8 @@ recipe_options=        # options of ./run.sh that the run was made with, e.g. "-
 split=                 # evaluated; default: the first of the recipe's test sets
 timings="label own"    # table 1: phone times of the label, and each system's own
 baselines="xiaoicesing_mel visinger2 toksing xiaoicesing_discrete"
-baseline_recipe=../svs1/run.sh     # makes a baseline's decode directories: --system NAME
-baseline_dirs=../svs1/exp          # where they are: SYSTEM/decode/{label,own}/SPLIT
+baseline_dirs=         # what they decoded, SYSTEM/{label,own}/SPLIT; default: ../svs1 and ../svs2 make it
+baseline_options=      # more options of their run.sh
 flow1_voc_args="--condition_conf pitch=none --model_conf space.f0_mode=absolute"
 flow1_cd_args="--condition_conf pitch=none --model_conf space.output=codec --model_conf space.predict_f0=false"
 world_utts=1000000     # utterances with WORLD metrics (default: all)
@@ -24,7 +24,7 @@ out=                   # default: exp/tables
 # A corpus with other settings has them in conf/tables.conf.
 help_message="Usage: local/table1.sh or local/table2.sh [options]
 Options (--name value; defaults and their meaning stand at the top of utils/tables.sh):
-  --config FILE --recipe_options --split --timings --baselines --baseline_recipe --baseline_dirs
+  --config FILE --recipe_options --split --timings --baselines --baseline_dirs --baseline_options
   --flow1_voc_args --flow1_cd_args --world_utts --out"
 if [ -f conf/tables.conf ]; then set -- --config conf/tables.conf "$@"; fi
 . utils/parse_options.sh
@@ -35,6 +35,7 @@ if [ -f conf/tables.conf ]; then set -- --config conf/tables.conf "$@"; fi
 
 read -ra recipe_words <<< "${recipe_options}"
 read -ra baseline_list <<< "${baselines}"
+read -ra baseline_words <<< "${baseline_options}"
 recipe() { ./run.sh "${recipe_words[@]}" --parallel_stages false "$@"; }
 
 # What the recipe calls its models, and where they are.
@@ -183,12 +184,25 @@ lm_with_own_times() {
   mel_system lm+flow2+voc "${to}/feats" "${vocoder_f0}" "${to}/tokens/score_frames.scp"
 }
 
+home_of() { # home_of BASELINE: the recipe that trains it
+  local dir
+  for dir in ../svs1 ../svs2; do
+    if [ -f "${dir}/conf/train_$1.yaml" ]; then echo "${dir}"; return; fi
+  done
+  fail "$1: neither ../svs1 nor ../svs2 has conf/train_$1.yaml"
+}
+decode_dir_of() { # decode_dir_of BASELINE
+  local home
+  if [ -n "${baseline_dirs}" ]; then echo "${baseline_dirs}/$1"; return; fi
+  home=$(home_of "$1") && echo "${home}/exp/$1/decode"
+}
+
 # A baseline's decode directory holds tokens (rendered by our flow, and by the codec), or mel and F0
 # (rendered by our vocoder), or wavs; with its own durations the frames of its own score as well.
 baseline_systems() { # baseline_systems TIMING
-  local name from to frames made
+  local name from to frames made source
   for name in "${baseline_list[@]}"; do
-    from="${baseline_dirs}/${name}/decode/$1/${split}"
+    from="$(decode_dir_of "${name}")/$1/${split}"
     to="${out}/$1/${name}"
     if [ -f "${from}/codec_ssl.scp" ]; then
       frames="${to}/tokens"
@@ -196,20 +210,20 @@ baseline_systems() { # baseline_systems TIMING
       cp -- "${spoken}/prompt.scp" "${frames}/prompt.scp"
       cp -- "${spoken}/score_frames.scp" "${frames}/score_frames.scp"
       [ ! -f "${from}/score_frames.scp" ] || cp -- "${from}/score_frames.scp" "${frames}/score_frames.scp"
-      made=$(made_of "${from}")
+      made=$(made_of "${from%/*/*}")
       flow_render "${flow2}" "${frames}" "${from}/codec_ssl.scp" "${made}" "${to}/feats"
       mel_system "${name}" "${to}/feats" "${vocoder_f0}" "${frames}/score_frames.scp"
       codec_render --codec_ssl "${from}/codec_ssl.scp" "${made}" "${to}/cd"
       mel_system "${name}+cd" "${to}/cd" predictor -
     elif [ -f "${from}/mel.scp" ] || [ -f "${from}/wav.scp" ]; then
       mkdir -p -- "${to}/feats"
-      for made in mel f0 wav; do
-        if [ -f "${from}/${made}.scp" ]; then cp -- "${from}/${made}.scp" "${to}/feats/${made}.scp"; fi
+      for frames in mel f0 wav; do
+        if [ -f "${from}/${frames}.scp" ]; then cp -- "${from}/${frames}.scp" "${to}/feats/${frames}.scp"; fi
       done
-      mark "${to}/feats" "$(digest "$(made_of "${from}")" "$(contents "${to}/feats/"*.scp)")"
-      made=feats
-      if [ ! -f "${from}/mel.scp" ]; then made=model; elif [ ! -f "${from}/f0.scp" ]; then made=predictor; fi
-      mel_system "${name}" "${to}/feats" "${made}" -
+      mark "${to}/feats" "$(digest "$(made_of "${from%/*/*}")" "$(contents "${to}/feats/"*.scp)")"
+      source=feats
+      if [ ! -f "${from}/mel.scp" ]; then source=model; elif [ ! -f "${from}/f0.scp" ]; then source=predictor; fi
+      mel_system "${name}" "${to}/feats" "${source}" -
     else
       fail "${from}: neither codec_ssl.scp, mel.scp nor wav.scp"
     fi
@@ -217,10 +231,12 @@ baseline_systems() { # baseline_systems TIMING
 }
 
 table1() {
-  local name timing others
+  local name timing others home
   for name in "${baseline_list[@]}"; do
-    log "baseline: ${name}"
-    "${baseline_recipe}" --system "${name}" --recipe_options "${recipe_options}"
+    [ -z "${baseline_dirs}" ] || break
+    home=$(home_of "${name}") || exit
+    log "baseline: ${home}/run.sh --system ${name} ${baseline_options}"
+    (cd -- "${home}" && ./run.sh --system "${name}" "${baseline_words[@]}")
   done
   train_flow1 flow1_voc "${flow1_voc_args}"
   for timing in ${timings}; do

@@ -1,0 +1,1 @@
+../../../mini_singing/speechlm1/local/table1.sh
