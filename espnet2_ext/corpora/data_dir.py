@@ -74,7 +74,7 @@ class DataDir:
         tables = {}
         for name, table in self.tables.items():
             ids = wavs if name == "wav.scp" else kept
-            tables[name] = {key: table[key] for key in sorted(table) if key in ids}
+            tables[name] = {key: table[key] for key in sorted(ids) if key in table}
         return DataDir(self.path, tables, self.others)
 
     def write(self, path: str | Path) -> None:
@@ -223,9 +223,10 @@ def subset(
     ):
         if asked is None:
             continue
-        for name in sorted(set(asked) - set(own.values())):
+        wanted = set(asked)
+        for name in sorted(wanted - set(own.values())):
             raise UserError(data.path / table, f"no {name!r}", "the ids asked for")
-        kept = [utt for utt in kept if own.get(utt) in set(asked)]
+        kept = [utt for utt in kept if own.get(utt) in wanted]
     if number is not None and number < len(kept):
         kept = kept[:number] if seed is None else sorted(random.Random(seed).sample(kept, number))
     data.select(kept).write(out_dir)

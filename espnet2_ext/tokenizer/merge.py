@@ -1,5 +1,6 @@
 """Joining tokenized chunks into one token directory, and drawing each utterance's prompt."""
 
+import bisect
 import random
 import shutil
 from collections.abc import Mapping, Sequence
@@ -91,17 +92,21 @@ def draw_prompts(
         pools.append((pointers, _by_speaker(read_table(folder / "utt2spk"))))
     prompts = {}
     for utt, singer in utt2spk.items():
-        choices = [
-            (pointers, others)
-            for pointers, by_speaker in pools
-            if (others := [u for u in by_speaker.get(singer, ()) if u != utt])
-        ]
+        # its place in each sorted list, so that a draw costs the same in a list of any size
+        choices = []
+        for pointers, by_speaker in pools:
+            theirs = by_speaker.get(singer, [])
+            own = bisect.bisect_left(theirs, utt)
+            known = own < len(theirs) and theirs[own] == utt
+            if len(theirs) > known:
+                choices.append((pointers, theirs, own if known else len(theirs)))
         if not choices:
             places = ", ".join(map(str, prompt_dirs))
             raise UserError(places, f"no prompt for {utt}", "another utterance", singer)
         rng = random.Random(f"{seed} {utt}")
-        pointers, others = rng.choice(choices)
-        prompts[utt] = pointers[rng.choice(others)]
+        pointers, theirs, own = rng.choice(choices)
+        index = rng.choice(range(len(theirs) - (own < len(theirs))))
+        prompts[utt] = pointers[theirs[index + (index >= own)]]
     return prompts
 
 
