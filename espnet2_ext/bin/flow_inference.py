@@ -32,6 +32,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_shards", type=int, default=1)
     parser.add_argument("--chunk_utts", type=int, default=64, help="utterances between savepoints")
     parser.add_argument("--batch_frames", type=int, default=4000, help="token frames of a batch")
+    parser.add_argument(
+        "--bfloat16", choices=("auto", "on", "off"), help="autocast (default: as trained)"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
     return parser
 
@@ -46,11 +49,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     sampling = load_sampling(args.inference_config)
     flow = FlowInference.load(
-        args.train_config, args.model_file, args.device, args.tokenizer_dir, args.batch_frames
+        args.train_config,
+        args.model_file,
+        args.device,
+        args.tokenizer_dir,
+        args.batch_frames,
+        args.bfloat16,
     )
     complete = decode(
         flow,
-        digest_files(args.train_config, args.model_file),
+        digest_files(args.train_config, args.model_file) + (args.bfloat16 or ""),
         DecodeInputs.of_dir(args.token_dir, args.codec_ssl),
         sampling,
         args.output_dir,

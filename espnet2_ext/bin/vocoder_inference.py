@@ -33,6 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_shards", type=int, default=1)
     parser.add_argument("--merge", action="store_true", help="only write wav.scp")
     parser.add_argument("--batch_size", type=int, default=8)
+    parser.add_argument("--bfloat16", action="store_true", help="autocast of the networks")
     parser.add_argument("--device", default="cpu")
     return parser
 
@@ -49,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     source = args.f0_source or ("feats" if args.f0_scp else "predictor")
     inputs = RenderInputs(args.mel_scp, args.f0_scp, args.score_scp, source)
     config, checkpoint = args.model_dir / "config.yaml", args.model_dir / args.model_file
-    model = VocoderInference.load(config, checkpoint, args.device)
-    renderer = Renderer(model, file_id(checkpoint), inputs, args.output_dir)
+    model = VocoderInference.load(config, checkpoint, args.device, args.bfloat16)
+    model_id = file_id(checkpoint) + (" bfloat16" if args.bfloat16 else "")
+    renderer = Renderer(model, model_id, inputs, args.output_dir)
     if not args.merge:
         renderer.run(args.shard, args.num_shards, args.batch_size)
     if args.merge or args.num_shards == 1:

@@ -3,6 +3,7 @@
 import argparse
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -40,12 +41,20 @@ class FlowInference:
         model: The model, in evaluation mode.
         max_prompt_frames: Token frames of a prompt that are used.
         batch_frames: Token frames of one batch, padding included.
+        bfloat16: Autocast of the networks: "on", "off", "auto" (CPUs with bfloat16 instructions);
+            None: as the model was configured.
     """
 
     def __init__(
-        self, model: MelFlow, max_prompt_frames: int = 150, batch_frames: int = 4000
+        self,
+        model: MelFlow,
+        max_prompt_frames: int = 150,
+        batch_frames: int = 4000,
+        bfloat16: str | None = None,
     ) -> None:
         self.model = model.eval()
+        if bfloat16 is not None:
+            self.model.config = replace(model.config, bfloat16=bfloat16)
         self.max_prompt_frames, self.batch_frames = max_prompt_frames, batch_frames
 
     @property
@@ -71,6 +80,7 @@ class FlowInference:
         device: str | torch.device = "cpu",
         tokenizer_dir: str | Path | None = None,
         batch_frames: int = 4000,
+        bfloat16: str | None = None,
     ) -> "FlowInference":
         """Load a trained model, strictly.
 
@@ -81,6 +91,7 @@ class FlowInference:
             tokenizer_dir: Tokenizers that its tokens come from; checked, as the model has its own
                 copy of what it needs.
             batch_frames: Token frames of one batch.
+            bfloat16: Autocast, as in the constructor.
 
         Raises:
             UserError: weights and configuration do not fit, or were made for other tokenizers.
@@ -93,7 +104,7 @@ class FlowInference:
         load_strict(model, load_state(weights), weights)
         if tokenizer_dir is not None:
             _check_tokenizers(model, tokenizer_dir, weights)
-        return cls(model.to(device), args.max_prompt_frames, batch_frames)
+        return cls(model.to(device), args.max_prompt_frames, batch_frames, bfloat16)
 
     @torch.no_grad()
     def generate(

@@ -4,10 +4,15 @@ A frame's output never depends on padded frames: a batch equals its utterances o
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+PART_FRAMES = 2048
+"""Token frames that a block works on at a time in inference: a song of any length needs little more
+memory than its features."""
 
 
 class DepthwiseConv(nn.Module):
@@ -21,13 +26,13 @@ class DepthwiseConv(nn.Module):
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size {kernel_size} is even")
         self.kernel_size, self.dilation = kernel_size, dilation
+        self.reach = (kernel_size // 2) * dilation  # frames on either side
         bound = kernel_size**-0.5
         self.weight = nn.Parameter(torch.empty(kernel_size, channels).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
         T = x.size(1)
-        side = (self.kernel_size // 2) * self.dilation
-        padded = F.pad(x, (0, 0, side, side))
+        padded = F.pad(x, (0, 0, self.reach, self.reach))
         weight = self.weight.to(x.dtype)
         y = padded[:, :T] * weight[0]
         for k in range(1, self.kernel_size):
@@ -74,6 +79,15 @@ class ConvNeXtBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor, vector: Tensor | None = None) -> Tensor:
         """x (B, T, C), mask (B, T, 1), vector (B, D) -> (B, T, C)."""
+        if torch.is_grad_enabled() or x.size(1) <= PART_FRAMES:
+            return self._whole(x, mask, vector)
+        parts = [
+            self._whole(x[:, first:last], mask[:, first:last], vector)[:, keep]
+            for first, last, keep in _parts(x.size(1), self.conv.reach)
+        ]
+        return torch.cat(parts, 1)
+
+    def _whole(self, x: Tensor, mask: Tensor, vector: Tensor | None) -> Tensor:
         h = self.norm(self.conv(x * mask.to(x.dtype)))
         if vector is None:
             gate = self.gate
@@ -98,3 +112,11 @@ class TimeEmbedding(nn.Module):
     def forward(self, t: Tensor) -> Tensor:
         angle = t.float()[:, None] * self.frequencies
         return self.mlp(torch.cat([angle.sin(), angle.cos()], -1))
+
+
+def _parts(n_frames: int, context: int) -> Iterator[tuple[int, int, slice]]:
+    """Parts of a song: first and last frame with context, and what of the part to keep."""
+    for start in range(0, n_frames, PART_FRAMES):
+        stop = min(start + PART_FRAMES, n_frames)
+        first, last = max(0, start - context), min(n_frames, stop + context)
+        yield first, last, slice(start - first, stop - first)

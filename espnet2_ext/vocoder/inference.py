@@ -31,18 +31,28 @@ class VocoderInference:
         vocoder: Generator of samples.
         f0_predictor: Used where no F0 is given; None when the vocoder uses no F0.
         device: Where to compute.
+        bfloat16: Autocast of the networks; filters and samples stay float32.
     """
 
     def __init__(
-        self, vocoder: AbsVocoder, f0_predictor: F0Predictor | None = None, device: str = "cpu"
+        self,
+        vocoder: AbsVocoder,
+        f0_predictor: F0Predictor | None = None,
+        device: str = "cpu",
+        bfloat16: bool = False,
     ) -> None:
         self.vocoder = vocoder.eval().to(device)
         self.f0_predictor = f0_predictor.eval().to(device) if f0_predictor else None
         self.device = torch.device(device)
+        self.bfloat16 = bfloat16
 
     @classmethod
     def load(
-        cls, config: str | Path, checkpoint: str | Path, device: str = "cpu"
+        cls,
+        config: str | Path,
+        checkpoint: str | Path,
+        device: str = "cpu",
+        bfloat16: bool = False,
     ) -> "VocoderInference":
         """Build from a run's ``config.yaml`` and a checkpoint (``.pth`` or ``.safetensors``).
 
@@ -51,7 +61,7 @@ class VocoderInference:
         """
         model = build_vocoder(Namespace(**read_yaml(config)), config)
         load_strict(model, load_state(checkpoint), checkpoint)
-        return cls(model.vocoder, model.f0_predictor, device)
+        return cls(model.vocoder, model.f0_predictor, device, bfloat16)
 
     @property
     def mel(self) -> MelConfig:
@@ -140,14 +150,15 @@ class VocoderInference:
         plan = self.vocoder.plan(f0)
         parts = []
         for first, last, keep in _chunks(T, self.vocoder.context_frames):
-            wav = self.vocoder(
-                mel[:, first:last],
-                f0[:, first:last],
-                mask[:, first:last],
-                None if plan is None else plan[:, first:last],
-                first,
-            )
-            parts.append(wav[:, keep.start * H : keep.stop * H].cpu())
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+                wav = self.vocoder(
+                    mel[:, first:last],
+                    f0[:, first:last],
+                    mask[:, first:last],
+                    None if plan is None else plan[:, first:last],
+                    first,
+                )
+            parts.append(wav[:, keep.start * H : keep.stop * H].float().cpu())
         wavs = torch.cat(parts, 1)
         return [wav[: length * H] for wav, length in zip(wavs, lengths, strict=True)]
 

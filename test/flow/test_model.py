@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.flow import layers
 from espnet2_ext.flow.corruption import CorruptionConfig, corrupt, similar_frames
 from espnet2_ext.flow.ema import EMA
 from espnet2_ext.flow.inference import FlowInference
@@ -66,6 +67,31 @@ def test_batched_equals_single(make_model, make_batch, velocity, residual):
         assert features.mel.shape == (2 * len(tokens[k]), 12)
         torch.testing.assert_close(features.mel, single.mel, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(features.f0, single.f0, atol=1e-2, rtol=1e-4)
+
+
+def test_parts_of_a_long_song_equal_the_whole(make_model, make_batch, monkeypatch):
+    model = randomise(make_model(velocity_conf={"kernel_size": 5}))
+    tokens, midi, prompts = utterances(make_batch([40, 33]))
+    flow = FlowInference(model, batch_frames=80)
+    whole = flow.generate(tokens, midi, prompts, SamplingConfig(n_steps=2))
+    monkeypatch.setattr(layers, "PART_FRAMES", 7)
+    parts = flow.generate(tokens, midi, prompts, SamplingConfig(n_steps=2))
+    for one, other in zip(whole, parts, strict=True):
+        torch.testing.assert_close(one.mel, other.mel, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(one.f0, other.f0, atol=1e-2, rtol=1e-4)
+
+
+def test_autocast_is_near_float32(make_model, make_batch):
+    tokens, midi, prompts = utterances(make_batch([24]))
+    mels = {}
+    for bfloat16 in ("off", "on"):
+        torch.manual_seed(0)
+        flow = FlowInference(make_model(), bfloat16=bfloat16)
+        (features,) = flow.generate(tokens, midi, prompts, SamplingConfig(n_steps=2))
+        mels[bfloat16] = features.mel
+    assert mels["on"].dtype == torch.float32
+    error = (mels["on"] - mels["off"]).abs()
+    assert 0 < error.max() < 0.2 and error.mean() < 0.02
 
 
 def test_training_loss_does_not_see_padding(make_model, make_batch):

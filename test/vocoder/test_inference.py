@@ -77,6 +77,17 @@ def test_batch_keeps_order_and_equals_single(kind: str, request: pytest.FixtureR
         assert (wav - alone)[:n].abs().max() < 2e-3 * alone.abs().max()
 
 
+@pytest.mark.parametrize("kind", ["source_filter", "hifigan"])
+def test_autocast_is_near_float32(kind: str, request: pytest.FixtureRequest) -> None:
+    model = request.getfixturevalue(kind)
+    mel, f0 = song(60)
+    (exact,) = model.generate([mel], [f0])
+    model.bfloat16 = True
+    (near,) = model.generate([mel], [f0])
+    assert near.dtype == torch.float32
+    assert 0 < (near - exact).square().mean() < 1e-2 * exact.square().mean()
+
+
 def test_f0_is_predicted_where_it_is_not_given(source_filter: VocoderInference) -> None:
     mel, _ = song(40)
     predicted = source_filter.predict_f0(mel)
