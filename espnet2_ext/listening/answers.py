@@ -1,7 +1,6 @@
 """Results that listeners sent back: read strictly, each file taken whole or rejected by name."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,8 +87,14 @@ def expected_trials(key: Mapping[str, Any], number: int) -> set[str]:
     return trials
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _words(value: Any, limit: int) -> str:
+    """What a listener wrote, shortened, as text that can be written as UTF-8."""
+    text = value if isinstance(value, str) else ""
+    return text[:limit].encode("utf-8", "replace").decode("utf-8").strip()
+
+
+def _fits(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
 
 def _answer(place: str, given: Any, key: Mapping[str, Any]) -> Answer:
@@ -104,7 +109,7 @@ def _answer(place: str, given: Any, key: Mapping[str, Any]) -> Answer:
             raise UserError(place, "ratings of other samples", "one for each of the trial's")
         low, high = SCALES[trial["kind"]]
         for value in ratings.values():
-            if not _number(value) or not low <= value <= high:
+            if not _fits(value, low, high):
                 raise UserError(place, f"rating {str(value)[:20]}", f"{low} to {high}")
         return Answer(trial_id, {sample: float(value) for sample, value in ratings.items()})
     allowed = [*trial["samples"], *([NO_PREFERENCE] if trial["kind"] == "ab" else [])]
@@ -145,9 +150,9 @@ def read_listener(path: Path, key: Mapping[str, Any]) -> Listener:
     if isinstance(checks, dict):
         right = sum(checks.get(name) == tone for name, tone in key["check"].items())
     return Listener(
-        name=" ".join(name.split())[:40], file=path, answers=answers, expected=len(expected),
-        headphones=str(data.get("headphones") or "")[:20], checks_right=right,
-        comment=str(data.get("comment") or "")[:4000],
+        name=_words(" ".join(name.split()), 40), file=path, answers=answers, expected=len(expected),
+        headphones=_words(data.get("headphones"), 20), checks_right=right,
+        comment=_words(data.get("comment"), 4000),
     )  # fmt: skip
 
 

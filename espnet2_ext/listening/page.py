@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_text, write_json, write_text
 from espnet2_ext.listening import loudness as lufs
-from espnet2_ext.listening.answers import KEY_FORMAT, VERSION
+from espnet2_ext.listening.answers import KEY_FORMAT, VERSION, read_key
 from espnet2_ext.listening.design import (
     KINDS,
     REFERENCE,
@@ -34,6 +35,7 @@ TEMPLATE = "page.html.j2"
 MARK = 'content="espnet2_ext.listening_test"'
 
 LANGUAGES = ("en", "zh", "ja")
+MIN_FS = 8000
 SHORT_NAME = 3
 """Names shorter than this are not looked for in the texts of the page."""
 
@@ -75,9 +77,11 @@ class TestConfig:
             raise UserError("--kinds", "a kind twice", "each once")
         if "mushra" in self.kinds and not self.reference:
             raise UserError("--kinds", "mushra without a reference", "--reference DIR")
-        for name, least in {"num_utts": 0, "parts": 1, "catch": 0, "fs": 0}.items():
+        for name, least in {"num_utts": 0, "parts": 1, "catch": 0, "seed": 0}.items():
             if getattr(self, name) < least:
                 raise UserError(f"--{name}", str(getattr(self, name)), f"{least} or more")
+        if self.fs and self.fs < MIN_FS:
+            raise UserError("--fs", f"{self.fs} Hz", f"{MIN_FS} or more")
         if not -70 < self.loudness < 0:
             raise UserError("--loudness", f"{self.loudness:g} LUFS", "between -70 and 0")
         if self.key is None:
@@ -178,30 +182,25 @@ class Studio:
         return len(self.audio[sample_id]) / self.fs
 
 
-def _clear(config: TestConfig) -> None:
-    """Make room for the page; refuses a folder that holds something else, or another's key."""
+def _check_place(config: TestConfig) -> None:
+    """Refuse a folder that holds something else, and a key inside of what is given away."""
     out, index = config.out_dir, config.out_dir / "index.html"
     if out.exists() and not out.is_dir():
         raise UserError(out, "a file", "a folder")
-    if index.is_file() and MARK in read_text(index):
-        shutil.rmtree(out / "audio", ignore_errors=True)
-        index.unlink()
-    elif out.is_dir() and any(out.iterdir()):
+    ours = index.is_file() and MARK in read_text(index)
+    if out.is_dir() and any(out.iterdir()) and not ours:
         raise UserError(out, "a folder with other files", "a new folder, or a page made before")
-    inside = config.key.resolve().is_relative_to(out.resolve())
-    if inside:
+    if config.key.resolve().is_relative_to(out.resolve()):
         raise UserError("--key", f"{config.key} lies in the page", "a file outside of it")
-
-
-def _check_key(config: TestConfig, test: str) -> None:
-    """Refuse to write over the key of another page: its results could never be read again."""
     if config.key.exists():
-        old = read_json(config.key)
-        if not isinstance(old, dict) or old.get("format") != KEY_FORMAT:
-            raise UserError(config.key, "not a key of a listening test", "another --key")
-        same_page = old.get("page") == str(config.out_dir.resolve())
-        if old.get("test") != test and not same_page:
-            raise UserError(config.key, "the key of another test", "another --key FILE")
+        read_key(config.key)
+
+
+def _write_key(path: Path, key: dict[str, Any]) -> None:
+    """Write a key; another test's, which its results can't be read without, is put aside."""
+    if path.exists() and (other := read_key(path)["test"]) != key["test"]:
+        os.replace(path, path.with_suffix(f".{other}.json"))
+    write_json(path, key)
 
 
 def _check_words(config: TestConfig, names: Sequence[str], said: str) -> None:
@@ -217,6 +216,7 @@ def make_test(config: TestConfig) -> MadeTest:
     Raises:
         UserError: systems, utterances or options that make no test.
     """
+    _check_place(config)
     systems = read_systems(config.systems)
     names = [system.name for system in systems]
     for name in names:
@@ -244,11 +244,11 @@ def make_test(config: TestConfig) -> MadeTest:
     title = config.title or words["title"]
     own = read_text(config.instructions) if config.instructions else ""
     instructions = [p.strip() for p in re.split(r"\n\s*\n", own) if p.strip()]
-    _check_words(config, names, "\n".join([title, config.question, own]))
+    _check_words(config, names, "\n".join([config.title, config.question, own]))
     studio = Studio(wavs, design, config)
 
-    _clear(config)
     audio = config.out_dir / "audio"
+    shutil.rmtree(audio, ignore_errors=True)
     digest = studio.write(audio)
     page: dict[str, Any] = {
         "trials": {
@@ -265,7 +265,6 @@ def make_test(config: TestConfig) -> MadeTest:
         page["check"] = list(checks)
     facts = [config.lang, title, config.question, own, digest, page]
     page["id"] = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
-    _check_key(config, page["id"])
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined
     )
@@ -276,7 +275,7 @@ def make_test(config: TestConfig) -> MadeTest:
     )  # fmt: skip
     key = {
         "format": KEY_FORMAT, "version": VERSION, "test": page["id"], "title": title,
-        "page": str(config.out_dir.resolve()), "seed": config.seed, "order": config.order,
+        "seed": config.seed, "order": config.order,
         "systems": {system.name: str(system.folder) for system in systems},
         "reference": str(config.reference or ""),
         "loudness_lufs": round(studio.target, 3), "fs": studio.fs,
@@ -284,7 +283,7 @@ def make_test(config: TestConfig) -> MadeTest:
         "samples": {k: asdict(s) for k, s in design.samples.items()},
         "trials": design.trials, "sections": design.sections, "check": checks,
     }  # fmt: skip
-    write_json(config.key, key)
+    _write_key(config.key, key)
     write_text(config.out_dir / "index.html", html)
     return _made(config, page["id"], design, studio)
 

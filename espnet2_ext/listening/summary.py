@@ -124,7 +124,7 @@ def _draw_ratings(axes: Axes, kind: str, found: Mapping[str, Any]) -> None:
     for y, row in enumerate(rows):
         if row["ci95_bootstrap"]:
             axes.plot(row["ci95_bootstrap"], [y, y], color=INK, lw=2, solid_capstyle="butt")
-        axes.plot(row["mean"], y, "o", color=INK, ms=6)
+        axes.plot(row["mean"], y, "o", color=INK, ms=6, clip_on=False)
     axes.set_yticks(range(len(rows)), [row["system"] for row in rows])
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.set_xlim(*((1, 5) if kind == "mos" else (0, 100)))
