@@ -82,7 +82,7 @@ def fuse(
         if type(module).__name__.endswith("RMSNorm") and hasattr(module, "variance_epsilon"):
             module.forward = MethodType(normalise, module)
             n += 1
-        elif hasattr(module, "gate_proj") and isinstance(module.act_fn, nn.SiLU):
+        elif hasattr(module, "gate_proj") and module.config.hidden_act in ("silu", "swish"):
             module.forward = MethodType(mlp, module)
             n += 1
     return n
