@@ -37,6 +37,7 @@ from espnet2_ext.speechlm.model import SpeechLM
 
 FPS = 50
 FRAMES = {"tiny": 100, "demo": 1600, "1.7b": 3200}  # of a batch
+PARTS = ("packing", "loss", "checkpointing")
 POOL = 480  # utterances of a corpus
 # frames of the embedded corpus' utterances: quantiles 0, .05, ... 1
 EMBEDDED = (
@@ -302,13 +303,14 @@ def load(args: argparse.Namespace, checkpointing: bool = False) -> SpeechLM:
 
 def rows(args: argparse.Namespace) -> Iterator[Row]:
     frames = args.frames or FRAMES[args.size]
-    model = load(args)
-    yield from packing_rows(model, frames, args.steps, args.repeats, args.device)
-    yield from loss_rows(model, 4 * frames, args.chunk, args.repeats, args.device)
-    del model
-    yield from checkpointing_rows(
-        lambda checkpointing: load(args, checkpointing), frames, args.repeats, args.device
-    )
+    if "packing" in args.parts:
+        yield from packing_rows(load(args), frames, args.steps, args.repeats, args.device)
+    if "loss" in args.parts:
+        yield from loss_rows(load(args), 4 * frames, args.chunk, args.repeats, args.device)
+    if "checkpointing" in args.parts:
+        yield from checkpointing_rows(
+            lambda checkpointing: load(args, checkpointing), frames, args.repeats, args.device
+        )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -317,6 +319,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--size", choices=SIZES, default="demo")
     parser.add_argument("--exp", type=Path, help="take the model of this experiment")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--frames", type=int, help="target frames of a batch")
     parser.add_argument("--steps", type=int, default=4, help="batches of a timed run")
     parser.add_argument("--chunk", type=int, default=512, help="frames of chunked loss")
