@@ -1,7 +1,8 @@
 """What the benchmarks share: ours against a peer in the same run, a table, a JSON file.
 
 Ours and the peer take turns, so that other load on the machine hits both alike. After a warm-up the
-medians of the repeats are kept. RTF = compute time / audio time.
+medians of the repeats are kept. ``--cpu_time`` counts the process' CPU seconds in place of the
+clock's, for a machine that others use too (without a GPU). RTF = compute time / audio time.
 """
 
 import argparse
@@ -77,12 +78,15 @@ def compare(
     return Row(name, *medians, medians[1] / medians[0], unit, note)
 
 
+_clock: Callable[[], float] = time.perf_counter
+
+
 def _seconds(run: Callable[[], object]) -> float:
     _synchronize()
-    start = time.perf_counter()
+    start = _clock()
     run()
     _synchronize()
-    return time.perf_counter() - start
+    return _clock() - start
 
 
 def _synchronize() -> None:
@@ -116,18 +120,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of every benchmark."""
     parser.add_argument("--json", type=Path, help="also write the rows here")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs, of which the median")
+    parser.add_argument("--cpu_time", action="store_true", help="CPU seconds, not the clock's")
     parser.add_argument("--threads", type=int, help="threads of torch (default: torch's own)")
 
 
 def start(args: argparse.Namespace) -> None:
     """Apply the options of `add_arguments`; call it before anything is timed."""
+    global _clock
     if args.threads:
         torch.set_num_threads(args.threads)
+    _clock = time.process_time if args.cpu_time else time.perf_counter
 
 
 def finish(rows: Iterable[Row], args: argparse.Namespace) -> None:
     """Print the rows as a Markdown table, each as soon as it is there, and write ``--json``."""
-    print(f"{hardware()}; medians of {args.repeats}\n", flush=True)
+    clock = "CPU time" if args.cpu_time else "wall-clock time"
+    print(f"{hardware()}; {clock}, medians of {args.repeats}\n", flush=True)
     print("| what | ours | peer | ratio | unit | notes |\n| --- | --- | --- | --- | --- | --- |")
     done = []
     for row in rows:
@@ -139,5 +147,10 @@ def finish(rows: Iterable[Row], args: argparse.Namespace) -> None:
         cells = (row.name, f"{row.ours:.4g}", peer, ratio, row.unit, row.note)
         print(f"| {' | '.join(cells)} |", flush=True)
     if args.json:
-        value = {"hardware": hardware(), "repeats": args.repeats, "rows": [asdict(r) for r in done]}
+        value = {
+            "hardware": hardware(),
+            "clock": clock,
+            "repeats": args.repeats,
+            "rows": [asdict(r) for r in done],
+        }
         write_json(args.json, value)
