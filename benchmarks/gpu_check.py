@@ -44,6 +44,9 @@ def build_lm(
     vocabulary = Vocabulary.build(ssl, n_codebooks, codes, PHONES)
     options = {"score_encoder_conf": {}, "prompt_encoder_conf": {}, **read_yaml(conf)}
     options |= {name: options[name] | dict(more) for name, more in changes.items()}
+    if options["model_conf"].get("conditioning") == "prefix":
+        options |= {f"{part}_encoder": None for part in ("score", "prompt")}
+        options |= {f"{part}_encoder_conf": {} for part in ("score", "prompt")}
     bias = {m: list(span) for m, span in vocabulary.bias.items()}
     lists = {"token_list": list(vocabulary.tokens), "token_bias": bias, "phone_list": list(PHONES)}
     return build_speechlm(Namespace(**(options | lists)), str(conf))

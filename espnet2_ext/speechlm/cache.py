@@ -1,5 +1,6 @@
 """Keys and values of decoding: allocated once, written in place."""
 
+import torch
 from torch import LongTensor, Tensor
 from transformers.cache_utils import Cache
 
@@ -26,25 +27,23 @@ class KeyValueCache(Cache):
         """
         self._place, self._end = place, end
 
+    def append(self, keys_values: Tensor, layer: int) -> Tensor:
+        """Write (2, B, heads, n, width) and return all that queries see."""
+        two, B, heads, n, width = keys_values.shape
+        if layer not in self._stored:
+            # zeros, for what a mask hides must still be a number
+            self._stored[layer] = keys_values.new_zeros(two, B, heads, self.positions, width)
+        stored = self._stored[layer]
+        if isinstance(self._place, int):
+            stored.narrow(3, self._place, n).copy_(keys_values)
+            return stored.narrow(3, 0, self._place + n)
+        return stored.index_copy_(3, self._place, keys_values).narrow(3, 0, self._end)
+
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: object, **_: object
     ) -> tuple[Tensor, Tensor]:
-        """Write (B, heads, n, width) and return all that queries see."""
-        B, heads, n, width = key_states.shape
-        if layer_idx not in self._stored:
-            # zeros, for what a mask hides must still be a number
-            shape = (2, B, heads, self.positions, width)
-            self._stored[layer_idx] = key_states.new_zeros(shape)
-        keys, values = self._stored[layer_idx].unbind()
-        if isinstance(self._place, int):
-            end = self._place + n
-            keys[:, :, self._place : end] = key_states
-            values[:, :, self._place : end] = value_states
-        else:
-            end = self._end
-            keys.index_copy_(2, self._place, key_states)
-            values.index_copy_(2, self._place, value_states)
-        return keys[:, :, :end], values[:, :, :end]
+        """As `append`, for (B, heads, n, width) each."""
+        return self.append(torch.stack((key_states, value_states)), layer_idx).unbind()
 
     def pick(self, rows: slice | LongTensor) -> None:
         """Go on with some of the sequences."""
