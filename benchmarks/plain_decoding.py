@@ -55,7 +55,14 @@ def plain_decode(
         embedded = core.emb(torch.stack(inputs)).sum(1)
         if conditions.score is not None and step < S:
             embedded[-1] = embedded[-1] + conditions.score[0, step]
-        output = core.backbone(inputs_embeds=embedded[None], past_key_values=cache, use_cache=True)
+        seen = torch.ones(fed - position, fed, dtype=torch.bool, device=device).tril(position)
+        output = core.backbone(
+            inputs_embeds=embedded[None],
+            attention_mask=seen[None, None],
+            position_ids=torch.arange(position, fed, device=device)[None],
+            past_key_values=cache,
+            use_cache=True,
+        )
         hidden = output.last_hidden_state[0, -1]
         position, fed = fed, fed + 1
         frames.append(torch.full((nq,), vocabulary.pad, device=device))

@@ -121,12 +121,10 @@ class _Batch:
         positions = self.prefix + self.steps - 1
         self.positions = positions + -positions % 8  # rows of masks as fused attention wants them
         self.forward = (Cached if config.use_cache else Recomputed)(self.core, self.positions)
-        self.padding = None
-        if self.pads.any() or device.type == "cuda":
-            places = torch.arange(self.positions, device=device)
-            hidden = (places < self.pads[:, None])[:, None, None]
-            self.padding = torch.zeros(hidden.shape, device=device, dtype=self.heads.dtype)
-            self.padding.masked_fill_(hidden, float("-inf"))
+        places, self.padded = torch.arange(self.positions, device=device), bool(self.pads.any())
+        hidden = (places < self.pads[:, None])[:, None, None]
+        self.padding = torch.zeros(hidden.shape, device=device, dtype=self.heads.dtype)
+        self.padding.masked_fill_(hidden, float("-inf"))  # as attention wants a mask
 
     @property
     def capturable(self) -> bool:
@@ -142,14 +140,13 @@ class _Batch:
         hidden = self.forward.prefill(self.core.embed(self.ids[:, :s], condition), self.pads)
         if n > 1:
             self.forward.repeat(n)
-            hidden, self.ids, self.pads = (
-                t.repeat_interleave(n, dim=0) for t in (hidden, self.ids, self.pads)
+            hidden, self.ids, self.pads, self.padding = (
+                t.repeat_interleave(n, dim=0) for t in (hidden, self.ids, self.pads, self.padding)
             )
-            if self.padding is not None:
-                self.padding = self.padding.repeat_interleave(n, dim=0)
         self.whole = (self.ids, self.ends, self.log_likelihood)
         if self.config.fixed_length:
-            self.ids[torch.arange(len(self.ids)), s + self.ends, 0] = self.model.vocabulary.sos_eos
+            rows = torch.arange(len(self.ids), device=self.ids.device)
+            self.ids[rows, s + self.ends, 0] = self.model.vocabulary.sos_eos
         bias = self.bias.clone()
         bias[0, -1] = float("-inf")  # one frame at least
         self._choose(0, hidden, bias)
@@ -175,12 +172,12 @@ class _Batch:
         inputs, condition = _at(self.ids, place, 1)[:, None], None
         if self.guide is not None:
             condition = _at(self.guide.condition, j % STEPS, 1)[:, None]
-        mask = self.padding
+        mask = None
         if key is not None:
-            keys = torch.arange(key[0], device=mask.device)
-            mask = mask[..., : key[0]].masked_fill(keys > place, float("-inf"))
-        elif mask is not None:
-            mask = mask[..., : place + 1]
+            keys = torch.arange(key[0], device=self.ids.device)
+            mask = self.padding[..., : key[0]].masked_fill(keys > place, float("-inf"))
+        elif self.padded:
+            mask = self.padding[..., : place + 1]
         x = self.core.embed(inputs, condition)[:, 0]
         self._choose(j, self.forward.step(x, place, place - self.pads, mask), self.bias)
 
@@ -228,8 +225,7 @@ class _Batch:
             self.rows = before[rows]
         self.ids, self.pads, self.uniform = self.ids[rows], self.pads[rows], self.uniform[rows]
         self.ends, self.log_likelihood = self.ends[rows], self.log_likelihood[rows]
-        if self.padding is not None:
-            self.padding = self.padding[rows]
+        self.padding = self.padding[rows]
         if self.guide is not None:
             self.guide.pick(rows)
         self.forward.pick(rows)

@@ -33,7 +33,9 @@ class ScoreGuide:
         B = len(score)
         self.condition = score.new_empty(B, STEPS, d)
         self.seen = score.new_empty(nq, B, STEPS, d)
-        self.alone = bias.new_empty(nq, B, STEPS, K) if alone else None
+        self.alone = None
+        if alone:
+            self.alone = bias.new_empty(nq, B, STEPS, K, dtype=torch.float32)
 
     def refill(self, j: int) -> None:
         """Work out steps j up to j + `STEPS`; a frame outside the score adds the head's bias."""
