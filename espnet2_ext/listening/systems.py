@@ -49,7 +49,8 @@ def read_wavs(folder: Path) -> dict[str, str]:
 
 def _telling_names(folders: Sequence[Path]) -> list[str]:
     """Last path part of each; where several share it, the last part in which they differ."""
-    parts = [folder.resolve().with_suffix("").parts for folder in folders]
+    paths = [folder.resolve() for folder in folders]
+    parts = [(p.with_suffix("") if p.suffix == ".scp" else p).parts for p in paths]
     names = []
     for own in parts:
         alike = [other for other in parts if other[-1] == own[-1]]
