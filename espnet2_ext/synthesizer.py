@@ -135,12 +135,12 @@ class SingingSynthesizer:
         frames = [expand(p.score, self.model.phone_ids, self.fps) for p in parts]
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            wavs = self._render(frames, tokens)
+            wavs = self.render_all(frames, [tokens] * len(frames))
         return Singing(self._join(wavs, parts), self.fs, join_phones(score, parts), timing)
 
-    def _render(self, frames: list[FrameScore], prompt: LongTensor) -> list[np.ndarray]:
+    def render_all(self, frames: list[FrameScore], prompts: list[LongTensor]) -> list[np.ndarray]:
+        """Samples of scores on the token grid, each with its own prompt's tokens (P, nq)."""
         features = [torch.from_numpy(f.stacked()).long() for f in frames]
-        prompts = [prompt] * len(features)
         sung = self.model.speechlm.generate(features, prompts, self.model.decoding)
         refined = self.model.flow.generate(
             [s.tokens for s in sung], [f[:, 1] for f in features], prompts, self.model.sampling
@@ -163,19 +163,27 @@ class SingingSynthesizer:
 
     def _prompt(self, singer: str | None, prompt: str | Path | None) -> LongTensor:
         if prompt is not None:
-            wav, rate = read_wav(prompt)
-            if np.abs(wav).max() < 1e-4:
-                raise UserError(prompt, "silence", "a voice")
-            wav = librosa.resample(wav, orig_sr=rate, target_sr=self.fs)
-            spt = self.tokenizers.mel.samples_per_token
-            wav = wav[: len(wav) // spt * spt]
-            if not len(wav):
-                raise UserError(prompt, "shorter than one frame", "a second or more of a voice")
-            return self.tokenizers.encode(torch.from_numpy(wav))
+            return self.encode_prompt(prompt)
         name = singer or self.singers[0]
         if name not in self.model.prompts:
             raise UserError("singer", f"{name!r} is not in the pack", ", ".join(self.singers))
         return self.model.prompts[name]
+
+    def encode_prompt(self, prompt: str | Path) -> LongTensor:
+        """Tokens (P, nq) of a recording that gives the voice.
+
+        Raises:
+            UserError: silence, or shorter than one frame.
+        """
+        wav, rate = read_wav(prompt)
+        if np.abs(wav).max() < 1e-4:
+            raise UserError(prompt, "silence", "a voice")
+        wav = librosa.resample(wav, orig_sr=rate, target_sr=self.fs)
+        spt = self.tokenizers.mel.samples_per_token
+        wav = wav[: len(wav) // spt * spt]
+        if not len(wav):
+            raise UserError(prompt, "shorter than one frame", "a second or more of a voice")
+        return self.tokenizers.encode(torch.from_numpy(wav))
 
     def _check_notes(self, score: MusicScore, place: str | Path) -> None:
         for index, note in enumerate(score.notes):

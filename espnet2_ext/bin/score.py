@@ -29,6 +29,7 @@ from espnet2_ext.metrics.scoring import (
     score_all,
     world_subset,
 )
+from espnet2_ext.metrics.speaker import load_speaker_model
 from espnet2_ext.metrics.table import METRICS, summarize
 from espnet2_ext.score.espnet_format import read_scores
 
@@ -135,7 +136,8 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
         tasks.append(Task(utt, wav, refs[utt], scores[utt], singer, utt in with_world))
     cache_dir = Path(args.cache_dir or Path(args.judges_dir) / "cache")
     logging.info("%s on %s", row.system, row.split)
-    utts = score_all(tasks, judges, row.out_dir / "utts", cache_dir, args.nj, config.f0_dtw)
+    utts = score_all(tasks, judges, row.out_dir / "utts", cache_dir, args.nj, config.f0_dtw,
+                     config.espnet_svs)  # fmt: skip
     missing = sorted(refs.keys() - hyps.keys())
     if missing:
         logging.warning("%d of %d utterances have no wav: %s ...",
@@ -144,7 +146,7 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
         "n_missing": len(missing),
         "timing": row.timing,
         "f0_source": row.f0_source,
-        "not_measured": {k: m.reason for k, m in judges.mos.items() if m.predict is None},
+        "not_measured": not_measured(judges),
     }
     summary = summarize(row.system, row.split, utts, facts)
     write_json(row.out_dir / "summary.json", summary)
@@ -170,6 +172,14 @@ def read_hypotheses(wavs: Path, refs: dict[str, str], ref_dir: Path) -> dict[str
     return hyps
 
 
+def not_measured(judges: Judges) -> dict[str, str]:
+    """Why a column that was asked for is empty."""
+    reasons = {name: mos.reason for name, mos in judges.mos.items() if mos.predict is None}
+    if judges.speaker is not None and judges.speaker.embed is None:
+        reasons["spk_sim"] = judges.speaker.reason
+    return reasons
+
+
 def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges:
     require_qualified(read_quality(folder), config.f0_extractor, folder)
     if config.phone_recognizer == "ctc":
@@ -187,6 +197,9 @@ def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges
             [config.f0_extractor, config.phone_recognizer, dict(config.rename_phones),
              [digest_of(path) for path in files]]
         ),
+        speaker=load_speaker_model(config.speaker_model, fetch_mos)
+        if config.speaker_model
+        else None,
     )  # fmt: skip
 
 

@@ -24,10 +24,12 @@ from espnet2_ext.files import atomic_path, parse_config, read_json, read_yaml, w
 from espnet2_ext.judges.f0 import EXTRACTORS, FPS
 from espnet2_ext.judges.phone_recognizer import PhoneRecognizer
 from espnet2_ext.judges.singer_embedder import SingerEmbedder
+from espnet2_ext.metrics.espnet_svs import espnet_features, espnet_scores
 from espnet2_ext.metrics.mos import MosPredictor
 from espnet2_ext.metrics.musical import musical_scores, sung_finals
 from espnet2_ext.metrics.per import phone_errors, sung_phones
 from espnet2_ext.metrics.similarity import SingerCentroids
+from espnet2_ext.metrics.speaker import SpeakerModel, cosine
 from espnet2_ext.metrics.versa_f0_mcd import (
     WorldFeatures,
     mcd_dtw,
@@ -50,6 +52,9 @@ class ScoringConfig:
         world_utts: Utterances of a split that the WORLD metrics take (seeded choice); None: all.
         world_utts_of: The same for single splits.
         f0_dtw: Also VERSA's F0 metrics with DTW.
+        espnet_svs: Also what ESPnet's svs1 reports (on the same utterances).
+        speaker_model: Also the cosine of ESPnet-SPK embeddings to the reference: ``owner/name`` of
+            the model zoo, or a folder; empty: not asked for.
         seed: Of the choice.
         phone_recognizer: ``ctc`` for the recipe's own, or a Hugging Face CTC model.
         rename_phones: Symbols of that model to ours.
@@ -64,6 +69,8 @@ class ScoringConfig:
     world_utts: int | None = 12
     world_utts_of: Mapping[str, int | None] = field(default_factory=dict)
     f0_dtw: bool = False
+    espnet_svs: bool = False
+    speaker_model: str = ""
     seed: int = 0
     phone_recognizer: str = "ctc"
     rename_phones: Mapping[str, str] = field(default_factory=dict)
@@ -98,6 +105,7 @@ class Judges:
     centroids: SingerCentroids
     mos: Mapping[str, MosPredictor]
     fingerprint: str
+    speaker: SpeakerModel | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,11 @@ def world_subset(utts: Iterable[str], limit: int | None, seed: int) -> set[str]:
 
 
 def score_utterance(
-    task: Task, judges: Judges, cache: FeatureCache, f0_dtw: bool = False
+    task: Task,
+    judges: Judges,
+    cache: FeatureCache,
+    f0_dtw: bool = False,
+    espnet_svs: bool = False,
 ) -> dict[str, Any]:
     """All metrics of one utterance, with the counts that pooling needs.
 
@@ -171,6 +183,9 @@ def score_utterance(
         world_ref = cache.world(ref, fs, ref_digest)
         world_hyp = world_ref if same else world_features(hyp, fs)
         result |= _world_metrics(world_hyp, world_ref, f0_dtw)
+        if espnet_svs:
+            espnet = espnet_scores(espnet_features(hyp, fs), espnet_features(ref, fs))
+            result |= {f"espnet_{name}": value for name, value in asdict(espnet).items()}
     heard = judges.recognizer.recognize(hyp, fs)
     reference = sung_phones(task.score)
     counts = phone_errors(heard, reference)
@@ -183,6 +198,9 @@ def score_utterance(
         "singer": task.singer, "singer_sim": voice.cosine, "singer_margin": voice.margin,
         "singer_acc": float(voice.first), "singer_nearest": voice.nearest,
     }  # fmt: skip
+    if judges.speaker is not None and judges.speaker.embed is not None:
+        voices = [judges.speaker.embed(_resample(wav, fs)) for wav in (hyp, ref)]
+        result["spk_sim"] = cosine(*voices)
     for name, mos in judges.mos.items():
         if mos.predict is not None:
             result[name] = mos.predict(_resample(hyp, fs))
@@ -215,30 +233,37 @@ def _resample(wav: np.ndarray, fs: int) -> np.ndarray:
     return librosa.resample(wav, orig_sr=fs, target_sr=16000) if fs != 16000 else wav
 
 
-_worker: tuple[Judges, FeatureCache, bool, Path] | None = None
+_worker: tuple[Judges, FeatureCache, tuple[bool, bool], Path] | None = None
 
 
-def _init_worker(judges: Judges, cache: FeatureCache, f0_dtw: bool, folder: Path) -> None:
+def _init_worker(
+    judges: Judges, cache: FeatureCache, options: tuple[bool, bool], folder: Path
+) -> None:
     global _worker
     import torch
 
     torch.set_num_threads(1)
-    _worker = (judges, cache, f0_dtw, folder)
+    _worker = (judges, cache, options, folder)
 
 
 def _run(task: Task) -> str:
-    judges, cache, f0_dtw, folder = _worker
+    judges, cache, options, folder = _worker
     write_json(
         folder / f"{task.utt}.json",
-        {"key": _key(task, judges, f0_dtw)} | score_utterance(task, judges, cache, f0_dtw),
+        {"key": _key(task, judges, *options)} | score_utterance(task, judges, cache, *options),
     )
     return task.utt
 
 
-def _key(task: Task, judges: Judges, f0_dtw: bool) -> str:
+def _key(task: Task, judges: Judges, f0_dtw: bool, espnet_svs: bool) -> str:
     parts = (VERSION, judges.fingerprint, digest_of(task.hyp), digest_of(task.ref),
              repr(task.score), task.singer, task.with_world, f0_dtw,
              sorted(k for k, m in judges.mos.items() if m.predict))  # fmt: skip
+    # Asked for or not, as it came later: scores kept from before stay valid.
+    if espnet_svs:
+        parts += ("espnet_svs",)
+    if judges.speaker is not None and judges.speaker.embed is not None:
+        parts += (f"speaker {judges.speaker.name}",)
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:20]
 
 
@@ -249,6 +274,7 @@ def score_all(
     cache_dir: Path,
     nj: int = 1,
     f0_dtw: bool = False,
+    espnet_svs: bool = False,
 ) -> list[dict[str, Any]]:
     """Score tasks into ``folder/UTT.json``, skipping those whose inputs have not changed.
 
@@ -268,22 +294,23 @@ def score_all(
     for stale in folder.glob("*.json"):
         if stale.stem not in wanted:
             stale.unlink()
+    options = (f0_dtw, espnet_svs)
     todo = []
     for task in tasks:
         path = folder / f"{task.utt}.json"
-        if not (path.is_file() and _kept_key(path) == _key(task, judges, f0_dtw)):
+        if not (path.is_file() and _kept_key(path) == _key(task, judges, *options)):
             todo.append(task)
     logging.info("%d utterances, %d of them scored before", len(tasks), len(tasks) - len(todo))
     # WORLD dominates: start with it, so that the last process does not work alone.
     todo.sort(key=lambda task: not task.with_world)
     bar = {"total": len(todo), "unit": "utt", "disable": None, "leave": False}
     if nj == 1 or len(todo) < 2:
-        _init_worker(judges, cache, f0_dtw, folder)
+        _init_worker(judges, cache, options, folder)
         for task in tqdm(todo, **bar):
             _run(task)
     else:
         context = multiprocessing.get_context("fork")
-        with context.Pool(nj, _init_worker, (judges, cache, f0_dtw, folder)) as pool:
+        with context.Pool(nj, _init_worker, (judges, cache, options, folder)) as pool:
             for _ in tqdm(pool.imap_unordered(_run, todo), **bar):
                 pass
     return [read_json(folder / f"{task.utt}.json") for task in tasks]

@@ -75,6 +75,11 @@ METRICS = (
 EXTRA_METRICS = (
     _mean("f0_rmse_hz_dtw", "F0 RMSE Hz (VERSA, DTW, voiced)", 1),
     _mean("f0_corr_versa_dtw", "F0 corr (VERSA, DTW, voiced)"),
+    _mean("espnet_mcd_db", "MCD dB (ESPnet svs1)", 2),
+    _mean("espnet_log_f0_rmse", "log-F0 RMSE (ESPnet svs1)"),
+    _mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)"),
+    _mean("espnet_vuv_error", "V/UV error (ESPnet svs1)"),
+    _mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)"),
     _mean("singmos", "SingMOS", 2),
     _mean("sheet_ssqa", "SHEET-SSQA", 2),
 )

@@ -5,13 +5,16 @@ The settings are VERSA's as shipped (facts that published tables rest on): wavef
 cheaptrick with FFT size 1024, mel-cepstra of order 39 with alpha .466 at any rate; the 0th
 coefficient counts in the distance.
 
-One deviation: the warping path is exact dynamic time warping, where VERSA takes fastdtw's
-approximation of it (radius 1).
+One deviation: with DTW, the warping path is the best one, where VERSA takes fastdtw's approximation
+(radius 1); `align=fast_dtw.fast_warping_path` gives VERSA's own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+Align = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 INT16_MAX = 32767
 FRAME_PERIOD_MS = 5.0
@@ -151,32 +154,32 @@ def mcd_f0(hyp: WorldFeatures, ref: WorldFeatures) -> F0Mcd:
     if (n_hyp + n_ref - 2 * n) / (n_hyp + n_ref) >= MISMATCH_TOLERANCE:
         raise ValueError(f"{n_hyp} frames against {n_ref}: VERSA compares similar lengths only")
     return F0Mcd(
-        mcd_db=_mcd(hyp.mcep[:n], ref.mcep[:n]),
+        mcd_db=mcd_between(hyp.mcep[:n], ref.mcep[:n]),
         f0_rmse_hz=float(np.sqrt(np.mean((hyp.f0[:n] - ref.f0[:n]) ** 2))),
         f0_corr=pearson(hyp.f0[:n], ref.f0[:n]),
     )
 
 
-def mcd_dtw(hyp: WorldFeatures, ref: WorldFeatures) -> float:
+def mcd_dtw(hyp: WorldFeatures, ref: WorldFeatures, align: Align = warping_path) -> float:
     """MCD (dB) along the warping path of the frames above -20 dB of the mean power."""
     a = hyp.mcep[hyp.power_db > POWER_THRESHOLD_DB]
     b = ref.mcep[ref.power_db > POWER_THRESHOLD_DB]
     if not len(a) or not len(b):
         return float("nan")
-    i, j = warping_path(a, b)
-    return _mcd(a[i], b[j])
+    i, j = align(a, b)
+    return mcd_between(a[i], b[j])
 
 
-def mcd_f0_dtw(hyp: WorldFeatures, ref: WorldFeatures) -> F0Mcd:
+def mcd_f0_dtw(hyp: WorldFeatures, ref: WorldFeatures, align: Align = warping_path) -> F0Mcd:
     """VERSA with DTW: F0 over voiced frames only, warped by the mel-cepstra of voiced frames."""
     voiced_hyp, voiced_ref = hyp.f0 > 0, ref.f0 > 0
     rmse = corr = float("nan")
     if voiced_hyp.any() and voiced_ref.any():
-        i, j = warping_path(hyp.mcep[voiced_hyp], ref.mcep[voiced_ref])
+        i, j = align(hyp.mcep[voiced_hyp], ref.mcep[voiced_ref])
         f0_hyp, f0_ref = hyp.f0[voiced_hyp][i], ref.f0[voiced_ref][j]
         rmse = float(np.sqrt(np.mean((f0_hyp - f0_ref) ** 2)))
         corr = pearson(f0_hyp, f0_ref)
-    return F0Mcd(mcd_dtw(hyp, ref), rmse, corr)
+    return F0Mcd(mcd_dtw(hyp, ref, align), rmse, corr)
 
 
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
@@ -186,5 +189,6 @@ def pearson(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _mcd(a: np.ndarray, b: np.ndarray) -> float:
+def mcd_between(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean over frames of 10 / ln 10 * sqrt(2 * sum of squared differences), dB; (T, D) each."""
     return float(np.mean(_MCD_SCALE * np.sqrt(np.sum((a - b) ** 2, axis=1))))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from espnet2_ext.metrics.fast_dtw import fast_warping_path
 from espnet2_ext.metrics.versa_f0_mcd import (
     ALPHA,
     ORDER,
@@ -116,3 +117,83 @@ def test_world_features_of_a_steady_tone():
     middle = slice(20, 80)
     np.testing.assert_allclose((loud.mcep - x.mcep)[middle, 0], np.log(2), atol=1e-3)
     np.testing.assert_allclose((loud.mcep - x.mcep)[middle, 1:], 0, atol=1e-3)
+
+
+def held_tone(hz, seed=0, fs=16000, silent=0.0):
+    """A second of harmonics, its last share silent, over a little noise."""
+    n = fs
+    t = np.arange(n) / fs
+    wav = sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 20)) * 0.1
+    wav[round(n * (1 - silent)) :] = 0
+    return wav + np.random.default_rng(seed).normal(size=n) * 1e-4
+
+
+def plain_features(wav, fs):
+    """VERSA's analysis read a second time: windowed sinc, quadrature on the warped axis, loops."""
+    import pyworld
+
+    k = np.arange(255) - 127
+    sinc = 2 * 70 / fs * np.sinc(2 * 70 / fs * k)
+    low = sinc * (0.54 + 0.46 * np.cos(2 * np.pi * k / 254))
+    high = (np.arange(255) == 127) * 1.0 - low
+    # A high pass is scaled to a gain of one at the Nyquist frequency.
+    scaled = np.convolve(wav * 32767, high / np.sum(high * (-1.0) ** k))[: len(wav)]
+    f0, times = pyworld.harvest(scaled, fs, f0_floor=40, f0_ceil=800, frame_period=5)
+    sp = pyworld.cheaptrick(scaled, f0, times, fs, fft_size=1024)
+    w = (np.arange(4096) + 0.5) * np.pi / 4096
+    warped = w + 2 * np.arctan(ALPHA * np.sin(w) / (1 - ALPHA * np.cos(w)))
+    slope = (1 - ALPHA**2) / (1 + ALPHA**2 - 2 * ALPHA * np.cos(w))
+    mcep, power = [], []
+    for frame in sp:
+        c = np.fft.irfft(np.log(frame) / 2)
+        log_amplitude = c[0] + 2 * np.cos(np.outer(w, np.arange(1, 512))) @ c[1:512]
+        log_amplitude += c[512] * np.cos(512 * w)
+        weights = np.r_[1.0, np.full(ORDER, 2.0)] / 4096
+        basis = np.cos(np.outer(np.arange(ORDER + 1), warped))
+        mcep.append(weights * (basis @ (log_amplitude * slope)))
+        power.append((frame[0] + frame[512] + 2 * frame[1:512].sum()) / 1024)
+    return f0, np.array(mcep), 10 * np.log10(np.array(power) / np.mean(power))
+
+
+def test_from_samples_against_a_second_reading_of_the_definition():
+    pytest.importorskip("pyworld")
+    fs = 16000
+    hyp, ref = held_tone(233.1, 0)[:8000], held_tone(220, 1)[:8200]
+    (f0_hyp, mcep_hyp, power_hyp), (f0_ref, mcep_ref, _) = (
+        plain_features(wav, fs) for wav in (hyp, ref)
+    )
+    ours_hyp, ours_ref = world_features(hyp, fs), world_features(ref, fs)
+    np.testing.assert_allclose(ours_hyp.power_db, power_hyp, atol=1e-6)
+    np.testing.assert_allclose(ours_hyp.mcep, mcep_hyp, atol=2e-3)
+    n = min(len(f0_hyp), len(f0_ref))
+    distances = [
+        10 / np.log(10) * np.sqrt(2 * sum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
+        for a, b in zip(mcep_hyp[:n], mcep_ref[:n], strict=True)
+    ]
+    scores = mcd_f0(ours_hyp, ours_ref)
+    assert scores.mcd_db == pytest.approx(sum(distances) / n, abs=5e-3)
+    squares = [(x - y) ** 2 for x, y in zip(f0_hyp[:n], f0_ref[:n], strict=True)]
+    assert scores.f0_rmse_hz == pytest.approx((sum(squares) / n) ** 0.5, abs=1e-6)
+    centred = [f0[:n] - sum(f0[:n]) / n for f0 in (f0_hyp, f0_ref)]
+    corr = (centred[0] @ centred[1]) / np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum())
+    assert scores.f0_corr == pytest.approx(corr, abs=1e-6)
+
+
+def test_what_voicing_costs_in_closed_form_and_what_dtw_forgives():
+    """A quarter of the tone left out: sqrt(1/4) of its F0 without DTW, nothing with it."""
+    pytest.importorskip("pyworld")
+    fs = 16000
+    ref, cut = (world_features(held_tone(220, 0, fs, silent), fs) for silent in (0.0, 0.25))
+    assert mcd_f0(cut, ref).f0_rmse_hz == pytest.approx(220 * 0.5, rel=0.06)
+    assert mcd_f0_dtw(cut, ref).f0_rmse_hz < 20  # harvest slides where the tone breaks off
+    higher = world_features(held_tone(233.08, 0, fs), fs)
+    assert mcd_f0_dtw(higher, ref).f0_rmse_hz == pytest.approx(13.08, abs=0.5)
+    assert mcd_f0(higher, ref).f0_rmse_hz == pytest.approx(13.08, rel=0.15)
+
+
+def test_versas_own_alignment_is_there_too():
+    rng = np.random.default_rng(0)
+    ref = features(np.full(90, 200.0), np.cumsum(rng.normal(size=(90, 40)), 0))
+    hyp = features(np.full(70, 210.0), np.cumsum(rng.normal(size=(70, 40)), 0))
+    assert mcd_dtw(hyp, ref, fast_warping_path) >= 0.9 * mcd_dtw(hyp, ref)
+    assert mcd_f0_dtw(hyp, ref, fast_warping_path).f0_rmse_hz == pytest.approx(10)
