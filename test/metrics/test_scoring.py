@@ -19,6 +19,8 @@ from espnet2_ext.metrics.scoring import (
     world_subset,
 )
 from espnet2_ext.metrics.similarity import SingerCentroids
+from espnet2_ext.metrics.speaker import SpeakerModel
+from espnet2_ext.metrics.table import summarize
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 FS = 24000
@@ -152,3 +154,17 @@ def test_a_table_of_systems(tmp_path):
         table.write_text(text)
         with pytest.raises(UserError, match=found):
             read_rows(str(table), "exp/scores")
+
+
+def test_columns_that_have_to_be_asked_for(tmp_path, judges):
+    pytest.importorskip("pyworld")
+    plain = score_all([task(tmp_path, tone(30), world=True)], judges, tmp_path / "u", tmp_path)
+    assert not any(name.startswith("espnet") or name == "spk_sim" for name in plain[0])
+    judges.speaker = SpeakerModel(lambda wav: np.array([1.0, np.std(wav)]), name="loudness")
+    (more,) = score_all([task(tmp_path, tone(30), world=True)], judges, tmp_path / "u", tmp_path,
+                        espnet_svs=True)  # fmt: skip
+    assert more["espnet_log_f0_rmse"] == pytest.approx(np.log(2) * 30 / 1200, abs=3e-3)
+    assert more["espnet_vuv_error"] < 0.1 and more["espnet_mcd_db"] > 0
+    assert more["spk_sim"] == pytest.approx(1, abs=1e-3)
+    row = summarize("s", "test", [more])
+    assert {"espnet_mcd_db", "espnet_semitone_acc", "spk_sim"} <= row["metrics"].keys()
