@@ -13,6 +13,7 @@ import numpy as np
 
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_table, write_json
+from espnet2_ext.metrics.leakage import SIDES, Leakage, Prosody, Sung, energy_db, measure
 
 HALF_OCTAVE = 6.0  # semitones
 
@@ -38,7 +39,6 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.audio.wav import read_wav, write_wav
     from espnet2_ext.judges.data import choose
     from espnet2_ext.judges.f0 import EXTRACTORS
-    from espnet2_ext.metrics.leakage import SIDES, Prosody, Sung, energy_db, measure
     from espnet2_ext.score.espnet_format import read_scores
     from espnet2_ext.score.frames import expand
     from espnet2_ext.synthesizer import SingingSynthesizer
@@ -112,7 +112,7 @@ def shift_pitch(wav: np.ndarray, fs: int, semitones: float) -> np.ndarray:
     return shifted / max(1.0, np.abs(shifted).max() / 0.98)
 
 
-def table(result: "Leakage") -> str:  # noqa: F821
+def table(result: Leakage) -> str:
     """Markdown: paired against unpaired differences, then what the octave did."""
     lines = [
         f"{result.n_utt} utterances, each sung with two prompts an octave apart",
