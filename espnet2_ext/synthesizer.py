@@ -142,9 +142,13 @@ class SingingSynthesizer:
         """Samples of scores on the token grid, each with its own prompt's tokens (P, nq)."""
         features = [torch.from_numpy(f.stacked()).long() for f in frames]
         sung = self.model.speechlm.generate(features, prompts, self.model.decoding)
-        refined = self.model.flow.generate(
-            [s.tokens for s in sung], [f[:, 1] for f in features], prompts, self.model.sampling
-        )
+        tokens, soft = [s.tokens for s in sung], None
+        if self.model.decoding.soft:
+            codec = self.model.flow.model.codec
+            soft = self.model.speechlm.expect(
+                tokens, features, prompts, codec.tables, codec.offset, self.model.decoding
+            )
+        refined = self.model.flow.generate(tokens, features, prompts, self.model.sampling, soft)
         f0s = None if refined[0].f0 is None else [r.f0 for r in refined]
         wavs = self.model.vocoder.generate([r.mel for r in refined], f0s)
         return [w.cpu().numpy() for w in wavs]

@@ -12,6 +12,7 @@ from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
+from espnet2_ext.speechlm.sampling import DecodingConfig
 from espnet2_ext.synthesizer import SingingSynthesizer
 
 MEL = MelConfig()
@@ -47,7 +48,9 @@ class PitchThrough:
         self.prompts_seen += prompts
         return [SimpleNamespace(tokens=f[:, :1].repeat(1, 3), score=0.0) for f in frames]
 
-    def flow(self, tokens, midi, prompts, sampling):
+    def flow(self, tokens, scores, prompts, sampling, soft):
+        midi = [score[:, 1] for score in scores]
+        self.soft = soft
         noise = [torch.rand(1) for _ in tokens]
         hz = [torch.where(m > 0, 440 * 2 ** ((m - 69) / 12), m.float()) for m in midi]
         return [
@@ -84,7 +87,7 @@ def synthesizer(voice):
         flow=SimpleNamespace(generate=voice.flow),
         vocoder=SimpleNamespace(generate=voice.vocoder),
         duration=EvenDuration(),
-        decoding=None,
+        decoding=DecodingConfig(),
         sampling=None,
         prompts={"ann": torch.full((4, 3), 1), "bob": torch.full((4, 3), 2)},
     )

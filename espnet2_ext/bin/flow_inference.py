@@ -26,6 +26,9 @@ def get_parser() -> argparse.ArgumentParser:
         help="dump/tokens/SET: scores, prompts, and tokens unless --codec_ssl names others",
     )
     parser.add_argument("--codec_ssl", type=Path, help="codec_ssl.scp sampled by an LM")
+    parser.add_argument(
+        "--soft", type=Path, help="codec embeddings that the LM expects, in place of its codes'"
+    )
     parser.add_argument("--tokenizer_dir", type=Path, help="check the model against it")
     parser.add_argument("--output_dir", type=Path, required=True)
     parser.add_argument("--shard", type=int, default=1, help="this job's number, from 1")
@@ -59,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     complete = decode(
         flow,
         digest_files(args.train_config, args.model_file) + (args.bfloat16 or ""),
-        DecodeInputs.of_dir(args.token_dir, args.codec_ssl),
+        DecodeInputs.of_dir(args.token_dir, args.codec_ssl, args.soft),
         sampling,
         args.output_dir,
         args.shard,

@@ -85,6 +85,7 @@ def geometry_of(tokenizers: Any) -> Geometry:
         embed_dim=codec.dim,
         mel=tokenizers.mel.asdict(),
         mel_codec=hasattr(codec, "decode_mel"),
+        n_phones=len(tokenizers.phones),
     )
 
 

@@ -1,4 +1,7 @@
-"""The condition C of the flow: the LM's tokens (Flow1), the score's pitch (Flow2), the singer."""
+"""The condition C of the flow: the LM's tokens (Flow1), the score's pitch (Flow2), the singer.
+
+Beyond the paper, and off unless asked for: the score's phones and the place in them.
+"""
 
 import torch
 from torch import LongTensor, Tensor, nn
@@ -6,8 +9,10 @@ from torch import LongTensor, Tensor, nn
 from espnet2_ext.flow.layers import ConvNeXtBlock
 from espnet2_ext.flow.pitch import PITCH_FEATURES, pitch_features
 from espnet2_ext.flow.token_embedding import DROPPED, CodecEmbedding, Geometry
+from espnet2_ext.speechlm.score_encoder import score_features
 
 PITCH_KINDS = ("none", "rich", "raw")
+MIDI_COLUMN = 1
 
 
 class ConditionEncoder(nn.Module):
@@ -24,6 +29,8 @@ class ConditionEncoder(nn.Module):
         pitch: "none" (Flow1), "rich" (Flow2: level, changes, rests) or "raw" (Flow2 as the
             authors: one linear layer over the MIDI number).
         prompt: Use a prompt of the singer.
+        phones: Also the score's phones (this one, those beside it) and the place in phone and note.
+            Not in the paper, whose flow never sees what is sung but through the tokens.
         dropout: In the blocks.
     """
 
@@ -37,6 +44,7 @@ class ConditionEncoder(nn.Module):
         pitch: str = "rich",
         prompt: bool = True,
         dropout: float = 0.0,
+        phones: bool = False,
     ) -> None:
         super().__init__()
         if pitch not in PITCH_KINDS:
@@ -49,6 +57,7 @@ class ConditionEncoder(nn.Module):
         if pitch != "none":
             self.pitch_in = nn.Linear(PITCH_FEATURES if pitch == "rich" else 1, channels)
         self.prompt_net = PromptEncoder(geometry.embed_dim, channels) if prompt else None
+        self.phones = PhoneContext(geometry.n_phones, channels) if phones else None
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(channels, kernel_size, dropout=dropout) for _ in range(n_layers)
         )
@@ -60,9 +69,10 @@ class ConditionEncoder(nn.Module):
         codec: CodecEmbedding,
         tokens: LongTensor,
         mask: Tensor,
-        midi: LongTensor | None = None,
+        score: LongTensor | None = None,
         prompt: LongTensor | None = None,
         prompt_mask: Tensor | None = None,
+        soft: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Encode a batch.
 
@@ -70,23 +80,31 @@ class ConditionEncoder(nn.Module):
             codec: The frozen embedding.
             tokens: (B, F, nq); -1 for a token that is not there.
             mask: True on real frames (B, F, 1).
-            midi: Nominal MIDI numbers (B, F), 0 at rests; Flow2 needs them.
+            score: Score frames (B, F, 4), or the nominal MIDI numbers (B, F), 0 at rests, alone;
+                Flow2 needs these, `phones` all of it.
             prompt: Tokens of another utterance of the singer (B, P, nq).
             prompt_mask: True on its real frames (B, P, 1).
+            soft: Codec embedding (B, F, D) in place of that of the codes.
         """
-        h = self.codec_in(codec.normalise(codec(tokens[..., 1:])))
+        embedding = codec(tokens[..., 1:]) if soft is None else soft
+        h = self.codec_in(codec.normalise(embedding))
         if self.ssl is not None:
             code = tokens[..., 0]
             code = torch.where(code == DROPPED, self.ssl.num_embeddings - 1, code)
             h = h + self.ssl_in(self.ssl(code))
         if self.pitch_in is not None:
-            if midi is None:
+            if score is None:
                 raise ValueError("a Flow2 model needs the score's midi frames")
+            midi = notes_of(score)
             if self.pitch == "rich":
                 features = pitch_features(midi, mask[..., 0])
             else:
                 features = midi[..., None].float()
             h = h + self.pitch_in(features)
+        if self.phones is not None:
+            if score is None or score.dim() == 2:
+                raise ValueError("a flow that sees phones needs the whole score")
+            h = h + self.phones(score, mask[..., 0])
         vector = None
         if self.prompt_net is not None and prompt is not None:
             vector = self.prompt_net(codec.normalise(codec(prompt[..., 1:])), prompt_mask)
@@ -98,6 +116,38 @@ class ConditionEncoder(nn.Module):
     def drop(self, condition: Tensor, dropped: Tensor) -> Tensor:
         """Replace C by the learned "no condition" where `dropped` (B,) is true."""
         return torch.where(dropped[:, None, None], self.null.to(condition.dtype), condition)
+
+
+def notes_of(score: LongTensor) -> LongTensor:
+    """Nominal MIDI numbers (..., F) of score frames (..., F, 4), or what are such numbers already.
+
+    Which of the two a batch is shows in its dimensions: (B, F) or (B, F, 4).
+    """
+    return score[..., MIDI_COLUMN] if score.dim() == 3 else score
+
+
+class PhoneContext(nn.Module):
+    """The phone of each frame, those before and after it, and the place in phone and note.
+
+    Args:
+        n_phones: Size of the phone set.
+        channels: Width of the output.
+    """
+
+    def __init__(self, n_phones: int, channels: int) -> None:
+        super().__init__()
+        if n_phones < 1:
+            raise ValueError("phones need the size of the phone set (geometry.n_phones)")
+        self.phone = nn.Embedding(3 * (n_phones + 1), channels)
+        self.register_buffer("base", torch.arange(3) * (n_phones + 1), persistent=False)
+        self.position = nn.Linear(10, channels)
+        nn.init.normal_(self.phone.weight, std=0.5)
+
+    def forward(self, score: LongTensor, mask: Tensor) -> Tensor:
+        """Score frames (B, F, 4) and mask (B, F) to (B, F, channels)."""
+        features = score_features(score, mask.sum(1))
+        x = self.phone(features.phones + self.base).sum(2)
+        return (x + self.position(features.position)) * mask[..., None]
 
 
 class PromptEncoder(nn.Module):

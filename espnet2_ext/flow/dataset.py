@@ -47,6 +47,7 @@ class FlowPreprocessor:
             "score_frames": SCORE_COLUMNS,
             "mel": self.per_token,
             "f0": self.per_token,
+            "soft": 1,
         }
         for name in ("codec_ssl", "sampled", "prompt"):
             if name in data:

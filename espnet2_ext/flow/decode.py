@@ -18,7 +18,6 @@ from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
 
 STREAMS = ("mel", "f0", "codes")
-_MIDI_COLUMN = 1
 
 
 @dataclass(frozen=True)
@@ -29,19 +28,27 @@ class DecodeInputs:
         codec_ssl: Tokens, from an LM or the ground truth.
         score_frames: Scores (Flow2).
         prompt: Prompts of the singers.
+        soft: Codec embeddings that the LM expects, in place of its codes' own.
     """
 
     codec_ssl: Path
     score_frames: Path | None = None
     prompt: Path | None = None
+    soft: Path | None = None
 
     @classmethod
-    def of_dir(cls, token_dir: str | Path, codec_ssl: str | Path | None = None) -> "DecodeInputs":
+    def of_dir(
+        cls,
+        token_dir: str | Path,
+        codec_ssl: str | Path | None = None,
+        soft: str | Path | None = None,
+    ) -> "DecodeInputs":
         """Tables of a token directory; `codec_ssl` in place of its own tokens, if given."""
         token_dir = Path(token_dir)
         optional = (token_dir / f"{name}.scp" for name in ("score_frames", "prompt"))
         tables = (path if path.is_file() else None for path in optional)
-        return cls(Path(codec_ssl or token_dir / "codec_ssl.scp"), *tables)
+        tokens = Path(codec_ssl or token_dir / "codec_ssl.scp")
+        return cls(tokens, *tables, None if soft is None else Path(soft))
 
 
 def load_sampling(path: str | Path | None) -> SamplingConfig:
@@ -117,8 +124,8 @@ def digest_files(*paths: str | Path) -> str:
 
 def _wanted(flow: FlowInference, name: str) -> bool:
     return (
-        name == "codec_ssl"
-        or (name == "score_frames" and flow.needs_pitch)
+        name in ("codec_ssl", "soft")
+        or (name == "score_frames" and (flow.needs_pitch or flow.needs_phones))
         or (name == "prompt" and flow.needs_prompt)
     )
 
@@ -132,7 +139,7 @@ def _digest(
     total = hashlib.sha256(f"{model_id} {config} {' '.join(keys)}".encode())
     for utterance in arrays:
         for name, array in utterance.items():
-            total.update(f"{name} {array.shape}".encode() + array.astype(np.int32).tobytes())
+            total.update(f"{name} {array.shape}".encode() + array.tobytes())
     return total.hexdigest()[:12]
 
 
@@ -154,14 +161,22 @@ def _decode_chunk(
     tokens = [frames(key, "codec_ssl", nq) for key in keys]
     midi = prompts = None
     if "score_frames" in arrays[0]:
-        midi = [frames(key, "score_frames", SCORE_COLUMNS)[:, _MIDI_COLUMN] for key in keys]
+        midi = [frames(key, "score_frames", SCORE_COLUMNS) for key in keys]
         for key, notes, codes in zip(keys, midi, tokens, strict=True):
             if len(notes) != len(codes):
                 raise UserError(key, f"{len(codes)} frames", f"{len(notes)} as the score", "tokens")
     if "prompt" in arrays[0]:
         prompts = [frames(key, "prompt", nq) for key in keys]
+    soft = None
+    if "soft" in arrays[0]:
+        soft = [torch.from_numpy(array["soft"].copy()) for array in arrays]
+        for key, embedding, codes in zip(keys, soft, tokens, strict=True):
+            if len(embedding) != len(codes):
+                raise UserError(
+                    key, f"{len(embedding)} frames", f"{len(codes)} as the tokens", "soft"
+                )
     started = time.perf_counter()
-    features = flow.generate(tokens, midi, prompts, config)
+    features = flow.generate(tokens, midi, prompts, config, soft)
     wall_sec = time.perf_counter() - started
     audio_sec = sum(map(len, tokens)) / flow.mel.fps
     logging.info("%d utterances, %.1f s, RTF %.4f", len(keys), audio_sec, wall_sec / audio_sec)

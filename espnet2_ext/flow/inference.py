@@ -15,6 +15,7 @@ from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.flow.build import build_model
+from espnet2_ext.flow.dataset import SCORE_COLUMNS
 from espnet2_ext.flow.features import Features
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.sampler import SamplingConfig
@@ -68,6 +69,11 @@ class FlowInference:
         return self.model.networks["condition"].pitch != "none"
 
     @property
+    def needs_phones(self) -> bool:
+        """Whether the model sees the score's phones."""
+        return self.model.networks["condition"].phones is not None
+
+    @property
     def needs_prompt(self) -> bool:
         """Whether the model uses a prompt of the singer."""
         return self.model.networks["condition"].prompt_net is not None
@@ -113,6 +119,7 @@ class FlowInference:
         midi: Sequence[LongTensor] | None = None,
         prompts: Sequence[LongTensor] | None = None,
         config: SamplingConfig | None = None,
+        soft: Sequence[Tensor] | None = None,
     ) -> list[Features]:
         """Features of utterances of any lengths, in their order.
 
@@ -121,9 +128,11 @@ class FlowInference:
 
         Args:
             tokens: Per utterance (F, nq), SSL stream first.
-            midi: Per utterance nominal MIDI numbers (F,), 0 at rests; Flow2 needs them.
+            midi: Per utterance nominal MIDI numbers (F,), 0 at rests, which Flow2 needs; or the
+                whole score (F, 4), which a model that sees phones needs.
             prompts: Per utterance tokens of the singer (P, nq), if the model uses them.
             config: Sampling options.
+            soft: Per utterance codec embeddings (F, D) in place of those of the codes.
 
         Returns:
             On the CPU, one `Features` per utterance.
@@ -142,6 +151,7 @@ class FlowInference:
                 [midi[k] for k in batch] if midi is not None else None,
                 [prompts[k] for k in batch] if prompts is not None else None,
                 config,
+                [soft[k] for k in batch] if soft is not None else None,
             )
             results.update(zip(batch, features, strict=True))
         return [results[k] for k in range(len(tokens))]
@@ -152,6 +162,7 @@ class FlowInference:
         midi: list[LongTensor] | None,
         prompts: list[LongTensor] | None,
         config: SamplingConfig,
+        soft: list[Tensor] | None = None,
     ) -> list[Features]:
         device = self.model.codec.offset.device
         lengths = torch.tensor([len(t) for t in tokens], device=device)
@@ -172,6 +183,7 @@ class FlowInference:
             prompt_lengths,
             pad_sequence(noise, batch_first=True).to(device),
             config,
+            None if soft is None else pad_sequence(soft, batch_first=True).float().to(device),
         )
         return [
             Features(*(None if v is None else v.cpu() for v in (f.mel, f.f0, f.codes)))
@@ -195,12 +207,14 @@ class FlowInference:
             if utterance.dim() != 2 or not len(utterance):
                 raise UserError(place, f"tokens of shape {tuple(utterance.shape)}", "(F, nq)")
             check_codes(utterance, sizes, place)
-            if midi is not None and midi[k].shape != utterance.shape[:1]:
+            whole = (len(utterance), SCORE_COLUMNS)
+            expected = [whole] if self.needs_phones else [whole, whole[:1]]
+            if midi is not None and tuple(midi[k].shape) not in expected:
                 found = f"shape {tuple(midi[k].shape)}"
-                raise UserError(place, found, f"({len(utterance)},)", "midi")
+                raise UserError(place, found, " or ".join(map(str, expected[::-1])), "midi")
             if prompts is not None:
                 check_codes(prompts[k], sizes, f"prompt of {place}")
-        if self.needs_pitch and midi is None:
+        if (self.needs_pitch or self.needs_phones) and midi is None:
             raise UserError("flow", "no midi frames", "the score's pitch: a Flow2 model", "midi")
 
 
@@ -211,7 +225,7 @@ def _check_tokenizers(model: MelFlow, folder: str | Path, weights: str | Path) -
     tokenizers = Tokenizers.load(folder)
     found, own = geometry_of(tokenizers).asdict(), model.geometry.asdict()
     for key, value in own.items():
-        if found[key] != value:
+        if found[key] != value and not (key == "n_phones" and value == 0):
             raise UserError(folder, f"{found[key]}", f"{value} as {weights}", key)
     code = torch.zeros(1, 1, model.geometry.n_codebooks, dtype=torch.long)
     theirs, ours = tokenizers.codec.embed(code), model.codec(code)

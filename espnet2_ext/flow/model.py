@@ -9,7 +9,7 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 
-from espnet2_ext.flow.condition import ConditionEncoder
+from espnet2_ext.flow.condition import ConditionEncoder, notes_of
 from espnet2_ext.flow.corruption import CorruptionConfig, corrupt
 from espnet2_ext.flow.ema import EMA
 from espnet2_ext.flow.features import Features, FeatureSpace, SpaceConfig
@@ -44,6 +44,7 @@ class FlowConfig:
         condition_dropout: Probability of training without C, for guidance.
         base_weight: Weight of the regression's loss with ``residual: encoder``.
         sampled_prob: Probability of taking LM-sampled tokens where the data has them.
+        corrupt_sampled: Corrupt those too.
         ema_decay: Of the averaged weights that evaluation uses; 0 for none.
         bfloat16: Autocast: "on", "off", or "auto" (CPUs with bfloat16 instructions; on GPUs
             ``use_amp`` decides).
@@ -59,6 +60,7 @@ class FlowConfig:
     condition_dropout: float = 0.1
     base_weight: float = 1.0
     sampled_prob: float = 1.0
+    corrupt_sampled: bool = True
     ema_decay: float = 0.999
     bfloat16: str = "auto"
     valid_steps: int = 4
@@ -138,6 +140,8 @@ class MelFlow(AbsESPnetModel):
         f0_lengths: Tensor | None = None,
         sampled: LongTensor | None = None,
         sampled_lengths: Tensor | None = None,
+        soft: Tensor | None = None,
+        soft_lengths: Tensor | None = None,
         utt_id: list[str] | None = None,
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Conditional flow matching loss (eq. 4).
@@ -145,10 +149,12 @@ class MelFlow(AbsESPnetModel):
         Args:
             codec_ssl: Ground-truth tokens (B, F * nq), frame-major.
             mel: Natural-log mel (B, T, n_mels), T = F * frames_per_token.
-            score_frames: Score (B, F * 4); only its second column, midi, is used.
+            score_frames: Score (B, F * 4); only its second column, midi, is used, unless the
+                condition has `phones`.
             prompt: Tokens of another utterance of the singer (B, P * nq).
             f0: F0 in Hz (B, T), 0 where unvoiced.
             sampled: Tokens of the same score sampled from an LM (B, F * nq), to train on instead.
+            soft: With them, codec embeddings (B, F, D) that the LM expects (`speechlm.soft`).
             utt_id: Names; ESPnet passes them along.
 
         Returns:
@@ -157,30 +163,37 @@ class MelFlow(AbsESPnetModel):
         truth = codec_ssl.view(len(codec_ssl), -1, self.geometry.nq)
         lengths = codec_ssl_lengths // self.geometry.nq
         mask = torch.arange(truth.size(1), device=truth.device)[None] < lengths[:, None]
-        midi = None
+        score = None
         if score_frames is not None:
-            midi = score_frames.view(len(score_frames), truth.size(1), -1)[..., 1]
-        tokens = truth
+            score = score_frames.view(len(score_frames), truth.size(1), -1)
+        tokens, expected = truth, None
+        if sampled is not None:
+            sampled = sampled.view_as(truth)
         if self.training:
+            tokens = self._corrupt(truth, lengths)
             if sampled is not None:
                 pick = torch.rand(len(truth), device=truth.device) < self.config.sampled_prob
-                tokens = torch.where(pick[:, None, None], sampled.view_as(truth), truth)
-            if self.config.corruption is not None:
-                tokens = corrupt(tokens, lengths, self.config.corruption)
+                theirs = self._corrupt(sampled, lengths) if self.config.corrupt_sampled else sampled
+                tokens = torch.where(pick[:, None, None], theirs, tokens)
+                if soft is not None:
+                    own = self.codec(tokens[..., 1:])
+                    expected = torch.where(pick[:, None, None], soft.to(own), own)
         elif sampled is not None:
-            tokens = sampled.view_as(truth)
+            tokens, expected = sampled, soft
+        midi = None if score is None else notes_of(score)
         x_1, weight = self.target(truth, mel, f0, midi, mask)
         if prompt is not None:
             prompt = prompt.view(len(prompt), -1, self.geometry.nq)
             prompt_lengths = prompt_lengths // self.geometry.nq
+        inputs = tokens, mask, score, prompt, prompt_lengths, expected
         if self.training:
-            loss, stats = self.losses(tokens, mask, midi, prompt, prompt_lengths, x_1, weight)
+            loss, stats = self.losses(self.condition(*inputs), x_1, weight)
             if self.ema is not None:
                 self.ema.update(self.networks)
         else:
             with self.averaged():
-                loss, stats = self.losses(tokens, mask, midi, prompt, prompt_lengths, x_1, weight)
-                conditions = self.condition(tokens, mask, midi, prompt, prompt_lengths)
+                conditions = self.condition(*inputs)
+                loss, stats = self.losses(conditions, x_1, weight)
                 stats |= self.sampled_errors(conditions, x_1, weight)
         stats = {"loss": loss.detach(), **stats}
         return force_gatherable((loss, stats, len(truth)), loss.device)
@@ -217,18 +230,20 @@ class MelFlow(AbsESPnetModel):
         self,
         tokens: LongTensor,
         mask: Tensor,
-        midi: LongTensor | None,
+        score: LongTensor | None,
         prompt: LongTensor | None,
         prompt_lengths: Tensor | None,
+        soft: Tensor | None = None,
     ) -> Conditions:
         """Encode what the flow is conditioned on; runs once per utterance.
 
         Args:
             tokens: (B, F, nq).
             mask: True on real frames (B, F).
-            midi: (B, F).
+            score: (B, F, 4), or its notes alone (B, F).
             prompt: (B, P, nq).
             prompt_lengths: (B,).
+            soft: Codec embeddings (B, F, D) in place of those of the codes.
         """
         prompt_mask = None
         if prompt is not None:
@@ -237,16 +252,16 @@ class MelFlow(AbsESPnetModel):
         mask = mask[..., None]
         with self.autocast(tokens.device):
             c, vector = self.networks["condition"](
-                self.codec, tokens, mask, midi, prompt, prompt_mask
+                self.codec, tokens, mask, score, prompt, prompt_mask, soft
             )
         if self.config.residual == "encoder":
             base = self.networks["base"](c.float())
         else:
             base = torch.zeros((*tokens.shape[:2], self.space.dim), device=tokens.device)
         if self.config.residual == "codec":
-            codec_mel = self.space.codec_mel(self.codec(tokens[..., 1:]))
+            codec_mel = self.space.codec_mel(self.codec(tokens[..., 1:]) if soft is None else soft)
             base[..., : self.space.spectral_dim] = self.space.encode_mel(codec_mel)
-        return Conditions(c, vector, mask, midi, base)
+        return Conditions(c, vector, mask, None if score is None else notes_of(score), base)
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """bfloat16 where it is wanted and pays."""
@@ -258,28 +273,27 @@ class MelFlow(AbsESPnetModel):
             return torch.autocast(device.type, torch.get_autocast_dtype(device.type))
         return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
+    def _corrupt(self, tokens: LongTensor, lengths: Tensor) -> LongTensor:
+        return (
+            tokens
+            if self.config.corruption is None
+            else corrupt(tokens, lengths, self.config.corruption)
+        )
+
     def losses(
-        self,
-        tokens: LongTensor,
-        mask: Tensor,
-        midi: LongTensor | None,
-        prompt: LongTensor | None,
-        prompt_lengths: Tensor | None,
-        x_1: Tensor,
-        weight: Tensor,
+        self, conditions: Conditions, x_1: Tensor, weight: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Flow matching loss and, with a regression, its own; by group of channels.
 
         Training scales a residual to unit variance; validation measures it in units of x_1, so that
         its loss is comparable from epoch to epoch and can choose the best model.
         """
-        conditions = self.condition(tokens, mask, midi, prompt, prompt_lengths)
         base_loss = masked_loss(conditions.base, x_1, weight, self.config.loss)
         residual = x_1
         if self.config.residual != "none":
             residual = x_1 - conditions.base.detach()
             if self.training:
-                self._track(residual, mask[..., None])
+                self._track(residual, conditions.mask)
             residual = residual / self.residual_std
         B = len(x_1)
         if self.training:
@@ -372,18 +386,19 @@ class MelFlow(AbsESPnetModel):
         self,
         tokens: LongTensor,
         lengths: Tensor,
-        midi: LongTensor | None,
+        score: LongTensor | None,
         prompt: LongTensor | None,
         prompt_lengths: Tensor | None,
         x_0: Tensor,
         config: SamplingConfig,
+        soft: Tensor | None = None,
     ) -> list[Features]:
         """Features of a padded batch of tokens (B, F, nq); arguments as in `condition`."""
         mask = torch.arange(tokens.size(1), device=tokens.device)[None] < lengths[:, None]
         with self.averaged():
-            conditions = self.condition(tokens, mask, midi, prompt, prompt_lengths)
+            conditions = self.condition(tokens, mask, score, prompt, prompt_lengths, soft)
             x = self.sample(conditions, x_0, config)
-        return self.space.decode(x, self.codec, midi, mask)
+        return self.space.decode(x, self.codec, conditions.midi, mask)
 
     def collect_feats(self, mel: Tensor, mel_lengths: Tensor, **_: Any) -> Mapping[str, Tensor]:
         """For ESPnet's statistics stage: the mel and its lengths."""

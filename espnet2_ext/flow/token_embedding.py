@@ -28,6 +28,7 @@ class Geometry:
         embed_dim: Size of the codec's frame embedding.
         mel: Mel configuration, as a mapping.
         mel_codec: The embedding is an affine image of the mel frames (mel_rvq).
+        n_phones: Size of the phone set; 0 where no part of the model sees phones.
     """
 
     ssl_size: int
@@ -36,6 +37,7 @@ class Geometry:
     embed_dim: int
     mel: dict[str, Any] = field(default_factory=lambda: MelConfig().asdict())
     mel_codec: bool = False
+    n_phones: int = 0
 
     @property
     def nq(self) -> int:

@@ -16,8 +16,9 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.speechlm.build import build_speechlm
 from espnet2_ext.speechlm.decoding import decode
-from espnet2_ext.speechlm.model import SpeechLM
+from espnet2_ext.speechlm.model import Conditions, SpeechLM
 from espnet2_ext.speechlm.sampling import DecodingConfig
+from espnet2_ext.speechlm.soft import expected_embeddings
 from espnet2_ext.tokenizer.vocabulary import TOKEN_LIST
 
 __all__ = ["DecodingConfig", "Generated", "SpeechLMInference", "load_decoding"]
@@ -122,6 +123,62 @@ class SpeechLMInference:
             )
         return [results[k] for k in range(len(score_frames))]
 
+    @torch.no_grad()
+    def expect(
+        self,
+        tokens: Sequence[LongTensor],
+        score_frames: Sequence[LongTensor],
+        prompts: Sequence[LongTensor] | None,
+        tables: Tensor,
+        offset: Tensor,
+        decoding: DecodingConfig | None = None,
+    ) -> list[Tensor]:
+        """Codec embeddings (F, D) expected where `tokens` were chosen, of one batch.
+
+        Args:
+            tokens: Per utterance local codes (F, nq), those of `generate`.
+            score_frames: As in `generate`.
+            prompts: As in `generate`.
+            tables: Codec embeddings by codebook and code (n_codebooks, K, D).
+            offset: Added to their sum (D,).
+            decoding: Options; `score_weight`, `prompt_guidance`, `soft_temperature` and
+                `max_prompt_frames` hold.
+
+        Raises:
+            UserError: a score or prompt that the model has no tokens for, or that does not fit.
+        """
+        self._check(score_frames, prompts)
+        for k, (codes, score) in enumerate(zip(tokens, score_frames, strict=True)):
+            if len(codes) != len(score):
+                raise UserError(f"utterance {k + 1}", f"{len(codes)} frames of tokens",
+                                f"{len(score)}, as its score")  # fmt: skip
+        config = decoding or DecodingConfig()
+        scores = [s.long() for s in score_frames]
+        conditions, unprompted = self._conditions(scores, prompts, config), None
+        if config.prompt_guidance:
+            unprompted = self._conditions(scores, None, config)
+        codes = [t.long() for t in tokens]
+        return expected_embeddings(
+            self.model, conditions, unprompted, codes, tables, offset, config
+        )
+
+    def _conditions(
+        self,
+        scores: Sequence[LongTensor],
+        prompts: Sequence[LongTensor] | None,
+        config: DecodingConfig,
+    ) -> Conditions:
+        device = self.model.device
+        lengths = torch.tensor([len(s) for s in scores], device=device)
+        prompt = prompt_lengths = None
+        if prompts is not None:
+            prompt = pad_sequence([p.long() for p in prompts], batch_first=True).to(device)
+            prompt_lengths = torch.tensor([len(p) for p in prompts], device=device)
+        padded = pad_sequence(list(scores), batch_first=True).to(device)
+        return self.model.conditions(
+            padded, lengths, prompt, prompt_lengths, max_prompt_frames=config.max_prompt_frames
+        )
+
     def _generate_batch(
         self, scores: list[LongTensor], prompts: list[LongTensor] | None, config: DecodingConfig
     ) -> list[Generated]:
@@ -129,14 +186,7 @@ class SpeechLMInference:
         frames = [len(s) if config.fixed_length else config.max_frames for s in scores]
         uniform = [_uniform(s, k, F, nq, config.seed) for s, F in zip(scores, frames, strict=True)
                    for k in range(n)]  # fmt: skip
-        lengths = torch.tensor([len(s) for s in scores], device=device)
-        prompt = prompt_lengths = None
-        if prompts is not None:
-            prompt = pad_sequence(prompts, batch_first=True).to(device)
-            prompt_lengths = torch.tensor([len(p) for p in prompts], device=device)
-        conditions = self.model.conditions(
-            pad_sequence(scores, batch_first=True).to(device), lengths, prompt, prompt_lengths
-        )
+        conditions = self._conditions(scores, prompts, config)
         decoded = decode(
             self.model,
             conditions,

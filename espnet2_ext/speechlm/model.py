@@ -251,13 +251,16 @@ class SpeechLM(AbsESPnetModel):
         prompt: LongTensor | None,
         prompt_lengths: LongTensor | None,
         packed: bool = False,
+        max_prompt_frames: int = 0,
     ) -> Conditions:
         """Encode score and prompt as the conditioning mode wants them.
 
-        With `packed`, the score encoder computes nothing for padding.
+        With `packed`, the score encoder computes nothing for padding. `max_prompt_frames`, where
+        given, holds in place of the configuration's.
         """
         if prompt is not None:
-            prompt, prompt_lengths = self._crop(prompt, prompt_lengths)
+            most = max_prompt_frames or self.config.max_prompt_frames
+            prompt, prompt_lengths = self._crop(prompt, prompt_lengths, most)
         if self.synchronous:
             if not self.config.pitch:
                 score_frames = score_frames * score_frames.new_tensor([1, 0, 1, 1])
@@ -277,8 +280,9 @@ class SpeechLM(AbsESPnetModel):
             prefixes.append(prefix.to(self.device))
         return Conditions(prefixes, None)
 
-    def _crop(self, prompt: LongTensor, lengths: LongTensor) -> tuple[LongTensor, LongTensor]:
-        most = self.config.max_prompt_frames
+    def _crop(
+        self, prompt: LongTensor, lengths: LongTensor, most: int
+    ) -> tuple[LongTensor, LongTensor]:
         if prompt.size(1) <= most:
             return prompt, lengths
         spare = (lengths - most).clamp(min=0)

@@ -19,6 +19,12 @@ class DecodingConfig:
         nbest: Candidates per utterance; the one of the highest likelihood is kept.
         score_weight: Share (0 to below 1) of the prediction from the score alone, mixed in
             geometrically; for models trained with `history_dropout`.
+        soft: The flow is given the codec embedding that the LM expects, not that of its codes
+            (`speechlm.soft`; not in the paper).
+        soft_temperature: Of those distributions.
+        prompt_guidance: w in l + w (l - l without a prompt), for the soft tokens' log-probabilities
+            l: guidance towards the prompt's singer, of models trained with prompt dropout.
+        max_prompt_frames: Longer prompts are cut; 0: as the model was trained.
         fixed_length: Exactly the score's frames; else until the end token.
         max_frames: Most frames when the length is free.
         batch_size: Candidates decoded together.
@@ -32,6 +38,10 @@ class DecodingConfig:
     top_p: float = 1.0
     nbest: int = 1
     score_weight: float = 0.0
+    soft: bool = False
+    soft_temperature: float = 1.0
+    prompt_guidance: float = 0.0
+    max_prompt_frames: int = 0
     fixed_length: bool = True
     max_frames: int = 2048
     batch_size: int = 32
@@ -41,11 +51,21 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"method {self.method!r} is not one of {', '.join(METHODS)}")
-        for name, low in (("top_k", 0), ("nbest", 1), ("max_frames", 1), ("batch_size", 1)):
+        for name, low in (
+            ("top_k", 0),
+            ("max_prompt_frames", 0),
+            ("nbest", 1),
+            ("max_frames", 1),
+            ("batch_size", 1),
+        ):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} {getattr(self, name)} is below {low}")
         if not 0 <= self.score_weight < 1:
             raise ValueError(f"score_weight {self.score_weight} is not in [0, 1)")
+        if self.prompt_guidance < 0:
+            raise ValueError(f"prompt_guidance {self.prompt_guidance} is below 0")
+        if self.soft_temperature <= 0:
+            raise ValueError(f"soft_temperature {self.soft_temperature} is not above 0")
         if self.temperature <= 0 or not 0 < self.top_p <= 1:
             raise ValueError("temperature must be above 0, top_p above 0 and at most 1")
 

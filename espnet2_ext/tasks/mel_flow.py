@@ -28,7 +28,8 @@ class MelFlowTask(OneLineTask):
     """Trains `MelFlow` with ESPnet's plain trainer, seeded anew each epoch.
 
     Data streams, all kaldi_ark: ``codec_ssl``, ``mel``; ``score_frames`` (Flow2), ``f0``
-    (predict_f0), ``prompt``, ``sampled`` (LM-sampled tokens) as the configuration needs them.
+    (predict_f0), ``prompt``, ``sampled`` (LM-sampled tokens) and ``soft`` (the codec embeddings
+    expected with them) as the configuration needs them.
     """
 
     num_optimizers = 1
@@ -87,7 +88,7 @@ class MelFlowTask(OneLineTask):
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> Collection[str]:
         """Streams that some configurations need."""
-        return ("score_frames", "prompt", "f0", "sampled")
+        return ("score_frames", "prompt", "f0", "sampled", "soft")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> MelFlow:

@@ -76,7 +76,7 @@ def codec() -> MelRVQ:
 
 @pytest.fixture(scope="session")
 def geometry(codec) -> Geometry:
-    return Geometry(N_SSL, N_CODEBOOKS, CODEBOOK_SIZE, codec.dim, MEL.asdict(), True)
+    return Geometry(N_SSL, N_CODEBOOKS, CODEBOOK_SIZE, codec.dim, MEL.asdict(), True, n_phones=2)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import torch
 
 from espnet2_ext.bin import flow_inference, flow_train
 from espnet2_ext.checkpoint import load_state
-from espnet2_ext.files import read_scp, read_table, read_yaml
+from espnet2_ext.files import ArkWriter, read_scp, read_table, read_yaml
 from espnet2_ext.flow.build import build_model
 from espnet2_ext.flow.decode import load_sampling
 from espnet2_ext.flow.token_embedding import Geometry
@@ -66,7 +66,7 @@ def decode(exp, tokens, out, *more) -> int:
 
 
 def test_shipped_configurations_build():
-    geometry = Geometry(256, 4, 256, 160, mel_codec=True)
+    geometry = Geometry(256, 4, 256, 160, mel_codec=True, n_phones=60)
     paths = [*CONF.glob("train_flow*.yaml"), *CONF.glob("tuning/paper_train_flow*.yaml")]
     assert len(paths) >= 3
     for path in paths:
@@ -113,6 +113,26 @@ def test_a_resumed_run_ends_with_the_same_weights(tokens, tokenizer_dir, tmp_pat
         torch.testing.assert_close(resumed[key], value, rtol=0, atol=0)
 
 
+def test_soft_tokens_are_rendered_in_place_of_the_codes(
+    trained, tokens, tokenizer_dir, codec, tmp_path
+):
+    """Given the codes' own embeddings, soft tokens change nothing; given others, they do."""
+    codes = {k: v.reshape(-1, 3)[:, 1:] for k, v in read_scp(tokens / "codec_ssl.scp").items()}
+    for name, shift in (("own", 0.0), ("other", 1.0)):
+        with ArkWriter(tmp_path / name, "soft") as writer:
+            for utt, rows in codes.items():
+                embedding = codec.embed(torch.from_numpy(rows.astype(np.int64))[None])[0]
+                writer[utt] = (embedding + shift).numpy()
+    assert decode(trained, tokens, tmp_path / "hard") == 0
+    for name in ("own", "other"):
+        out = tmp_path / name
+        assert decode(trained, tokens, out, "--soft", out / "soft.scp") == 0
+    hard, own, other = (read_scp(tmp_path / n / "mel.scp") for n in ("hard", "own", "other"))
+    for utt, mel in hard.items():
+        np.testing.assert_allclose(own[utt], mel, atol=0.1)
+        assert np.abs(other[utt] - mel).max() > 0.01
+
+
 def test_mistakes_end_in_one_line(trained, tokens, tokenizer_dir, tmp_path, capsys):
     def error(code) -> str:
         assert code == 2
@@ -120,8 +140,6 @@ def test_mistakes_end_in_one_line(trained, tokens, tokenizer_dir, tmp_path, caps
 
     assert "codec_ssl.scp" in error(decode(trained, tmp_path, tmp_path))
     assert "shard" in error(decode(trained, tokens, tmp_path, "--shard", 3))
-    from espnet2_ext.files import ArkWriter
-
     with ArkWriter(tmp_path, "codec_ssl") as writer:
         writer["utt0"] = np.zeros(30, np.int32)
     line = error(decode(trained, tokens, tmp_path, "--codec_ssl", tmp_path / "codec_ssl.scp"))

@@ -105,6 +105,55 @@ def test_training_loss_does_not_see_padding(make_model, make_batch):
     torch.testing.assert_close(loss, changed)
 
 
+def test_phones_of_the_score_matter_only_where_asked(make_model, make_batch):
+    tokens, midi, prompts = utterances(make_batch([14, 9]))
+    scores = [torch.stack([torch.zeros_like(m), m, m, m], -1) for m in midi]
+    others = [s.clone() for s in scores]
+    for score in others:
+        score[:, 0] = 1
+    config = SamplingConfig(n_steps=2)
+    for phones in (False, True):
+        flow = FlowInference(randomise(make_model(condition={"phones": phones})))
+        first, second = (flow.generate(tokens, s, prompts, config) for s in (scores, others))
+        assert torch.equal(first[0].mel, second[0].mel) != phones
+        (single,) = flow.generate(tokens[1:], scores[1:], prompts[1:], config)
+        torch.testing.assert_close(single.mel, first[1].mel, atol=1e-4, rtol=1e-4)
+        if phones:
+            with pytest.raises(UserError, match="midi"):
+                flow.generate(tokens, midi, prompts)
+        else:
+            notes = flow.generate(tokens, midi, prompts, config)
+            assert torch.equal(first[0].mel, notes[0].mel)
+
+
+@pytest.mark.parametrize("residual", ["codec", "encoder"])
+def test_soft_tokens_stand_in_for_the_codes(make_model, make_batch, residual):
+    model = randomise(make_model(residual=residual))
+    flow = FlowInference(model)
+    tokens, midi, prompts = utterances(make_batch([14, 9]))
+    config = SamplingConfig(n_steps=2)
+    own = [model.codec(t[None, :, 1:])[0] for t in tokens]
+    hard, soft = (flow.generate(tokens, midi, prompts, config, s) for s in (None, own))
+    torch.testing.assert_close(hard[1].mel, soft[1].mel)
+    moved = flow.generate(tokens, midi, prompts, config, [s + 0.5 for s in own])
+    assert (moved[1].mel - hard[1].mel).abs().max() > 1e-3
+
+
+def test_trains_on_soft_tokens_only_where_sampled_ones_are_drawn(make_model, make_batch):
+    batch = make_batch([14, 9])
+    shape = (2, 14, make_model().geometry.embed_dim)
+    more = {"sampled": batch["codec_ssl"].clone(), "soft": torch.full(shape, 3.0)}
+
+    def loss(prob, **given):
+        torch.manual_seed(0)
+        model = randomise(make_model(sampled_prob=prob, corruption=None, condition_dropout=0.0))
+        torch.manual_seed(1)
+        return model(**batch, **given)[0]
+
+    assert loss(0.0, **more) == loss(0.0, sampled=more["sampled"])
+    assert loss(1.0, **more) != loss(1.0, sampled=more["sampled"])
+
+
 def test_sampling_repeats_with_its_seed(make_model, make_batch):
     model = randomise(make_model(residual="none"))
     inputs = utterances(make_batch([10, 14]))

@@ -169,6 +169,9 @@ flow_decode="${flow_exp}/decode_${flow_inference_tag}"
 flow_of_truth="${flow_decode}/gt_tokens/${eval_name}"
 flow_of_lm="${flow_decode}/lm_${tag}_${inference_tag}/${eval_name}"
 codec_decode="${expdir}/codec_resynthesis/${eval_name}"
+# The flow gets the embeddings that the LM expected where ${inference_config} says so.
+soft_tokens=$(yaml_value "${inference_config}" soft 2>/dev/null || true)
+decode_soft="${decode_lm}/soft"
 device=cpu
 if "${gpu_inference}"; then device=cuda; fi
 inference_gpu=()
@@ -187,7 +190,7 @@ elif [ "${num_nodes}" -gt 1 ]; then training_resources+=(--num_nodes "${num_node
 
 if "${print_paths}"; then
   declare -p tag eval_name tokenizer_dir tokens eval_tokens lm_exp flow_exp duration_exp vocoder_exp \
-    judges_dir decode_lm flow_of_lm codec_decode expdir dumpdir device nj inference_nj scoring_config \
+    judges_dir decode_lm decode_soft soft_tokens flow_of_lm codec_decode expdir dumpdir device nj inference_nj scoring_config \
     train_set valid_set test_list inference_config inference_words inference_model flow_inference_config \
     flow_inference_words flow_model duration_model vocoder_model vocoder_f0 run_module \
     train_launch decode_launch inference_gpu
@@ -398,7 +401,7 @@ fi
 
 if runs 9; then
   begin 9 "speech-LM inference and rolled-score test" "${lm_exp}/${inference_model}, ${eval_tokens}: score_frames prompt" \
-    "${decode_lm}: codec_ssl (sampled); ${lm_exp}/rolled_score/rolled_score.json"
+    "${decode_lm}: codec_ssl (sampled), soft (where expected embeddings are wanted); ${lm_exp}/rolled_score/rolled_score.json"
   made=$(digest 9 "$(made_of "${lm_exp}" "${eval_tokens}")" "$(contents "${inference_config}")" \
     "${inference_args}" "${inference_model}")
   if todo "${decode_lm}" "${made}"; then
@@ -409,6 +412,17 @@ if runs 9; then
       --decode_config "${inference_config}" --output_dir "${decode_lm}" \
       --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
     mark "${decode_lm}" "${made}"
+  fi
+  if [ "${soft_tokens}" = true ]; then
+    made=$(digest 9s "$(made_of "${decode_lm}" "${tokenizer_dir}")")
+    if todo "${decode_soft}" "${made}"; then
+      "${decode_launch[@]}" "${inference_gpu[@]}" "${decode_soft}/logs/soft_tokens.log" \
+        "${run_module[@]}" espnet2_ext.bin.soft_tokens --train_config "${lm_exp}/config.yaml" \
+        --model_file "${lm_exp}/${inference_model}" --token_dir "${eval_tokens}" \
+        --codec_ssl "${decode_lm}/codec_ssl.scp" --tokenizer_dir "${tokenizer_dir}" \
+        --decode_config "${inference_config}" --output_dir "${decode_soft}" --device "${device}"
+      mark "${decode_soft}" "${made}"
+    fi
   fi
   out="${lm_exp}/rolled_score"
   made=$(digest 9r "$(made_of "${lm_exp}" "${tokens}/${valid_set}")" "${inference_model}" "${score_matters}")
@@ -460,12 +474,16 @@ if runs 11; then
     "${flow_of_truth}, ${flow_of_lm}, ${codec_decode}: mel f0 (ark, scp)"
   for out in "${flow_of_truth}" "${flow_of_lm}"; do
     sampled=()
-    from="${eval_tokens}"
+    from=("${eval_tokens}")
     if [ "${out}" = "${flow_of_lm}" ]; then
-      from="${decode_lm}"
+      from=("${decode_lm}")
       sampled=(--codec_ssl "${decode_lm}/codec_ssl.scp")
+      if [ "${soft_tokens}" = true ]; then
+        from+=("${decode_soft}")
+        sampled+=(--soft "${decode_soft}/soft.scp")
+      fi
     fi
-    made=$(digest 11 "$(made_of "${flow_exp}" "${from}")" "$(contents "${flow_inference_config}")" \
+    made=$(digest 11 "$(made_of "${flow_exp}" "${from[@]}")" "$(contents "${flow_inference_config}")" \
       "${flow_inference_args}" "${flow_model}")
     if todo "${out}" "${made}"; then
       spawn "${out}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \

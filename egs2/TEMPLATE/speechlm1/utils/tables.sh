@@ -52,14 +52,16 @@ real="${dumpdir}/raw/${split}"
 
 # Each of these writes one folder, once; systems of both tables share them.
 flow_render() { # flow_render FLOW_EXP TOKEN_DIR CODEC_SSL_SCP INPUT_DIGEST OUT: mel and F0, or codes
-  local made
-  made=$(digest flow "$(made_of "$1")" "$4" "$(contents "${flow_inference_config}" "$3")" "${flow_inference_words[*]}" "${flow_model}")
+  local made soft=() expected
+  expected="$(dirname "$3")/soft.scp" # beside an LM's tokens, where its decoding makes it
+  [ ! -f "${expected}" ] || soft=(--soft "${expected}")
+  made=$(digest flow "$(made_of "$1")" "$4" "$(contents "${flow_inference_config}" "$3" "${soft[@]:1}")" "${flow_inference_words[*]}" "${flow_model}")
   todo "$5" "${made}" || return 0
   log "flow: $5"
   "${decode_launch[@]}" "${inference_gpu[@]}" "$5/logs/flow_inference.log" \
     "${run_module[@]}" espnet2_ext.bin.flow_inference --train_config "$1/config.yaml" \
     --model_file "$1/${flow_model}" --inference_config "${flow_inference_config}" \
-    --token_dir "$2" --codec_ssl "$3" --tokenizer_dir "${tokenizer_dir}" --output_dir "$5" \
+    --token_dir "$2" --codec_ssl "$3" "${soft[@]}" --tokenizer_dir "${tokenizer_dir}" --output_dir "$5" \
     --device "${device}" "${flow_inference_words[@]}"
   mark "$5" "${made}"
 }
@@ -130,7 +132,9 @@ score_systems() { # score_systems SCORES_DIR TABLE_JSON OURS OTHERS...: of the s
 lm_tokens="${out}/lm"
 mkdir -p -- "${lm_tokens}"
 of_split "${decode_lm}/codec_ssl.scp" > "${lm_tokens}/codec_ssl.scp"
-lm_made=$(made_of "${decode_lm}")
+lm_made=$(made_of "${decode_lm}" "${decode_soft}")
+rm -f -- "${lm_tokens}/soft.scp"
+if [ "${soft_tokens}" = true ]; then of_split "${decode_soft}/soft.scp" > "${lm_tokens}/soft.scp"; fi
 
 train_flow1() { # train_flow1 TAG ARGS
   log "training: flow_$1"
@@ -178,6 +182,14 @@ lm_with_own_times() {
       --model_file "${lm_exp}/${inference_model}" --score_frames_scp "${to}/tokens/score_frames.scp" \
       --prompt_scp "${to}/tokens/prompt.scp" --decode_config "${inference_config}" \
       --output_dir "${to}/tokens" --device "${device}" "${inference_words[@]}"
+    rm -f -- "${to}/tokens/soft.scp"
+    if [ "${soft_tokens}" = true ]; then
+      "${decode_launch[@]}" "${inference_gpu[@]}" "${to}/logs/soft_tokens.log" \
+        "${run_module[@]}" espnet2_ext.bin.soft_tokens --train_config "${lm_exp}/config.yaml" \
+        --model_file "${lm_exp}/${inference_model}" --token_dir "${to}/tokens" \
+        --codec_ssl "${to}/tokens/codec_ssl.scp" --tokenizer_dir "${tokenizer_dir}" \
+        --decode_config "${inference_config}" --output_dir "${to}/tokens" --device "${device}"
+    fi
     mark "${to}/tokens" "${made}"
   fi
   flow_render "${flow2}" "${to}/tokens" "${to}/tokens/codec_ssl.scp" "$(made_of "${to}/tokens")" "${to}/feats"

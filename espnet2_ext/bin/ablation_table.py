@@ -1,0 +1,39 @@
+"""Write what each scored system differs by from one of them: TABLE.json and TABLE.md.
+
+Differences are over the same utterances, with 95% intervals (utterances drawn with replacement);
+bold ones are told from chance by Wilcoxon's signed-rank test too.
+"""
+
+import argparse
+from pathlib import Path
+
+from espnet2_ext.errors import cli
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scores_dir", type=Path, required=True, help="SYSTEM/SPLIT of bin.score")
+    parser.add_argument("--split", default="dev")
+    parser.add_argument("--systems", nargs="+", required=True, help="rows, in order")
+    parser.add_argument("--against", required=True, help="the row that the others are held against")
+    parser.add_argument("--out", type=Path, required=True, help="TABLE.json; TABLE.md beside it")
+    return parser
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    args = get_parser().parse_args(argv)
+    from espnet2_ext.files import write_json, write_text
+    from espnet2_ext.metrics.ablation import ablation_markdown, ablation_rows
+
+    rows = ablation_rows(args.scores_dir, args.split, args.systems, args.against)
+    write_json(args.out, rows)
+    text = ablation_markdown(rows, args.against)
+    write_text(args.out.with_suffix(".md"), text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Soft tokens: expectations under the LM's own distributions."""
+
+import pytest
+import torch
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
+
+from .conftest import CODEBOOKS, CODES, make_batch, make_model, make_utterance
+
+# one row for every code of every codebook: an expectation is then the distribution itself
+ONE_HOT = torch.eye(CODEBOOKS * CODES).view(CODEBOOKS, CODES, -1)
+ZERO = torch.zeros(CODEBOOKS * CODES)
+
+
+def expect(model, utterances, **decoding):
+    return SpeechLMInference(model).expect(
+        [u.codec_ssl for u in utterances],
+        [u.score_frames for u in utterances],
+        [u.prompt for u in utterances],
+        ONE_HOT,
+        ZERO,
+        DecodingConfig(**decoding),
+    )
+
+
+@pytest.mark.parametrize("conditioning", ["synchronous", "prefix"])
+def test_expectation_of_one_hots_is_the_models_probability(conditioning):
+    model = make_model(conditioning).eval()
+    utterances = [make_utterance(9, 4, seed=1), make_utterance(6, 5, seed=2)]
+    soft = expect(model, utterances)
+    scored = model.score(**make_batch(*utterances))
+    for b, (utterance, p) in enumerate(zip(utterances, soft, strict=True)):
+        F = len(utterance.codec_ssl)
+        p = p.view(F, CODEBOOKS, CODES)
+        torch.testing.assert_close(p.sum(-1), torch.ones(F, CODEBOOKS))
+        chosen = p.gather(-1, utterance.codec_ssl[:, 1:, None])[..., 0]
+        torch.testing.assert_close(chosen, scored.log_prob[b, :F, 1:].exp(), rtol=1e-4, atol=1e-6)
+
+
+def test_batched_equals_single_and_low_temperature_names_the_likeliest_code():
+    model = make_model().eval()
+    utterances = [make_utterance(9, 4, seed=1), make_utterance(6, 5, seed=2)]
+    together = expect(model, utterances, score_weight=0.5)
+    for utterance, soft in zip(utterances, together, strict=True):
+        torch.testing.assert_close(soft, expect(model, [utterance], score_weight=0.5)[0])
+        cold = expect(model, [utterance], score_weight=0.5, soft_temperature=1e-6)[0]
+        likeliest = soft.view(-1, CODEBOOKS, CODES).argmax(-1)
+        assert torch.equal(cold.view(-1, CODEBOOKS, CODES).argmax(-1), likeliest)
+        torch.testing.assert_close(
+            cold.view(-1, CODEBOOKS, CODES).amax(-1).min(), torch.tensor(1.0)
+        )
+
+
+def test_guidance_goes_away_from_what_is_sung_without_a_prompt():
+    model = make_model().eval()
+    torch.nn.init.normal_(model.prompt_encoder.nobody)
+    utterance = make_utterance(7, 4, seed=3)
+    plain, guided = (
+        expect(model, [utterance], prompt_guidance=w)[0].view(-1, CODEBOOKS, CODES).log()
+        for w in (0.0, 0.5)
+    )
+    utterance.prompt = utterance.prompt[:0]
+    nobody = expect(model, [utterance])[0].view(-1, CODEBOOKS, CODES).log()
+    torch.testing.assert_close(guided, (1.5 * plain - 0.5 * nobody).log_softmax(-1))
+    assert (guided - plain).abs().max() > 1e-3
+
+
+def test_soft_tokens_are_those_that_greedy_decoding_met():
+    inference = SpeechLMInference(make_model().eval())
+    u = make_utterance(12, 4)
+    decoding = DecodingConfig(method="greedy", score_weight=0.3)
+    (sung,) = inference.generate([u.score_frames], [u.prompt], decoding)
+    u.codec_ssl = sung.tokens
+    (soft,) = expect(inference.model, [u], score_weight=0.3)
+    assert torch.equal(soft.view(-1, CODEBOOKS, CODES).argmax(-1), sung.tokens[:, 1:])
+
+
+def test_tokens_of_another_length_than_the_score_are_refused():
+    u = make_utterance(8, 4)
+    u.codec_ssl = u.codec_ssl[:5]
+    with pytest.raises(UserError, match="5 frames"):
+        expect(make_model().eval(), [u])
