@@ -33,6 +33,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--together", nargs="*", default=[], help="splits that count as one, for takes of a score"
     )
+    parser.add_argument(
+        "--durations", nargs=2, metavar=("CONFIG", "WEIGHTS"),
+        help="of the phone-duration model: also the spread of its timing against the singers'",
+    )  # fmt: skip
     parser.add_argument("--out_dir", required=True, type=Path)
     return parser
 
@@ -45,8 +49,14 @@ def main(argv: list[str] | None = None) -> None:
 
     from espnet2_ext.audio.mel import LogMel, MelConfig
     from espnet2_ext.bin.score import read_hypotheses, read_rows
+    from espnet2_ext.duration.inference import DurationInference
     from espnet2_ext.judges.f0 import EXTRACTORS, FPS
-    from espnet2_ext.metrics.expressive_scoring import Pair, express, summarize_expression
+    from espnet2_ext.metrics.expressive_scoring import (
+        Pair,
+        express,
+        summarize_expression,
+        summarize_timing,
+    )
     from espnet2_ext.metrics.expressiveness import group_takes
     from espnet2_ext.score.espnet_format import read_scores
 
@@ -89,6 +99,19 @@ def main(argv: list[str] | None = None) -> None:
         )
     write_json(args.out_dir / "expressiveness.json", rows)
     print(markdown(rows))
+    if args.durations:
+        model = DurationInference.load(*args.durations)
+        timing = {}
+        for split, of_split in scores.items():
+            predicted = {utt: model.generate(score, utt) for utt, score in of_split.items()}
+            takes = group_takes(of_split, singers[split])
+            timing[split] = summarize_timing(predicted, of_split, takes)
+            cells = ", ".join(f"{name} {value.text()}" for name, value in timing[split].items())
+            print(f"duration model on {split}: {cells}")
+        write_json(
+            args.out_dir / "timing.json",
+            {s: {name: asdict(v) for name, v in row.items()} for s, row in timing.items()},
+        )
 
 
 def markdown(rows: list[dict]) -> str:

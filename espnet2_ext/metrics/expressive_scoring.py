@@ -12,6 +12,7 @@ from espnet2_ext.metrics.expressiveness import (
     global_variance,
     laplacian_variance,
     note_pitches,
+    onset_deviations,
     within_variance,
 )
 from espnet2_ext.metrics.musical import fit_length, sung_finals
@@ -105,8 +106,40 @@ def summarize_expression(
     groups = [[u for u in group if u in pairs] for group in takes]
     groups = [group for group in groups if len(group) > 1]
     for name in ("deviation_cents", "spread_cents", "vibrato_cents"):
-        row[f"takes_{name}"] = _takes_ratio(pairs, groups, name)
+        both = {utt: _by_note(pair, name) for utt, pair in pairs.items()}
+        row[f"takes_{name}"] = _takes_ratio(both, groups)
     return row
+
+
+def summarize_timing(
+    predicted: Mapping[str, MusicScore],
+    performed: Mapping[str, MusicScore],
+    takes: Sequence[Sequence[str]],
+) -> dict[str, Interval]:
+    """Spread of when finals begin against the beat, of predicted times as ratios to singers'.
+
+    Args:
+        predicted: By utterance, with the phones that a system would sing.
+        performed: By utterance, with the phones of the recording.
+        takes: Groups of utterances that sing the same score.
+    """
+    utts = sorted(predicted)
+    both: dict[str, dict[int, tuple[float, float]]] = {}
+    for utt in utts:
+        sides = [onset_deviations(side[utt]) for side in (predicted, performed)]
+        notes = sorted(sides[0].keys() & sides[1].keys())
+        both[utt] = {note: (sides[0][note], sides[1][note]) for note in notes}
+
+    def ratio(drawn: np.ndarray) -> float:
+        values = np.array([pair for k in drawn for pair in both[utts[k]].values()])
+        hyp, ref = np.var(values, axis=0)
+        return float(hyp / max(ref, 1e-12))
+
+    groups = [[u for u in group if u in both] for group in takes]
+    return {
+        "timing_var": bootstrap(len(utts), ratio),
+        "takes_timing": _takes_ratio(both, [group for group in groups if len(group) > 1]),
+    }
 
 
 def _by_note(pair: Pair, field: str) -> dict[int, tuple[float, float]]:
@@ -142,13 +175,17 @@ def _deviation_ratio(pairs: Mapping[str, Pair], utts: Sequence[str], drawn: np.n
 
 
 def _takes_ratio(
-    pairs: Mapping[str, Pair], groups: Sequence[Sequence[str]], field: str
+    both: Mapping[str, Mapping[int, tuple[float, float]]], groups: Sequence[Sequence[str]]
 ) -> Interval:
-    """Variance over takes, of each note, of the system over that of the recordings."""
+    """Variance over takes, of each note, of the system over that of the recordings.
+
+    Args:
+        both: By utterance and note: the system's value and the recording's.
+        groups: Utterances that sing the same score.
+    """
     squares = []
     for group in groups:
-        both = {utt: _by_note(pairs[utt], field) for utt in group}
-        notes = set.intersection(*(set(values) for values in both.values()))
+        notes = set.intersection(*(set(both[utt]) for utt in group))
         sides = [
             within_variance([[both[utt][note][side] for utt in group] for note in sorted(notes)])[0]
             for side in (0, 1)

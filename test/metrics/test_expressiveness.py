@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from espnet2_ext.metrics.expressive_scoring import Expression, Pair, summarize_expression
+from espnet2_ext.metrics.expressive_scoring import (
+    Expression,
+    Pair,
+    summarize_expression,
+    summarize_timing,
+)
 from espnet2_ext.metrics.expressiveness import (
     global_variance,
     group_takes,
@@ -90,6 +95,15 @@ def test_timing_and_takes_of_a_score():
     assert onset_deviations(phrase(0.1)) == {0: pytest.approx(0.1)}
     scores = {"a": phrase(0.1), "b": phrase(0.15), "c": phrase(0.1)}
     assert group_takes(scores, {"a": "x", "b": "x", "c": "y"}) == [["a", "b"]]
+
+
+def test_a_timing_that_is_always_the_same_has_no_variance_over_takes():
+    performed = {u: phrase(start) for u, start in zip("abcd", (0.1, 0.2, 0.15, 0.15), strict=True)}
+    same = {utt: phrase(0.15) for utt in performed}
+    row = summarize_timing(same, performed, [["a", "b"], ["c", "d"]])
+    assert row["timing_var"].value == row["takes_timing"].value == pytest.approx(0)
+    row = summarize_timing(performed, performed, [["a", "b"], ["c", "d"]])
+    assert row["timing_var"].value == row["takes_timing"].value == pytest.approx(1)
 
 
 def expression(off_cents: np.ndarray, sharpness: float = 1.0) -> Expression:
