@@ -6,6 +6,7 @@ vocoder and scored by the recipe's judges. RTF = processor time / audio time.
 """
 
 import argparse
+import contextlib
 import csv
 import tempfile
 import time
@@ -28,7 +29,7 @@ MEASURES = ("mcd_db", "f0_corr", "semitone_acc", "per", "singer_sim")
 STEPS = (1, 2, 4, 6, 10, 20)
 SOLVERS = ("euler", "midpoint")
 SCORE_COLUMNS, MIDI_COLUMN = 4, 1
-SCORING = Path(__file__).parents[1] / "conf/scoring.yaml"
+SCORING = Path(__file__).resolve().parents[1] / "conf/scoring.yaml"
 
 
 @dataclass
@@ -107,11 +108,13 @@ def table(
         for name in names:
             real = args.recipe / "dump/raw" / args.set
             writer.writerow((name, args.set, real, folder / name / "wav.scp", "label", "feats"))
-    score.main(
-        ["--table", str(folder / "systems.tsv"), "--scores_dir", str(folder / "scores"),
-         "--judges_dir", str(args.judges_dir or args.recipe / "exp/judges"),
-         "--config", str(SCORING), "--world_utts", str(args.world_utts)]
-    )  # fmt: skip
+    judges = args.judges_dir or args.recipe / "exp/judges"
+    with contextlib.chdir(args.recipe):  # its tables name files from there
+        score.main(
+            ["--table", str(folder / "systems.tsv"), "--scores_dir", str(folder / "scores"),
+             "--judges_dir", str(judges), "--config", str(SCORING),
+             "--world_utts", str(args.world_utts)]
+        )  # fmt: skip
     for name, row in zip(names, rows, strict=True):
         summary = read_json(folder / "scores" / name / args.set / "summary.json")
         row |= {measure: summary["metrics"][measure] for measure in MEASURES}
@@ -138,6 +141,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     start(args)
+    args.recipe = args.recipe.resolve()
     sampling = load_sampling(args.sampling or args.recipe / "conf/decode_flow.yaml")
     configs = [
         replace(sampling, solver=solver, n_steps=n) for solver in args.solvers for n in args.steps
