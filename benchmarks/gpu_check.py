@@ -157,38 +157,29 @@ def training_rows(size: str, device: str, peak_tflops: float) -> Iterator[tuple[
 
 
 def acoustic_rows(device: str, n_utterances: int, sec_each: float) -> Iterator[tuple[str, str]]:
-    """RTF of flow and vocoder at the recipe's sizes."""
-    from espnet2_ext.flow.build import Geometry, build_model
-    from espnet2_ext.flow.inference import FlowInference
-    from espnet2_ext.flow.sampler import SamplingConfig
-    from espnet2_ext.tasks.vocoder import VocoderTask
-    from espnet2_ext.vocoder.inference import VocoderInference
+    """RTF of flow and vocoder at the recipe's sizes: batch 1, a batch, and that in bfloat16."""
+    from acoustic import load_flow, load_vocoder, random_features, random_utterances, sampling
 
-    mel = MelConfig()
+    config, mel = sampling(), MelConfig()
     frames = round(sec_each * mel.fps)
-    audio = frames * n_utterances / mel.fps
-    geometry = Geometry(256, 4, 256, mel.n_mels * mel.frames_per_token, mel.asdict(), True)
-    options = {"condition_conf": {}, "velocity_conf": {}, **read_yaml(CONF / "train_flow.yaml")}
-    flow = FlowInference(build_model(Namespace(**options), geometry).to(device))
-    tokens = [torch.randint(0, 256, (frames, 5)) for _ in range(n_utterances)]
-    midi = [torch.full((frames,), 60) for _ in range(n_utterances)]
-    sampling = SamplingConfig(**read_yaml(CONF / "decode_flow.yaml"))
-    sec = median_sec(lambda: flow.generate(tokens, midi, tokens, sampling), device)
-    yield f"flow, {sampling.n_steps} steps, batch {n_utterances}", f"RTF {sec / audio:.5f}"
-    mels = [torch.randn(frames * mel.frames_per_token, mel.n_mels) for _ in tokens]
-    f0s = [torch.full((len(m),), 220.0) for m in mels]
+
+    def rtf(run: Callable[[], object], n: int) -> str:
+        return f"RTF {median_sec(run, device) * mel.fps / (n * frames):.5f}"
+
+    runs = (("batch 1", 1, False), (f"batch {n_utterances}", n_utterances, False),
+            (f"batch {n_utterances}, bfloat16", n_utterances, True))  # fmt: skip
+    for said, n, half in runs:
+        flow = load_flow(None, device, "on" if half else "off", batch_frames=n * frames)
+        inputs = random_utterances(flow, [frames] * n)
+        speed = rtf(lambda f=flow, i=inputs: f.generate(*i, config), n)
+        yield f"flow, {config.n_steps} steps, {said}", speed
+    features = random_features(frames * mel.frames_per_token, mel)
     for name in ("train_vocoder.yaml", "tuning/train_vocoder_hifigan.yaml"):
-        argv = ["--config", str(CONF / name), "--output_dir", "unused"]
-        args = VocoderTask.get_parser().parse_args(
-            [*argv, "--mel_config", str(ROOT / "conf/mel.yaml")]
-        )
-        vocoder = VocoderInference(*_parts(VocoderTask.build_model(args)), device)
-        sec = median_sec(lambda v=vocoder: v.generate(mels, f0s), device)
-        yield f"vocoder {args.vocoder}, batch {n_utterances}", f"RTF {sec / audio:.5f}"
-
-
-def _parts(model: torch.nn.Module) -> tuple[torch.nn.Module, torch.nn.Module | None]:
-    return model.vocoder, model.f0_predictor
+        for said, n, half in runs:
+            vocoder = load_vocoder(None, name, device, half)
+            inputs = tuple([x] * n for x in features)
+            speed = rtf(lambda v=vocoder, i=inputs: v.generate(*i), n)
+            yield f"vocoder {type(vocoder.vocoder).__name__}, {said}", speed
 
 
 def main(argv: list[str] | None = None) -> None:
