@@ -52,24 +52,24 @@ def decode(
         uniform: Numbers of [0, 1) for the choices (U * nbest, max frames + nq, nq).
         config: Options.
     """
-    batch = _Batch(model, conditions, lengths, uniform, config)
+    batch, nq = _Batch(model, conditions, lengths, uniform, config), model.vocabulary.nq
     on_gpu = model.device.type == "cuda"
     graph = GraphedStep(batch.step, model.device) if on_gpu and batch.capturable else None
-    ends = lengths.cpu().repeat_interleave(config.nbest)
+    over = lengths.cpu().repeat_interleave(config.nbest) + nq - 1  # steps of each sequence
     batch.start()
     for j in range(1, batch.steps):
         if not config.fixed_length and (not on_gpu or j % CHECK_EVERY == 0):
-            ends = batch.ends.cpu()
-        alive = ends + model.vocabulary.nq - 1 > j
-        n = int(alive.sum())
-        if not n:
-            break
-        # leading rows are a view and cost nothing, except a captured graph
-        leading = bool(alive[:n].all())
-        if n < len(ends) and ((leading and not on_gpu) or n <= len(ends) // 2):
-            rows = slice(n) if leading else alive.nonzero()[:, 0].to(model.device)
-            batch.pick(rows)
-            ends = batch.ends.cpu()
+            over = batch.ends.cpu() + nq - 1
+        if j >= int(over.min()):
+            alive = over > j
+            n = int(alive.sum())
+            if not n:
+                break
+            # leading rows are a view and cost nothing, except a captured graph
+            leading = bool(alive[:n].all())
+            if (leading and not on_gpu) or n <= len(over) // 2:
+                batch.pick(slice(n) if leading else alive.nonzero()[:, 0].to(model.device))
+                over = over[alive]
         batch.look_ahead(j)
         if graph is None:
             batch.step(j)

@@ -3,6 +3,7 @@
 import torch
 from torch import LongTensor, Tensor
 
+from espnet2_ext.speechlm.builtin import BuiltinDecoder
 from espnet2_ext.speechlm.cache import KeyValueCache
 from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.lean import LeanDecoder
@@ -18,7 +19,8 @@ class Recomputed:
 
     def __init__(self, core: DelayLM, positions: int) -> None:
         self.backbone, self.positions = core.backbone, positions
-        self.flash = core.attention == "flash_attention_2"
+        builtin = isinstance(self.backbone, BuiltinDecoder)
+        self.flash = core.attention == "flash_attention_2" and not builtin
         self._embedded: Tensor | None = None
 
     def prefill(self, embedded: Tensor, pads: LongTensor) -> Tensor:
@@ -82,9 +84,9 @@ class Cached(Recomputed):
     @property
     def capturable(self) -> bool:
         """Whether a step may become a CUDA graph: it is ours, and knows no limit it would check."""
-        most = getattr(self.backbone, "n_ctx", None)
-        builtin = most is not None and self.positions <= most
-        return self._lean is not None or builtin
+        if isinstance(self.backbone, BuiltinDecoder):
+            return self.positions <= self.backbone.n_ctx
+        return self._lean is not None
 
     def prefill(self, embedded: Tensor, pads: LongTensor) -> Tensor:
         return self._run(embedded, pads, past_key_values=self.cache)
