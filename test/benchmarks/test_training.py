@@ -25,10 +25,7 @@ def test_samplers_fill_batches_alike():
         assert len(batches) == 4 and real == pytest.approx(1600, rel=0.3)
 
 
-def test_the_losses_compared_have_the_same_gradient_where_they_should(args):
-    """Restricted to a stream's slice, the full-vocabulary loss is ours: with one vocabulary of
-    equal logits elsewhere it differs by the softmax's share alone, so its hidden gradient points
-    the same way; chunks change nothing."""
+def test_chunks_and_the_peer_score_the_same_positions(args):
     model = training.load(args)
     lengths = [30, 20]
     x = training.LossInputs.of(model, training.make_batch(model, ["0", "1"], lengths, "cpu"))
