@@ -23,6 +23,7 @@ from espnet2_ext.bin import score
 from espnet2_ext.files import read_json, read_scp, read_table, write_json, write_table
 from espnet2_ext.flow.decode import DecodeInputs, load_sampling
 from espnet2_ext.flow.inference import FlowInference, SamplingConfig
+from espnet2_ext.metrics.scoring import ScoringConfig, world_subset
 from espnet2_ext.vocoder.inference import VocoderInference
 
 MEASURES = ("mcd_db", "f0_corr", "semitone_acc", "per", "singer_sim")
@@ -58,7 +59,11 @@ def load(args: argparse.Namespace) -> Setup:
     )
     inputs = DecodeInputs.of_dir(tokens_dir, args.codec_ssl)
     every = sorted(read_table(inputs.codec_ssl))
-    utts = every[:: max(1, len(every) // args.utts)][: args.utts]
+    # those that scoring takes for MCD, and others
+    seed = ScoringConfig.load(SCORING).seed
+    with_mcd = world_subset(every, args.world_utts, seed)
+    others = [utt for utt in every if utt not in with_mcd]
+    utts = sorted(with_mcd) + others[: max(0, args.utts - len(with_mcd))]
 
     def arrays(scp: Path, width: int) -> list[torch.Tensor]:
         table = read_scp(scp)
@@ -117,7 +122,7 @@ def table(
         )  # fmt: skip
     for name, row in zip(names, rows, strict=True):
         summary = read_json(folder / "scores" / name / args.set / "summary.json")
-        row |= {measure: summary["metrics"][measure] for measure in MEASURES}
+        row |= {measure: summary["metrics"].get(measure) for measure in MEASURES}
     return rows
 
 

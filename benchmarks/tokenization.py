@@ -9,7 +9,6 @@ ratio says how far bytes are from tokens. The last row states the slopes, by lea
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import memory
 import numpy as np
 import soundfile
 from lint import FS, make_score, sing
@@ -74,18 +74,19 @@ def measure(args: argparse.Namespace) -> None:
     tokenize_shard(
         [args.measure / "warm_up"], args.measure / "tokenizer", [args.measure / "unused"]
     )
-    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, clock()
+    memory.forget_peak()
+    before, begun = memory.mib(memory.RESIDENT), clock()
     tokenize_shard([args.data_dir], args.measure / "tokenizer", [args.data_dir / "tokens"])
     sec = clock() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = memory.mib(memory.PEAK)
     begun = clock()
     for wav in read_table(args.data_dir / "wav.scp").values():
         soundfile.read(wav, dtype="float32")
     values = {
         "sec": sec,
         "bare": clock() - begun,
-        "peak": peak / 1024,
-        "grown": (peak - before) / 1024,
+        "peak": peak,
+        "grown": peak - before,
     }
     print(json.dumps(values))
 

@@ -6,12 +6,12 @@ process that does nothing else, less what it has before.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import memory
 from acoustic import librosa_griffin_lim, load_vocoder, random_features
 from timing import Row, add_arguments, compare, finish, start
 
@@ -30,12 +30,12 @@ def growth_mib(args: argparse.Namespace) -> None:
     if args.whole:
         inference.CHUNK_FRAMES = WHOLE
     vocoder.generate(*([x] for x in random_features(100, vocoder.mel)))
-    features = random_features(
-        round(args.grow * vocoder.mel.fs / vocoder.mel.hop_length), vocoder.mel
-    )
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    n_frames = round(args.grow * vocoder.mel.fs / vocoder.mel.hop_length)
+    features = random_features(n_frames, vocoder.mel)
+    memory.forget_peak()
+    before = memory.mib(memory.RESIDENT)
     vocoder.generate(*([x] for x in features))
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print(memory.mib(memory.PEAK) - before)
 
 
 def grown(args: argparse.Namespace, kind: str, sec: float, *options: str) -> float:
