@@ -2,7 +2,7 @@
 # What each option of decoding and of the flow is worth, after ./run.sh: docs/ablations.md.
 #   local/ablations.sh                        the rows below on dev: exp/ablations/dev.{json,md}
 #   local/ablations.sh --split test --rows "start kept"
-#   local/ablations.sh --rows "start kept flow_on_samples"    also trains that row's flow
+#   local/ablations.sh --against unguided --rows "unguided flow_on_samples"    also trains a flow
 # Can be run again: rows that are done are kept.
 # shellcheck disable=SC2154
 set -euo pipefail
@@ -13,7 +13,7 @@ fail() { echo "ablations.sh: error: $*" >&2; exit 2; }
 SECONDS=0
 
 split=dev              # everything is tuned on it; test comes last
-rows="start soft greedy whole_prompt no_noise kept no_guidance no_soft score_alone"
+rows="start soft unguided kept no_soft"
 against=start          # the row that the others are held against
 world_utts=16          # utterances with WORLD metrics
 recipe_options=        # options of ./run.sh that the run was made with
@@ -32,26 +32,22 @@ spoken="${tokens}/${split}"
 real="${dumpdir}/raw/${split}"
 sampled_exp="${expdir}/flow_on_samples"
 
-# Decoding of a row, as YAML lines; rows up to `kept` add to the one before, those after it take
-# something away.
-sampling=$'method: sampling\ntemperature: 0.3\ntop_k: 5\nbatch_size: 32\nseed: 0'
+# Decoding of a row, as YAML lines.
+sampling=$'method: sampling\ntemperature: 0.3\ntop_k: 5\nbatch_size: 32\nseed: 0\nscore_weight: 0.5'
 decoding_of() { # decoding_of ROW
   case $1 in
-    start) printf '%s\nscore_weight: 0.5\n' "${sampling}" ;;
-    soft) printf '%s\nscore_weight: 0.5\nsoft: true\n' "${sampling}" ;;
-    greedy) printf 'method: greedy\nscore_weight: 0.6\nsoft: true\n' ;;
-    whole_prompt|no_noise)
-      printf 'method: greedy\nscore_weight: 0.6\nsoft: true\nmax_prompt_frames: 1000\n' ;;
-    kept|flow_on_samples) cat -- "${inference_config}" ;;
-    no_guidance)
-      sed 's/^prompt_guidance:.*/prompt_guidance: 0.0/; s/^soft_temperature:.*/soft_temperature: 1.0/' "${inference_config}" ;;
+    start) printf '%s\n' "${sampling}" ;;
+    soft) printf '%s\nsoft: true\n' "${sampling}" ;;
+    unguided|flow_on_samples)
+      printf 'method: greedy\nscore_weight: 0.7\nsoft: true\nmax_prompt_frames: 1000\n' ;;
+    kept) cat -- "${inference_config}" ;;
     no_soft) sed 's/^soft:.*/soft: false/' "${inference_config}" ;;
     score_alone) sed 's/^score_weight:.*/score_weight: 0.9999/' "${inference_config}" ;;
     *) fail "no row '$1'" ;;
   esac
 }
 noise_of() { # noise_of ROW: the flow's noise_temperature
-  case $1 in start|soft|greedy|whole_prompt) echo 0.2 ;; *) echo 0.0 ;; esac
+  case $1 in start|soft) echo 0.2 ;; *) echo 0.0 ;; esac
 }
 lm=("${run_module[@]}" espnet2_ext.bin.speechlm_inference --train_config "${lm_exp}/config.yaml"
   --model_file "${lm_exp}/${inference_model}")
@@ -74,7 +70,7 @@ train_on_samples() {
   made=$(digest samples "$(made_of "${lm_exp}" "${flow_exp}")" "$(contents conf/tuning/train_flow_on_samples.yaml)")
   todo "${sampled_exp}" "${made}" || return 0
   log "training: ${sampled_exp}"
-  printf '%s\nscore_weight: 0.5\nsoft: true\n' "${sampling}" > "${config}"
+  printf '%s\nsoft: true\n' "${sampling}" > "${config}"
   for part in train valid; do
     set=${train_set}
     [ "${part}" = train ] || set=${valid_set}
