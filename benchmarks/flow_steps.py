@@ -63,7 +63,8 @@ def load(args: argparse.Namespace) -> Setup:
     seed = ScoringConfig.load(SCORING).seed
     with_mcd = world_subset(every, args.world_utts, seed)
     others = [utt for utt in every if utt not in with_mcd]
-    utts = sorted(with_mcd) + others[: max(0, args.utts - len(with_mcd))]
+    n_others = max(0, args.utts - len(with_mcd))
+    utts = sorted(with_mcd) + others[:: max(1, len(others) // max(1, n_others))][:n_others]
 
     def arrays(scp: Path, width: int) -> list[torch.Tensor]:
         table = read_scp(scp)
