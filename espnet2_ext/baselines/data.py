@@ -16,7 +16,7 @@ from espnet2_ext.tokenizer.dump import NUM_FRAMES, SCORE_FRAMES, DataDir
 
 MAX_PHONES = 4
 """Phones of a note that ESPnet knows shares for (the keys of SVSPreprocessor's phn_seg)."""
-DISCRETE_TOKEN, PITCH, SIDS = "discrete_token", "pitch", "utt2sid"
+DISCRETE_TOKEN, PITCH, PITCH_HZ, SIDS = "discrete_token", "pitch", "pitch_hz", "utt2sid"
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ def continuous_log_f0(f0: np.ndarray) -> np.ndarray:
 
 
 def prepare(source: SVSData, out_dir: str | Path, fps: int, singers: dict[str, int]) -> int:
-    """Write label, score.scp, text, wav.scp, utt2sid, pitch.scp and discrete_token of a set.
+    """Write label, score.scp, text, wav.scp, utt2sid, pitch, pitch_hz and discrete_token of a set.
 
-    At token rate `pitch` is continuous log F0; at mel rate it is 0 where unvoiced, so that
-    XiaoiceSing learns voicing.
+    `pitch` is log F0: at token rate continuous, at mel rate 0 where unvoiced, so that XiaoiceSing
+    learns voicing. `pitch_hz` is continuous F0 in Hz, which VISinger2 takes.
 
     Args:
         source: The set.
@@ -98,7 +98,7 @@ def prepare(source: SVSData, out_dir: str | Path, fps: int, singers: dict[str, i
     codes, f0s = (read_scp(source.token_dir / f"{name}.scp") for name in ("codec_ssl", "f0"))
     score_frames = read_scp(source.token_dir / f"{SCORE_FRAMES}.scp")
     scores, tokens = {}, {}
-    with ArkWriter(out_dir, PITCH) as pitch:
+    with ArkWriter(out_dir, PITCH) as pitch, ArkWriter(out_dir, PITCH_HZ) as pitch_hz:
         for utt in data.wavs:
             place = f"{source.data_dir}: {utt}"
             end_sec = n_tokens[utt] / mel.fps
@@ -110,13 +110,15 @@ def prepare(source: SVSData, out_dir: str | Path, fps: int, singers: dict[str, i
                 if len(note.phones) > MAX_PHONES:
                     found = f"{len(note.phones)} phones in note {index}"
                     raise UserError(place, found, f"at most {MAX_PHONES}", "score")
+            f0, every = f0s[utt], int(mel.frames_per_sec // fps)
+            log_f0 = continuous_log_f0(f0)
+            pitch_hz[utt] = np.exp(log_f0)[::every, None]
             if fps == mel.fps:
                 frames = np.bincount(phone_index, minlength=len(score.phones))
-                pitch[utt] = continuous_log_f0(f0s[utt])[:: mel.frames_per_token, None]
+                pitch[utt] = log_f0[::every, None]
             else:
                 frames = phone_frames(score, n_tokens[utt] * mel.frames_per_token, fps)
-                f0 = f0s[utt]
-                pitch[utt] = np.log(f0, where=f0 > 0, out=np.zeros_like(f0))[:, None]
+                pitch[utt] = np.where(f0 > 0, log_f0, 0)[:, None]
             if len(frames) != len(score.phones):
                 raise UserError(place, f"{len(frames)} phones in the tokens' score",
                                 f"{len(score.phones)}")  # fmt: skip

@@ -81,11 +81,12 @@ token_list="${data}/token_list"
 svs_exp="${expdir}/${system}${tag:+_${tag}}"
 
 if runs 1; then
-  begin 1 "data" "${source_dump}/{raw,tokens}/<set>" "${data}/<set>: label (on the grid of ${fps} frames a second) score.scp wav.scp text utt2sid pitch.scp discrete_token"
+  begin 1 "data" "${source_dump}/{raw,tokens}/<set>" "${data}/<set>: label (on the grid of ${fps} frames a second) score.scp wav.scp text utt2sid pitch.scp pitch_hz.scp discrete_token"
   data_dirs=("${all_sets[@]/#/${source_dump}/raw/}")
   token_dirs=("${all_sets[@]/#/${source_dump}/tokens/}")
   made=$(digest 1 "$(made_of "${data_dirs[@]}" "${token_dirs[@]}")" "${all_sets[*]}" "$(contents "${mel_config}")")
   if todo "${data}" "${made}"; then
+    rm -rf -- "${all_sets[@]/#/${data}/}"
     "${train_launch[@]}" "${data}/logs/svs_data.log" "${run_module[@]}" espnet2_ext.bin.svs_data \
       --data_dir "${data_dirs[@]}" --token_dir "${token_dirs[@]}" --root "${speechlm_dir}" \
       --out_dir "${all_sets[@]/#/${data}/}" --fps "${fps}" --mel_config "${mel_config}" \
@@ -111,12 +112,14 @@ case ${kind} in
   vits) options+=(--svs_conf "generator_params.spks=$((singers + 1))" --svs_conf "sampling_rate=${fs}") ;;
   *) options+=(--svs_conf "spks=$((singers + 1))") ;;
 esac
+pitch="pitch.scp"
+if [ "${kind}" = vits ]; then pitch="pitch_hz.scp"; fi
 for split in train valid; do
   set="${train_set}"
   [ "${split}" = train ] || set="${valid_set}"
   streams=("${data}/${set}/text,text,text" "${data}/${set}/wav.scp,singing,sound"
     "${data}/${set}/label,label,duration" "${data}/${set}/score.scp,score,score"
-    "${data}/${set}/utt2sid,sids,text_int" "${data}/${set}/pitch.scp,pitch,kaldi_ark")
+    "${data}/${set}/utt2sid,sids,text_int" "${data}/${set}/${pitch},pitch,kaldi_ark")
   if [ "${kind}" = toksing ]; then streams+=("${data}/${set}/discrete_token,discrete_token,text_int")
   else streams+=("${source_dump}/tokens/${set}/mel.scp,feats,kaldi_ark"); fi
   for stream in "${streams[@]}"; do
