@@ -13,7 +13,7 @@ fail() { echo "ablations.sh: error: $*" >&2; exit 2; }
 SECONDS=0
 
 split=dev              # everything is tuned on it; test comes last
-rows="start soft unguided kept no_soft"
+rows="start soft unguided no_guidance kept no_soft"
 against=start          # the row that the others are held against
 world_utts=16          # utterances with WORLD metrics
 recipe_options=        # options of ./run.sh that the run was made with
@@ -41,6 +41,8 @@ decoding_of() { # decoding_of ROW
     unguided|flow_on_samples)
       printf 'method: greedy\nscore_weight: 0.7\nsoft: true\nmax_prompt_frames: 1000\n' ;;
     kept) cat -- "${inference_config}" ;;
+    no_guidance)
+      sed 's/^prompt_guidance:.*/prompt_guidance: 0.0/; s/^soft_temperature:.*/soft_temperature: 1.0/' "${inference_config}" ;;
     no_soft) sed 's/^soft:.*/soft: false/' "${inference_config}" ;;
     score_alone) sed 's/^score_weight:.*/score_weight: 0.9999/' "${inference_config}" ;;
     *) fail "no row '$1'" ;;
