@@ -94,7 +94,9 @@ def summarize_expression(
         "f0_spread": _ratio(pairs, utts, "spread_cents"),
         "vibrato_depth": _ratio(pairs, utts, "vibrato_cents"),
         "vibrato_hz": _ratio(pairs, utts, "vibrato_hz"),
-        "deviation_var": bootstrap(len(utts), lambda drawn: _deviation_ratio(pairs, utts, drawn)),
+        "deviation_var": _variance_ratio(
+            [list(_by_note(pairs[utt], "deviation_cents").values()) for utt in utts]
+        ),
         "mel_laplacian": _sum_ratio(
             [pairs[u].hyp.laplacian for u in utts], [pairs[u].ref.laplacian for u in utts]
         ),
@@ -130,14 +132,9 @@ def summarize_timing(
         notes = sorted(sides[0].keys() & sides[1].keys())
         both[utt] = {note: (sides[0][note], sides[1][note]) for note in notes}
 
-    def ratio(drawn: np.ndarray) -> float:
-        values = np.array([pair for k in drawn for pair in both[utts[k]].values()])
-        hyp, ref = np.var(values, axis=0)
-        return float(hyp / max(ref, 1e-12))
-
     groups = [[u for u in group if u in both] for group in takes]
     return {
-        "timing_var": bootstrap(len(utts), ratio),
+        "timing_var": _variance_ratio([list(both[utt].values()) for utt in utts]),
         "takes_timing": _takes_ratio(both, [group for group in groups if len(group) > 1]),
     }
 
@@ -165,13 +162,27 @@ def _sum_ratio(hyp: Sequence[float], ref: Sequence[float]) -> Interval:
     return bootstrap(len(a), lambda drawn: float(a[drawn].sum() / max(b[drawn].sum(), 1e-12)))
 
 
-def _deviation_ratio(pairs: Mapping[str, Pair], utts: Sequence[str], drawn: np.ndarray) -> float:
-    kept = (_by_note(pairs[utts[k]], "deviation_cents") for k in drawn)
-    notes = [values for by_note in kept for values in by_note.values()]
-    if len(notes) < 2:
-        return float("nan")
-    hyp, ref = np.var(np.array(notes), axis=0)
-    return float(hyp / max(ref, 1e-12))
+def _variance_ratio(values: Sequence[Sequence[tuple[float, float]]]) -> Interval:
+    """Variance over notes of the system over that of the recordings, drawn by utterance.
+
+    From each utterance's sums, so that a draw costs nothing.
+
+    Args:
+        values: Of each utterance, the notes' values on both sides.
+    """
+    sums = np.zeros((len(values), 5))  # count, then sum and sum of squares of either side
+    for row, notes in zip(sums, values, strict=True):
+        if notes:
+            both = np.array(notes)
+            row[:] = len(both), *both.sum(0), *(both**2).sum(0)
+
+    def ratio(drawn: np.ndarray) -> float:
+        n, hyp, ref, hyp_squares, ref_squares = sums[drawn].sum(0)
+        if n < 2:
+            return float("nan")
+        return float((hyp_squares - hyp**2 / n) / max(ref_squares - ref**2 / n, 1e-12))
+
+    return bootstrap(len(sums), ratio)
 
 
 def _takes_ratio(
