@@ -190,8 +190,8 @@ def test_table_1_renders_baselines_by_what_they_write(recipe):
     ]
     rows = systems(recipe / "exp/tables/systems1.tsv")
     assert {name: source for name, (_, _, source) in rows.items()} == {
-        "ground_truth": "recording", "tokens": "feats", "tokens+cd": "predictor", "mels": "feats",
-        "wavs": "model", "lm+flow1+voc": "feats", "lm+flow2+voc": "feats",
+        "ground_truth": "recording", "tokens": "feats", "tokens+cd": "predictor",
+        "mels": "predictor", "wavs": "model", "lm+flow1+voc": "feats", "lm+flow2+voc": "feats",
     }  # fmt: skip
     own = systems(recipe / "exp/tables/own/systems1.tsv")
     assert list(own) == ["tokens", "tokens+cd", "mels", "wavs", "lm+flow2+voc"]

@@ -16,6 +16,7 @@ split=                 # evaluated; default: the first of the recipe's test sets
 timings="label own"    # table 1: phone times of the label, and each system's own
 baselines="xiaoicesing_mel visinger2 toksing xiaoicesing_discrete"
 baseline_dirs=         # what they decoded, SYSTEM/{label,own}/SPLIT; default: ../svs1 and ../svs2 make it
+baseline_f0=predictor  # F0 of a baseline's mel: predictor (from the mel) or feats (its own, if it has one)
 baseline_options=      # more options of their run.sh
 flow1_voc_args="--condition_conf pitch=none --model_conf space.f0_mode=absolute"
 flow1_cd_args="--condition_conf pitch=none --model_conf space.output=codec --model_conf space.predict_f0=false"
@@ -24,7 +25,7 @@ out=                   # default: exp/tables
 # A corpus with other settings has them in conf/tables.conf.
 help_message="Usage: local/table1.sh or local/table2.sh [options]
 Options (--name value; defaults and their meaning stand at the top of utils/tables.sh):
-  --config FILE --recipe_options --split --timings --baselines --baseline_dirs --baseline_options
+  --config FILE --recipe_options --split --timings --baselines --baseline_dirs --baseline_f0 --baseline_options
   --flow1_voc_args --flow1_cd_args --world_utts --out"
 if [ -f conf/tables.conf ]; then set -- --config conf/tables.conf "$@"; fi
 . utils/parse_options.sh
@@ -233,8 +234,8 @@ baseline_systems() { # baseline_systems TIMING
         if [ -f "${from}/${frames}.scp" ]; then cp -- "${from}/${frames}.scp" "${to}/feats/${frames}.scp"; fi
       done
       mark "${to}/feats" "$(digest "$(made_of "${from%/*/*}")" "$(contents "${to}/feats/"*.scp)")"
-      source=feats
-      if [ ! -f "${from}/mel.scp" ]; then source=model; elif [ ! -f "${from}/f0.scp" ]; then source=predictor; fi
+      source=${baseline_f0}
+      if [ ! -f "${from}/mel.scp" ]; then source=model; fi
       mel_system "${name}" "${to}/feats" "${source}" -
     else
       fail "${from}: neither codec_ssl.scp, mel.scp nor wav.scp"
