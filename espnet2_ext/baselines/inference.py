@@ -49,7 +49,7 @@ class BaselineInference:
         self.phones = set(options["token_list"])
         self.fps = options["fs"] / options["feats_extract_conf"]["hop_length"]
         self.stream_sizes = stream_sizes
-        layers = options["discrete_token_layers"]
+        layers = options.get("discrete_token_layers")
         if self.kind == TOKENS and layers != len(stream_sizes):
             raise UserError("tokenizer", f"{len(stream_sizes)} streams", f"{layers} of the model")
         svs = generate.svs
