@@ -8,25 +8,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 size=paper systems="xiaoicesing_mel visinger2"
-rest=()
-while [ $# -gt 0 ]; do
-  case $1 in
-    --size) size=${2:-} ;;
-    --system) systems=${2:-} ;;
-    *) rest+=("$1"); shift; continue ;;
-  esac
-  shift "$(($# < 2 ? $# : 2))"
-done
-options=()
+options=(--train_set train --valid_set validation --test_sets test)
+. utils/systems.sh
 case ${size} in
   paper)
-    options=(--mel_config ../speechlm1/conf/mini_singing/tuning/paper_mel.yaml --ngpu 1 --gpu_inference true
-      --train_args "--batch_size 16 --num_iters_per_epoch 1000 --max_epoch 100 --scheduler_conf end_steps=100000") ;;
-  small) ;;
+    options+=(--mel_config ../speechlm1/conf/mini_singing/tuning/paper_mel.yaml --ngpu 1 --gpu_inference true
+      --train_args "--batch_size 16 --num_iters_per_epoch 1000 --max_epoch 100 --scheduler_conf end_steps=100000")
+    run_systems conf/mini_singing ""
+    ;;
+  small) run_systems conf/mini_singing "" ;;
   *) echo "run.sh: error: --size ${size} (expected paper or small)" >&2; exit 2 ;;
 esac
-
-for system in ${systems}; do
-  ./svs.sh --system "${system}" --train_config "conf/mini_singing/train_${system}.yaml" \
-    --train_set train --valid_set validation --test_sets test "${options[@]}" "${rest[@]}"
-done

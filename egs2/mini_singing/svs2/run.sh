@@ -8,22 +8,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 size=default systems="toksing xiaoicesing_discrete"
-rest=()
-while [ $# -gt 0 ]; do
-  case $1 in
-    --size) size=${2:-} ;;
-    --system) systems=${2:-} ;;
-    *) rest+=("$1"); shift; continue ;;
-  esac
-  shift "$(($# < 2 ? $# : 2))"
-done
+options=(--train_set train --valid_set dev --test_sets "test test_words test_singer")
+. utils/systems.sh
 case ${size} in
-  default) suffix= ;;
-  debug) suffix=_debug ;;
+  default) run_systems conf "" ;;
+  debug) run_systems conf _debug ;;
   *) echo "run.sh: error: --size ${size} (expected default or debug)" >&2; exit 2 ;;
 esac
-
-for system in ${systems}; do
-  ./svs.sh --system "${system}" --train_config "conf/train_${system}${suffix}.yaml" \
-    --train_set train --valid_set dev --test_sets "test test_words test_singer" "${rest[@]}"
-done
