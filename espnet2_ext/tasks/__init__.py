@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -33,8 +34,8 @@ class _PutOff(ModuleType):
 
 
 def _put_off(name: str, *functions: str) -> None:
-    """Import `name` when first used; others take its `functions` with ``from name import ...``."""
-    if name in sys.modules:
+    """Import `name`, if installed, when first used; others take its `functions` by name."""
+    if name in sys.modules or find_spec(name.partition(".")[0]) is None:
         return
     module = _PutOff(name)
     module.__spec__ = ModuleSpec(name, None)  # transformers asks for it with find_spec
