@@ -8,7 +8,7 @@ LM's tokens through the flow.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from espnet2_ext.metrics.paired import LOWER_IS_BETTER, paired_test
+from espnet2_ext.metrics.paired import paired_test
 from espnet2_ext.metrics.table import Metric, Utterances
 
 Stage = tuple[str, str, str]
@@ -56,7 +56,7 @@ def attribute(
             test = paired_test(metric, systems[after], systems[before])
             if test is None:
                 continue
-            sign = 1 if metric.name in LOWER_IS_BETTER else -1
+            sign = 1 if metric.lower_is_better else -1
             low, high = sorted(sign * bound for bound in test.ci95)
             losses.append(
                 StageLoss(stage, metric.name, sign * test.difference, (low, high), test.n_utt)

@@ -13,9 +13,6 @@ import numpy as np
 
 from espnet2_ext.metrics.table import N_BOOTSTRAP, Metric, Utterances, aggregate
 
-LOWER_IS_BETTER = frozenset(
-    ["f0_rmse_hz", "f0_rmse_hz_dtw", "cents_rmse", "vuv_error", "mcd_db", "mcd_db_nodtw", "per"]
-)
 LEVEL = 0.05
 
 
@@ -31,6 +28,7 @@ class PairedTest:
         ci95: Interval of the difference, utterances drawn with replacement.
         p_value: Wilcoxon's signed-rank test over utterances, two-sided; 1 where none differs.
         n_utt: Utterances that both have.
+        lower_is_better: Which way is better, as the metric says.
     """
 
     metric: str
@@ -40,11 +38,12 @@ class PairedTest:
     ci95: tuple[float, float]
     p_value: float
     n_utt: int
+    lower_is_better: bool
 
     @property
     def gain(self) -> float:
         """The difference, positive where the first system is better."""
-        return -self.difference if self.metric in LOWER_IS_BETTER else self.difference
+        return -self.difference if self.lower_is_better else self.difference
 
     @property
     def verdict(self) -> str:
@@ -81,7 +80,7 @@ def paired_test(metric: Metric, first: Utterances, second: Utterances) -> Paired
     p_value = float(wilcoxon(apart).pvalue) if np.any(apart) else 1.0
     return PairedTest(
         metric.name, float(whole[0]), float(whole[1]), float(whole[0] - whole[1]),
-        (float(low), float(high)), p_value, len(pairs),
+        (float(low), float(high)), p_value, len(pairs), metric.lower_is_better,
     )  # fmt: skip
 
 
@@ -91,7 +90,7 @@ def best_of(metric: Metric, systems: Mapping[str, Utterances]) -> str | None:
              if (value := aggregate(metric, utts)[0]) is not None}  # fmt: skip
     if not found:
         return None
-    choose = min if metric.name in LOWER_IS_BETTER else max
+    choose = min if metric.lower_is_better else max
     return choose(found, key=lambda name: found[name])
 
 

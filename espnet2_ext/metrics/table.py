@@ -31,6 +31,8 @@ class Metric:
         head: Column head, naming the definition.
         value: Numerator a utterance; None where it is not defined.
         weight: Denominator a utterance.
+        lower_is_better: Which way is better. It has no default: a metric that does not say would
+            be judged the wrong way round half of the time.
         digits: Decimals shown.
         root: The square root of the ratio is reported.
     """
@@ -39,49 +41,57 @@ class Metric:
     head: str
     value: Callable[[Mapping[str, Any]], float | None]
     weight: Callable[[Mapping[str, Any]], float]
+    lower_is_better: bool
     digits: int = 3
     root: bool = False
 
 
-def _mean(name: str, head: str, digits: int = 3) -> Metric:
-    return Metric(name, head, lambda u: u.get(name), lambda u: 1.0, digits)
+LOWER, HIGHER = True, False
 
 
-def _pooled(name: str, count: str, head: str, digits: int = 3) -> Metric:
+def _mean(name: str, head: str, lower_is_better: bool, digits: int = 3) -> Metric:
+    return Metric(name, head, lambda u: u.get(name), lambda u: 1.0, lower_is_better, digits)
+
+
+def _pooled(name: str, count: str, head: str, lower_is_better: bool) -> Metric:
     def value(u: Mapping[str, Any]) -> float | None:
         return None if u.get(name) is None else u[name] * u[count]
 
-    return Metric(name, head, value, lambda u: u[count], digits)
+    return Metric(name, head, value, lambda u: u[count], lower_is_better)
 
 
 METRICS = (
-    _mean("f0_rmse_hz", "F0 RMSE Hz (VERSA, no DTW, unvoiced = 0)", 1),
-    _mean("f0_corr_versa", "F0 corr (VERSA, no DTW, unvoiced = 0)"),
-    _mean("f0_corr", "F0 corr (sung finals, both voiced)"),
+    _mean("f0_rmse_hz", "F0 RMSE Hz (VERSA, no DTW, unvoiced = 0)", LOWER, 1),
+    _mean("f0_corr_versa", "F0 corr (VERSA, no DTW, unvoiced = 0)", HIGHER),
+    _mean("f0_corr", "F0 corr (sung finals, both voiced)", HIGHER),
     Metric(
         "cents_rmse", "RMSE cents (same frames)",
         lambda u: None if u.get("cents_rmse") is None else u["cents_rmse"] ** 2 * u["n_frames"],
-        lambda u: u["n_frames"], 0, True,
+        lambda u: u["n_frames"], LOWER, 0, True,
     ),
-    _pooled("semitone_acc", "n_frames", "Semitone acc (frames within 50 cents of the note)"),
-    _pooled("note_acc", "n_notes", "Note acc (median within 50 cents)"),
-    _pooled("vuv_error", "n_f0", "V/UV error"),
-    _mean("mcd_db", "MCD dB (WORLD, DTW)", 2),
-    _mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", 2),
-    Metric("per", "PER (CTC judge)", lambda u: u.get("phone_errors"), lambda u: u["n_phones"]),
-    _mean("singer_sim", "Singer sim (cosine)"),
-    _mean("singer_acc", "Singer acc (rank 1)"),
+    _pooled(
+        "semitone_acc", "n_frames", "Semitone acc (frames within 50 cents of the note)", HIGHER
+    ),
+    _pooled("note_acc", "n_notes", "Note acc (median within 50 cents)", HIGHER),
+    _pooled("vuv_error", "n_f0", "V/UV error", LOWER),
+    _mean("mcd_db", "MCD dB (WORLD, DTW)", LOWER, 2),
+    _mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", LOWER, 2),
+    Metric(
+        "per", "PER (CTC judge)", lambda u: u.get("phone_errors"), lambda u: u["n_phones"], LOWER
+    ),
+    _mean("singer_sim", "Singer sim (cosine)", HIGHER),
+    _mean("singer_acc", "Singer acc (rank 1)", HIGHER),
 )  # fmt: skip
 EXTRA_METRICS = (
-    _mean("f0_rmse_hz_dtw", "F0 RMSE Hz (VERSA, DTW, voiced)", 1),
-    _mean("f0_corr_versa_dtw", "F0 corr (VERSA, DTW, voiced)"),
-    _mean("espnet_mcd_db", "MCD dB (ESPnet svs1)", 2),
-    _mean("espnet_log_f0_rmse", "log-F0 RMSE (ESPnet svs1)"),
-    _mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)"),
-    _mean("espnet_vuv_error", "V/UV error (ESPnet svs1)"),
-    _mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)"),
-    _mean("singmos", "SingMOS", 2),
-    _mean("sheet_ssqa", "SHEET-SSQA", 2),
+    _mean("f0_rmse_hz_dtw", "F0 RMSE Hz (VERSA, DTW, voiced)", LOWER, 1),
+    _mean("f0_corr_versa_dtw", "F0 corr (VERSA, DTW, voiced)", HIGHER),
+    _mean("espnet_mcd_db", "MCD dB (ESPnet svs1)", LOWER, 2),
+    _mean("espnet_log_f0_rmse", "log-F0 RMSE (ESPnet svs1)", LOWER),
+    _mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)", HIGHER),
+    _mean("espnet_vuv_error", "V/UV error (ESPnet svs1)", LOWER),
+    _mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)", HIGHER),
+    _mean("singmos", "SingMOS", HIGHER, 2),
+    _mean("sheet_ssqa", "SHEET-SSQA", HIGHER, 2),
 )
 WORLD_METRICS = ("f0_rmse_hz", "f0_corr_versa", "mcd_db", "mcd_db_nodtw")
 

@@ -8,8 +8,8 @@ import pytest
 from espnet2_ext.bin import compare
 from espnet2_ext.metrics.attribution import attribute
 from espnet2_ext.metrics.comparison import compare_systems, markdown
-from espnet2_ext.metrics.paired import LOWER_IS_BETTER, against_best, best_of, paired_test
-from espnet2_ext.metrics.table import EXTRA_METRICS, METRICS, summarize
+from espnet2_ext.metrics.paired import against_best, best_of, paired_test
+from espnet2_ext.metrics.table import EXTRA_METRICS, METRICS, Metric, summarize
 
 from .test_table import utterance
 
@@ -32,8 +32,26 @@ def write_scores(folder, systems):
         (folder / name / "test" / "summary.json").write_text(json.dumps(summary))
 
 
-def test_every_direction_is_of_a_metric_there_is():
-    assert BY_NAME.keys() >= LOWER_IS_BETTER
+def test_every_metric_says_which_way_is_better():
+    """An error, a distance or a distortion is better low; all else is better high."""
+    for name, metric in BY_NAME.items():
+        is_error = any(word in name for word in ("rmse", "error", "mcd")) or name == "per"
+        assert metric.lower_is_better is is_error, name
+    with pytest.raises(TypeError, match="lower_is_better"):
+        Metric("new", "New", lambda u: 1.0, lambda u: 1.0)
+
+
+@pytest.mark.parametrize("name", ["espnet_mcd_db", "espnet_log_f0_rmse", "espnet_vuv_error"])
+def test_an_error_of_espnets_scripts_is_better_low(name):
+    low = system(**{name: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]})
+    high = system(**{name: [0.2, 0.4, 0.6, 0.8, 1.0, 1.2]})
+    metric = BY_NAME[name]
+    assert best_of(metric, {"low": low, "high": high}) == "low"
+    assert paired_test(metric, low, high).verdict == "better"
+    assert paired_test(metric, high, low).verdict == "worse"
+    stages = [("codec", "low", "high")]
+    (loss,) = attribute({"low": low, "high": high}, [metric], stages)
+    assert loss.loss == pytest.approx(0.35)  # .7 less .35: what the codec costs
 
 
 def test_wilcoxon_of_six_equal_signs_is_one_in_thirty_two():
