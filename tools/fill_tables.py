@@ -1,0 +1,217 @@
+"""Fill the tables of README.md and docs/*.md from the JSON files that the recipes write.
+
+A table stands between two comments, the first of which says what it shows:
+
+    <!-- table results/table1.json columns=per,singer_sim intervals=true -->
+    <!-- /table -->
+
+The path is relative to `docs/`. Options: `view` (rows, differences, paired or runs), `columns`
+(keys of the JSON, in order), `split`, `systems` (with `=`: a title for the first column's entry),
+`bold` (a system), `intervals` (true: 95% intervals beside the values), `first` (head of the first
+column). `python tools/fill_tables.py` writes the files again; `--check` changes nothing and fails
+where a table is not what its JSON says.
+"""
+
+import argparse
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet2_ext.metrics.table import EXTRA_METRICS, METRICS
+
+ROOT = Path(__file__).resolve().parents[1]
+HEADS = {
+    "f0_rmse_hz": "F0 RMSE Hz (VERSA)",
+    "f0_corr_versa": "F0 corr (VERSA)",
+    "f0_rmse_hz_dtw": "F0 RMSE Hz, DTW",
+    "f0_corr_versa_dtw": "F0 corr, DTW",
+    "f0_corr": "F0 corr",
+    "cents_rmse": "cents",
+    "semitone_acc": "semitone acc",
+    "note_acc": "note acc",
+    "vuv_error": "V/UV error",
+    "mcd_db": "MCD dB, DTW",
+    "mcd_db_nodtw": "MCD dB",
+    "per": "PER",
+    "singer_sim": "singer sim",
+    "singer_acc": "singer acc",
+    "n_utt": "utterances",
+    "f0_spread": "F0 spread within notes",
+    "deviation_var": "Variance of notes' deviation",
+    "vibrato_depth": "Vibrato depth",
+    "vibrato_hz": "Vibrato rate",
+    "mel_laplacian": "Mel sharpness (Laplacian)",
+    "mel_gv": "Mel global variance",
+    "takes_deviation_cents": "over takes: deviation",
+    "takes_spread_cents": "over takes: F0 spread",
+    "takes_vibrato_cents": "over takes: vibrato depth",
+}
+DIGITS = {m.name: m.digits for m in (*METRICS, *EXTRA_METRICS)}
+_TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
+
+Row = Mapping[str, Any]
+
+
+def _digits(column: str) -> int:
+    """Decimals of a metric; ratios to the recordings have two."""
+    return DIGITS.get(column, 2)
+
+
+def _value(row: Row, column: str) -> tuple[float | None, Sequence[float] | None]:
+    """A value and its 95% interval, from a row of scores or of expressiveness."""
+    if column in row.get("metrics", {}):
+        return row["metrics"][column], row["ci95"].get(column)
+    found = row[column]
+    if isinstance(found, Mapping):
+        return found["value"], (found["low"], found["high"])
+    return found, None
+
+
+def _cell(row: Row, column: str, intervals: bool) -> str:
+    value, interval = _value(row, column)
+    if value is None:
+        return "n/a"
+    if isinstance(value, int):
+        return str(value)
+    digits = _digits(column)
+    text = f"{value:.{digits}f}"
+    if intervals and interval is not None:
+        text += f" [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
+    return text
+
+
+def _difference(test: Row | None, digits: int) -> str:
+    if test is None:
+        return "n/a"
+    low, high = test["ci95"]
+    return f"{test['difference']:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def _rows(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[list[str]]:
+    intervals = options.get("intervals") == "true"
+    return [[row["system"], *(_cell(row, c, intervals) for c in columns)] for row in rows]
+
+
+def _differences(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[list[str]]:
+    """Differences from another row; bold where interval and test agree that it is not chance."""
+    lines = []
+    for row in rows:
+        if "difference" not in row:
+            continue
+        cells = []
+        for column in columns:
+            test = row["difference"].get(column)
+            text = _difference(test, _digits(column))
+            cells.append(text if test is None or test["verdict"] == "tie" else f"**{text}**")
+        lines.append([row["system"], *cells])
+    return lines
+
+
+def _paired(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[list[str]]:
+    """One line a metric: our row against the best other one."""
+    tests = next(row["paired"] for row in rows if "paired" in row)
+    lines = []
+    for column in columns:
+        test, digits = tests[column], _digits(column)
+        p_value = "< .001" if test["p_value"] < 1e-3 else f"{test['p_value']:.3f}"[1:]
+        if test["p_value"] >= 0.9995:
+            p_value = "1.000"
+        lines.append([
+            HEADS[column], f"{test['ours']:.{digits}f}",
+            f"{test['theirs']:.{digits}f} {test['baseline']}",
+            _difference(test, digits), p_value, test["verdict"],
+        ])  # fmt: skip
+    return lines
+
+
+def _runs(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[list[str]]:
+    """Trainings: parameters and the loss on dev after so many steps."""
+    return [
+        [row["name"], f"{row['trained']:,} of {row['total']:,}"]
+        + [f"{row['valid_loss'][step]:.3f}" for step in columns]
+        for row in rows
+    ]
+
+
+_VIEWS: Mapping[str, Callable[[Sequence[Row], Sequence[str], Row], list[list[str]]]] = {
+    "rows": _rows,
+    "differences": _differences,
+    "paired": _paired,
+    "runs": _runs,
+}
+
+
+def _heads(view: str, columns: Sequence[str], first: str) -> list[str]:
+    if view == "paired":
+        return ["metric", "ours", "best other", "difference, 95% interval", "p", "verdict"]
+    if view == "runs":
+        return [first, "trained parameters", *columns]
+    return [first, *(HEADS[c] for c in columns)]
+
+
+def table(description: str, docs: Path) -> str:
+    """The Markdown of one table.
+
+    Args:
+        description: What the opening comment says after `table`.
+        docs: Folder that paths are relative to.
+
+    Raises:
+        KeyError: the JSON has no such row or column.
+    """
+    path, *words = shlex.split(description)
+    options = dict(word.split("=", 1) for word in words)
+    view = options.get("view", "rows")
+    rows = json.loads((docs / path).read_text(encoding="utf-8"))
+    if isinstance(rows, dict):
+        rows = rows["runs" if view == "runs" else "scores"]
+    if "split" in options:
+        rows = [row for row in rows if row["split"] == options["split"]]
+    if "systems" in options:
+        titles = dict(
+            w.split("=", 1) if "=" in w else (w, w) for w in options["systems"].split(";")
+        )
+        by_name = {row["system"]: row for row in rows}
+        rows = [{**by_name[name], "system": title} for name, title in titles.items()]
+    columns = options["columns"].split(",")
+    lines = _VIEWS[view](rows, columns, options)
+    for line in lines:
+        if line[0] == options.get("bold"):
+            line[0] = f"**{line[0]}**"
+    heads = _heads(view, columns, options.get("first", "system"))
+    head, *body = ("| " + " | ".join(cells) + " |\n" for cells in (heads, *lines))
+    return head + "|---" * len(heads) + "|\n" + "".join(body)
+
+
+def filled(text: str, docs: Path) -> str:
+    """A page with every table made anew."""
+
+    def fill(match: re.Match[str]) -> str:
+        return match[1] + table(match[2], docs) + match[4]
+
+    return _TABLE.sub(fill, text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
+    args = parser.parse_args()
+    stale = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = page.read_text(encoding="utf-8")
+        new = filled(text, ROOT / "docs")
+        if new != text:
+            stale.append(page.relative_to(ROOT))
+            if not args.check:
+                page.write_text(new, encoding="utf-8")
+    for page in stale:
+        print(f"{page}: {'not what its JSON says' if args.check else 'filled'}")
+    return 1 if args.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
