@@ -134,6 +134,10 @@ class VocoderTask(OneLineTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> VocoderModel:
         cls.trainer.seed = args.seed
+        if args.skip_discriminator_prob and getattr(args, "distributed", False):
+            # ESPnet's trainer draws on each rank by itself, and then their gradients do not meet
+            found = f"{args.skip_discriminator_prob} with several processes"
+            raise UserError("options", found, "0, or one process", "skip_discriminator_prob")
         # Generator and discriminator take turns: neither's step uses the other's parameters.
         args.unused_parameters = True
         return build_vocoder(args)

@@ -30,7 +30,7 @@ class AbsVocoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, mel: Tensor, f0: Tensor, mask: Tensor | None = None, start: "Tensor | None" = None,
+        self, mel: Tensor, f0: Tensor, mask: Tensor | None = None, plan: "Tensor | None" = None,
         start_frame: int | None = None,
     ) -> Tensor:  # fmt: skip
         """Generate samples.
@@ -38,8 +38,8 @@ class AbsVocoder(nn.Module, ABC):
         Args:
             mel: Natural-log mel (B, T, n_mels).
             f0: Hz (B, T), 0 where unvoiced; ignored unless `uses_f0`.
-            mask: 1 at real frames (B, T), 0 at padding; None when all are real.
-            start: What `plan` said of these frames, for a part of a longer song.
+            mask: 1 at real frames (B, T), 0 at the padding after them; None when all are real.
+            plan: What `plan` said of these frames, for a part of a longer song.
             start_frame: Position of the first frame in its song, which makes the noise repeatable
                 and independent of how the song is cut; None draws new noise.
 
@@ -48,7 +48,7 @@ class AbsVocoder(nn.Module, ABC):
         """
 
     def plan(self, f0: Tensor) -> Tensor | None:
-        """State per frame (B, T) that a part cannot know of what precedes it, if there is any."""
+        """State per frame (B, T, d) that a part of a song cannot know of the rest, if any."""
         return None
 
 

@@ -39,7 +39,7 @@ class HiFiGANVocoder(AbsVocoder):
         mel: Tensor,
         f0: Tensor,
         mask: Tensor | None = None,
-        start: Tensor | None = None,
+        plan: Tensor | None = None,
         start_frame: int | None = None,
     ) -> Tensor:
         return self.generator(normalise_mel(mel).transpose(1, 2)).squeeze(1)

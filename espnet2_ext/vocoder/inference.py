@@ -1,5 +1,6 @@
 """Features to waveforms with a trained vocoder: batched, in parts of bounded length."""
 
+import math
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -143,7 +144,8 @@ class VocoderInference:
         T, H = max(lengths), self.mel.hop_length
         if T == 0:
             return [torch.zeros(0) for _ in inputs]
-        mel = torch.nn.utils.rnn.pad_sequence([m for m, _ in inputs], batch_first=True)
+        silence = math.log(self.mel.floor)  # a log-mel of 0 is loud
+        mel = torch.nn.utils.rnn.pad_sequence([m for m, _ in inputs], True, silence)
         f0 = torch.nn.utils.rnn.pad_sequence([f for _, f in inputs], batch_first=True)
         mask = torch.arange(T) < torch.tensor(lengths).unsqueeze(1)
         mel, f0, mask = (x.to(self.device) for x in (mel, f0, mask.float()))

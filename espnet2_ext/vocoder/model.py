@@ -91,7 +91,12 @@ class VocoderModel(AbsGANESPnetModel):
         self.generator_adversarial = GeneratorAdversarialLoss()
         self.discriminator_adversarial = DiscriminatorAdversarialLoss()
         self.feature_match = FeatureMatchLoss()
-        self._generated: tuple[Tensor, Tensor] | None = None
+        self._cache: tuple[Tensor, tuple[Tensor, Tensor]] | None = None  # of the batch with a mel
+
+    @property
+    def codec(self) -> "VocoderModel":
+        """Itself: ESPnet's GANTrainer empties ``codec._cache`` where it skips a discriminator."""
+        return self
 
     @property
     def vocoder(self) -> AbsVocoder:
@@ -137,14 +142,17 @@ class VocoderModel(AbsGANESPnetModel):
         }
 
     def _generate(self, mel: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
-        """The mel as the vocoder saw it, and the wave; both turns on a batch share them."""
-        if self._generated is not None:
-            generated, self._generated = self._generated, None
-            return generated
+        """The mel as the vocoder saw it, and the wave; both turns on a batch share them.
+
+        A turn that the trainer skips leaves the wave here, so the next turn asks whose it is.
+        """
+        cached, self._cache = self._cache, None
+        if cached is not None and cached[0] is mel:
+            return cached[1]
         seen = self.corrupt(mel) if self.training else mel
         generated = seen, self.vocoder(seen, f0, start_frame=None if self.training else 0)
         if self.training and self.discriminator is not None:
-            self._generated = generated
+            self._cache = mel, generated
         return generated
 
     def _generator_loss(

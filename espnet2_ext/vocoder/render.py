@@ -20,6 +20,8 @@ from espnet2_ext.vocoder.score_f0 import score_f0
 N_SCORE_FIELDS = 4
 MIDI_FIELD = 1
 COMMENT = "synthetic singing, made by espnet2-ext"
+VERSION = 2
+"""Raised when the same features give other samples, so that wavs made before are not kept."""
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +132,7 @@ class Renderer:
             write_wav(self._path(utt), wav.numpy(), self.model.mel.fs, digest)
 
     def _digest(self, mel: torch.Tensor, f0: torch.Tensor | None) -> str:
-        content = hashlib.sha256(self.model_id.encode())
+        content = hashlib.sha256(f"{VERSION} {self.model_id}".encode())
         for array in (mel, f0):
             content.update(b"none" if array is None else array.numpy().tobytes())
         return f"{COMMENT}; input {content.hexdigest()[:16]}"

@@ -82,17 +82,19 @@ class SourceFilterVocoder(AbsVocoder):
         self.harmonic_level = math.log(mel.win_length / 2 * mel.fs / mel.n_fft)
 
     def plan(self, f0: Tensor) -> Tensor:
-        return self.pulses.start(fill_unvoiced(f0))
+        """F0 without gaps (Hz) and the pulses' phase (cycles) of each frame: (B, T, 2), float64."""
+        filled = fill_unvoiced(f0)
+        return torch.stack([filled.double(), self.pulses.start(filled)], -1)
 
     def forward(
         self,
         mel: Tensor,
         f0: Tensor,
         mask: Tensor | None = None,
-        start: Tensor | None = None,
+        plan: Tensor | None = None,
         start_frame: int | None = None,
     ) -> Tensor:
-        parts = self.parts(mel, f0, mask, start, start_frame)
+        parts = self.parts(mel, f0, mask, plan, start_frame)
         return parts.harmonic + parts.noise
 
     def parts(
@@ -100,13 +102,14 @@ class SourceFilterVocoder(AbsVocoder):
         mel: Tensor,
         f0: Tensor,
         mask: Tensor | None = None,
-        start: Tensor | None = None,
+        plan: Tensor | None = None,
         start_frame: int | None = None,
     ) -> Parts:
         """As `forward`, the harmonic and the noisy part apart."""
         B, T, _ = mel.size()
         N = T * self.mel.hop_length
-        filled = fill_unvoiced(f0)
+        plan = self.plan(f0) if plan is None else plan
+        filled, start = plan[..., 0].to(f0.dtype), plan[..., 1]
         log_gain = self.log_gains(mel, f0, filled, mask)
         voiced = (f0 > 0).float()
         if start_frame is None:
@@ -115,6 +118,16 @@ class SourceFilterVocoder(AbsVocoder):
             first = start_frame * self.mel.hop_length
             noise = position_noise(torch.arange(first, first + N, device=mel.device)).expand(B, N)
         pulses = self.pulses(filled, start)
+        if mask is not None:
+            # Filters cross-fade, so that a frame's reaches half a hop beyond the frame. After the
+            # last real frame its own filter and silence are heard, as without padding: not what
+            # the network makes of padding.
+            last = (mask.sum(1, keepdim=True).long() - 1).clamp_min(0)
+            frame = torch.arange(T, device=mel.device).minimum(last)
+            log_gain = log_gain[torch.arange(B, device=mel.device).unsqueeze(1), frame]
+            voiced = voiced.gather(1, frame)
+            real = mask.repeat_interleave(self.mel.hop_length, 1)
+            pulses, noise = pulses * real, noise * real
         return Parts(
             self._filter(pulses, log_gain[:, :, 0], voiced), self._filter(noise, log_gain[:, :, 1])
         )
