@@ -55,6 +55,7 @@ setup(
         "librosa",
         "soxr",
         "scikit-learn",
+        "threadpoolctl>=3",
         "pypinyin",
         "mido>=1.3",
         "miditoolkit>=1.0",

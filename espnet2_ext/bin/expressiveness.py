@@ -11,6 +11,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_table, write_json
+from espnet2_ext.one_thread import one_thread
 
 HEADS = {
     "f0_spread": "F0 spread within notes",
@@ -42,6 +43,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 @cli
+@one_thread()
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     import numpy as np
@@ -60,7 +62,6 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.metrics.expressiveness import group_takes
     from espnet2_ext.score.espnet_format import read_scores
 
-    torch.set_num_threads(1)
     if args.f0_extractor not in EXTRACTORS:
         raise UserError("--f0_extractor", repr(args.f0_extractor), ", ".join(EXTRACTORS))
     extract = EXTRACTORS[args.f0_extractor]

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from espnet2_ext.errors import cli
 from espnet2_ext.files import parse_config, read_json, read_table, write_json
@@ -27,6 +26,7 @@ from espnet2_ext.judges.recording import Recording
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
 from espnet2_ext.judges.store import embed_folder, load_centroids, save_centroids
 from espnet2_ext.metrics.scoring import ScoringConfig
+from espnet2_ext.one_thread import one_thread
 
 PER_BAR = 0.05
 
@@ -53,9 +53,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 @cli
+@one_thread()
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    torch.set_num_threads(1)
     config = ScoringConfig.load(args.config)
     out_dir = Path(args.out_dir)
     fit = parse_config(FitConfig, config.fit_recognizer, args.config or "fit_recognizer")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from espnet2_ext.errors import cli
+from espnet2_ext.errors import UserError, cli
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -12,7 +12,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data_dir", type=Path, required=True, help="formatted training split")
     parser.add_argument("--mel_config", type=Path, required=True, help="conf/mel.yaml")
     parser.add_argument("--out_dir", type=Path, required=True, help="tokenizer folder to write")
-    parser.add_argument("--nj", type=int, default=1, help="CPU threads")
+    parser.add_argument(
+        "--nj", type=int, default=1, help="utterances analysed at a time; does not change the fit"
+    )
     parser.add_argument("--device", default="cpu", help="for a pretrained SSL model")
     return parser
 
@@ -20,12 +22,11 @@ def get_parser() -> argparse.ArgumentParser:
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    import torch
-
+    if args.nj < 1:
+        raise UserError("--nj", str(args.nj), "1 or more")
     from espnet2_ext.tokenizer.fit import fit_tokenizers
 
-    torch.set_num_threads(args.nj)
-    fit_tokenizers(args.config, args.mel_config, args.data_dir, args.out_dir, args.device)
+    fit_tokenizers(args.config, args.mel_config, args.data_dir, args.out_dir, args.device, args.nj)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_table, read_text, write_json
 from espnet2_ext.judges.data import require
@@ -31,6 +29,7 @@ from espnet2_ext.metrics.scoring import (
 )
 from espnet2_ext.metrics.speaker import load_speaker_model
 from espnet2_ext.metrics.table import METRICS, summarize
+from espnet2_ext.one_thread import one_thread
 from espnet2_ext.score.espnet_format import read_scores
 
 COLUMNS = ("system", "split", "ref_dir", "wav_scp", "timing", "f0_source")
@@ -73,9 +72,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 @cli
+@one_thread()
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    torch.set_num_threads(1)
     config = ScoringConfig.load(args.config)
     if args.f0_dtw is not None:
         config = replace(config, f0_dtw=args.f0_dtw == "true")

@@ -54,11 +54,8 @@ def main(argv: list[str] | None = None) -> None:
         for out_dir in args.prompted_dirs:
             write_prompts(out_dir, args.prompt_dirs, args.seed)
         return
-    import torch
-
     from espnet2_ext.tokenizer.dump import tokenize_shard
 
-    torch.set_num_threads(1)  # shards run side by side
     tokenize_shard(
         args.data_dir, args.tokenizer_dir, args.out_dir, args.shard, args.num_shards, args.device
     )

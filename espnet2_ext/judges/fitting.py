@@ -26,6 +26,7 @@ from espnet2_ext.judges.singer_embedder import (
     EmbedderNetwork,
 )
 from espnet2_ext.metrics.per import phone_errors
+from espnet2_ext.one_thread import one_thread
 
 IGNORE = -100
 
@@ -73,6 +74,7 @@ class EmbedderFitConfig:
     seed: int = 1
 
 
+@one_thread()
 def fit_recognizer(
     recordings: Sequence[Recording],
     config: FitConfig,
@@ -122,6 +124,7 @@ def fit_recognizer(
     return CtcPhoneRecognizer(recognizer, network)
 
 
+@one_thread()
 def fit_embedder(
     recordings: Sequence[Recording],
     config: EmbedderFitConfig,

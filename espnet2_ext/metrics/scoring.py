@@ -37,6 +37,7 @@ from espnet2_ext.metrics.versa_f0_mcd import (
     mcd_f0_dtw,
     world_features,
 )
+from espnet2_ext.one_thread import one_thread
 from espnet2_ext.score.music_score import MusicScore
 
 VERSION = 1
@@ -240,9 +241,6 @@ def _init_worker(
     judges: Judges, cache: FeatureCache, options: tuple[bool, bool], folder: Path
 ) -> None:
     global _worker
-    import torch
-
-    torch.set_num_threads(1)
     _worker = (judges, cache, options, folder)
 
 
@@ -267,6 +265,7 @@ def _key(task: Task, judges: Judges, f0_dtw: bool, espnet_svs: bool) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:20]
 
 
+@one_thread()
 def score_all(
     tasks: list[Task],
     judges: Judges,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import LongTensor, Tensor
 
+from espnet2_ext.one_thread import one_thread
 from espnet2_ext.speechlm.model import SpeechLM
 
 
@@ -76,6 +77,7 @@ def shifted(score_frames: LongTensor, shift: Shift) -> LongTensor:
     return score
 
 
+@one_thread()
 @torch.no_grad()
 def rolled_score(
     model: SpeechLM,

@@ -16,6 +16,7 @@ from espnet2_ext.audio.mel import LogMel
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_json, read_table, read_text, write_json, write_table
+from espnet2_ext.one_thread import one_thread
 from espnet2_ext.score.espnet_format import parse_label, parse_score_json
 from espnet2_ext.score.frames import FrameScore, expand
 from espnet2_ext.score.music_score import MusicScore
@@ -160,6 +161,7 @@ def chunk_folders(
         yield folder, utts, chunk_fingerprint(data, utts, tokenizer)
 
 
+@one_thread()
 def tokenize_shard(
     data_dirs: Sequence[str | Path],
     tokenizer_dir: str | Path,

@@ -14,6 +14,7 @@ from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
+from espnet2_ext.one_thread import map_each, one_thread
 from espnet2_ext.score.espnet_format import read_scores
 from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore
@@ -76,15 +77,20 @@ def draw_utterances(wavs: dict[str, str], max_minutes: float, seed: int) -> list
     return sorted(chosen)
 
 
-@torch.no_grad()
 def read_utterances(
-    data_dir: Path, utts: list[str], scores: dict[str, MusicScore], phones: tuple, mel: MelConfig
+    data_dir: Path,
+    utts: list[str],
+    scores: dict[str, MusicScore],
+    phones: tuple,
+    mel: MelConfig,
+    nj: int = 1,
 ) -> list[FitUtterance]:
     """Read and analyse utterances of a data directory, fitted to their scores."""
     wavs, log_mel = read_table(data_dir / "wav.scp"), LogMel(mel)
     phone_ids = {phone: i for i, phone in enumerate(phones)}
-    utterances = []
-    for utt in utts:
+
+    @torch.no_grad()
+    def read(utt: str) -> FitUtterance:
         place = f"{data_dir / 'wav.scp'}: {utt}"
         samples, _ = read_wav(wavs[utt], mel.fs)
         samples, score = fit_audio(samples, mel.fs, mel.fps, scores.get(utt), place)
@@ -92,16 +98,19 @@ def read_utterances(
         ids = torch.zeros(0, dtype=torch.long)
         if score is not None:
             ids = torch.from_numpy(expand(score, phone_ids, mel.fps).phone_id)
-        utterances.append(FitUtterance(wav, log_mel(wav[None])[0], ids))
-    return utterances
+        return FitUtterance(wav, log_mel(wav[None])[0], ids)
+
+    return map_each(read, utts, nj)
 
 
+@one_thread()
 def fit_tokenizers(
     config_path: str | Path,
     mel_path: str | Path,
     data_dir: str | Path,
     out_dir: str | Path,
     device: str = "cpu",
+    nj: int = 1,
 ) -> None:
     """Fit what the configuration asks for, and write the tokenizer folder.
 
@@ -111,6 +120,7 @@ def fit_tokenizers(
         data_dir: Training split: wav.scp, label, score.scp.
         out_dir: Tokenizer folder; replaced only when the fit is done.
         device: Where a pretrained SSL model runs.
+        nj: Utterances that are read and analysed at a time; the result is the same for all.
 
     Raises:
         UserError: naming what is wrong with configuration or data.
@@ -132,7 +142,7 @@ def fit_tokenizers(
     start = time.perf_counter()
     wavs = read_table(data_dir / "wav.scp")
     utts = draw_utterances(wavs, config.max_minutes, config.seed)
-    utterances = read_utterances(data_dir, utts, scores, phones, mel)
+    utterances = read_utterances(data_dir, utts, scores, phones, mel, nj)
     mel_frames = torch.cat([u.mel for u in utterances])
     minutes = len(mel_frames) / mel.frames_per_sec / 60
     start = _log(start, f"read {len(utterances)} utterances, {minutes:.1f} minutes")
@@ -146,7 +156,7 @@ def fit_tokenizers(
             start = _log(start, f"trained phone features on {len(labelled)} utterances")
         features.to(device)
         if centroids is None:
-            centroids = fit_centroids(features, [u.wav for u in utterances], mel, kmeans)
+            centroids = fit_centroids(features, [u.wav for u in utterances], mel, kmeans, nj)
     except ValueError as error:
         raise UserError(data_dir, str(error)) from None
     ssl = SSLTokenizer(features, centroids.to(device), mel.fs, mel.fps)

@@ -12,6 +12,7 @@ from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
+from espnet2_ext.one_thread import map_each
 from espnet2_ext.tokenizer.kmeans import fit_kmeans, nearest
 from espnet2_ext.tokenizer.ssl_features import PhoneFeatures, PhoneFeaturesConfig, SSLFeatures
 
@@ -118,13 +119,23 @@ def build_features(
 
 @torch.no_grad()
 def fit_centroids(
-    features: SSLFeatures, wavs: Sequence[Tensor], mel: MelConfig, config: KMeansConfig
+    features: SSLFeatures,
+    wavs: Sequence[Tensor],
+    mel: MelConfig,
+    config: KMeansConfig,
+    nj: int = 1,
 ) -> Tensor:
-    """Fit centroids over the features of utterances (N,); at most `max_frames` frames of them."""
+    """Fit centroids over the features of utterances (N,); at most `max_frames` frames of them.
+
+    `nj` utterances are analysed at a time; the centroids are the same for all.
+    """
     device = next(features.parameters()).device
-    rows = torch.cat(
-        [extract(features, wav[None].to(device), mel.fs, mel.fps)[0].cpu() for wav in wavs]
-    )
+
+    @torch.no_grad()
+    def rows_of(wav: Tensor) -> Tensor:
+        return extract(features, wav[None].to(device), mel.fs, mel.fps)[0].cpu()
+
+    rows = torch.cat(map_each(rows_of, wavs, nj))
     generator = torch.Generator().manual_seed(config.kmeans_seed)
     rows = rows[torch.randperm(len(rows), generator=generator)[: config.max_frames]]
     return fit_kmeans(rows, config.n_clusters, config.kmeans_iters, config.kmeans_seed)

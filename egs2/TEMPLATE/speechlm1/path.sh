@@ -14,6 +14,7 @@ export PATH="${PWD}/utils:${PATH}"
 export PYTHONPATH="${MAIN_ROOT}${PYTHONPATH:+:${PYTHONPATH}}"
 export PYTHONIOENCODING=UTF-8 PYTHONUNBUFFERED=1
 export LC_ALL=C
-# Several processes on few cores: with one thread each they do not slow each other down.
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+# One thread for each process, whatever the shell or the cluster had set: a sum that threads share is
+# rounded differently for every number of them. Several processes use the cores (--nj, --train_procs).
+export OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export TOKENIZERS_PARALLELISM=false
