@@ -10,11 +10,12 @@ from torch import nn
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.flow.condition import ConditionEncoder
+from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.convnext import ConvNeXtVelocity
 from espnet2_ext.flow.corruption import CorruptionConfig
 from espnet2_ext.flow.dit import DiTVelocity
 from espnet2_ext.flow.features import SpaceConfig
-from espnet2_ext.flow.model import FlowConfig, MelFlow
+from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry, probe_tables
 
 VELOCITIES: dict[str, type[nn.Module]] = {"convnext": ConvNeXtVelocity, "dit": DiTVelocity}

@@ -63,6 +63,7 @@ class ConditionEncoder(nn.Module):
         )
         self.norm = nn.LayerNorm(channels)
         self.null = nn.Parameter(0.02 * torch.randn(channels))
+        self.null_vector = nn.Parameter(0.02 * torch.randn(channels)) if prompt else None
 
     def forward(
         self,
@@ -82,9 +83,13 @@ class ConditionEncoder(nn.Module):
             mask: True on real frames (B, F, 1).
             score: Score frames (B, F, 4), or the nominal MIDI numbers (B, F), 0 at rests, alone;
                 Flow2 needs these, `phones` all of it.
-            prompt: Tokens of another utterance of the singer (B, P, nq).
+            prompt: Tokens of another utterance of the singer (B, P, nq). None in an encoder that
+                uses prompts: the learned "no singer" stands in for the vector.
             prompt_mask: True on its real frames (B, P, 1).
             soft: Codec embedding (B, F, D) in place of that of the codes.
+
+        Returns:
+            C, and the singer vector; None in an encoder without prompts.
         """
         embedding = codec(tokens[..., 1:]) if soft is None else soft
         h = self.codec_in(codec.normalise(embedding))
@@ -106,16 +111,28 @@ class ConditionEncoder(nn.Module):
                 raise ValueError("a flow that sees phones needs the whole score")
             h = h + self.phones(score, mask[..., 0])
         vector = None
-        if self.prompt_net is not None and prompt is not None:
-            vector = self.prompt_net(codec.normalise(codec(prompt[..., 1:])), prompt_mask)
+        if self.prompt_net is not None:
+            if prompt is None:
+                vector = self.null_vector.expand(len(h), -1)
+            else:
+                vector = self.prompt_net(codec.normalise(codec(prompt[..., 1:])), prompt_mask)
             h = h + vector[:, None]
         for block in self.blocks:
             h = block(h, mask)
         return self.norm(h), vector
 
-    def drop(self, condition: Tensor, dropped: Tensor) -> Tensor:
-        """Replace C by the learned "no condition" where `dropped` (B,) is true."""
-        return torch.where(dropped[:, None, None], self.null.to(condition.dtype), condition)
+    def drop(
+        self, c: Tensor, vector: Tensor | None, dropped: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """C and the singer vector, each its learned "none" where `dropped` (B,) is true.
+
+        Both go together: what is left would steer a velocity that guidance takes to be steered by
+        nothing.
+        """
+        c = torch.where(dropped[:, None, None], self.null.to(c.dtype), c)
+        if vector is not None:
+            vector = torch.where(dropped[:, None], self.null_vector.to(vector.dtype), vector)
+        return c, vector
 
 
 def notes_of(score: LongTensor) -> LongTensor:

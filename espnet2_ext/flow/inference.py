@@ -136,9 +136,16 @@ class FlowInference:
 
         Returns:
             On the CPU, one `Features` per utterance.
+
+        Raises:
+            UserError: inputs that the model cannot take, or guidance of a model that was never
+                trained without its conditions.
         """
         config = config or SamplingConfig()
         self._check(tokens, midi, prompts)
+        if config.guidance and not self.model.config.condition_dropout:
+            found = f"{config.guidance} for a model trained with condition_dropout 0"
+            raise UserError("flow", found, "0: no unconditional velocity was learned", "guidance")
         order = sorted(range(len(tokens)), key=lambda k: len(tokens[k]))
         results: dict[int, Features] = {}
         while order:

@@ -1,7 +1,7 @@
 """Conditional flow matching from tokens to mel or codec embeddings (SLM-SVS paper, section 2.3)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,75 +10,24 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.flow.condition import ConditionEncoder, notes_of
-from espnet2_ext.flow.corruption import CorruptionConfig, corrupt
+from espnet2_ext.flow.config import FlowConfig
+from espnet2_ext.flow.corruption import corrupt
 from espnet2_ext.flow.ema import EMA
-from espnet2_ext.flow.features import Features, FeatureSpace, SpaceConfig
-from espnet2_ext.flow.loss import KINDS, masked_loss
+from espnet2_ext.flow.features import Features, FeatureSpace
+from espnet2_ext.flow.loss import masked_loss
 from espnet2_ext.flow.path import LinearPath
-from espnet2_ext.flow.sampler import (
-    TIME_GRIDS,
-    SamplingConfig,
-    guided,
-    integrate,
-    warp_time,
-)
+from espnet2_ext.flow.sampler import SamplingConfig, guided, integrate, warp_time
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
 
-RESIDUALS = ("none", "codec", "encoder")
-BFLOAT16 = ("auto", "on", "off")
 _SCALE_MOMENTUM = 0.01
 
 
 @dataclass(frozen=True)
-class FlowConfig:
-    """``model_conf`` of a flow, apart from the networks.
-
-    Args:
-        space: What is generated.
-        corruption: How training tokens are corrupted; None leaves them alone.
-        residual: What the flow adds to: "none" (the paper: all of x_1), "codec" (the codec's own
-            mel) or "encoder" (a regression from C, trained beside the flow).
-        sigma: Width of the path's end.
-        loss: "l2" (eq. 4) or "l1".
-        time_sampling: "uniform", or "cosine" as the authors' scripts: more times near the noise.
-        condition_dropout: Probability of training without C, for guidance.
-        base_weight: Weight of the regression's loss with ``residual: encoder``.
-        sampled_prob: Probability of taking LM-sampled tokens where the data has them.
-        corrupt_sampled: Corrupt those too.
-        ema_decay: Of the averaged weights that evaluation uses; 0 for none.
-        bfloat16: Autocast: "on", "off", or "auto" (CPUs with bfloat16 instructions; on GPUs
-            ``use_amp`` decides).
-        valid_steps: Euler steps of the samples that validation measures.
-    """
-
-    space: SpaceConfig = field(default_factory=SpaceConfig)
-    corruption: CorruptionConfig | None = field(default_factory=CorruptionConfig)
-    residual: str = "encoder"
-    sigma: float = 0.0
-    loss: str = "l2"
-    time_sampling: str = "uniform"
-    condition_dropout: float = 0.1
-    base_weight: float = 1.0
-    sampled_prob: float = 1.0
-    corrupt_sampled: bool = True
-    ema_decay: float = 0.999
-    bfloat16: str = "auto"
-    valid_steps: int = 4
-
-    def __post_init__(self) -> None:
-        for name, choices in (
-            ("residual", RESIDUALS),
-            ("loss", KINDS),
-            ("time_sampling", TIME_GRIDS),
-            ("bfloat16", BFLOAT16),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} {getattr(self, name)!r} is none of {', '.join(choices)}")
-
-
-@dataclass(frozen=True)
 class Conditions:
-    """What sampling needs of a batch: C, the singer vector, masks and the base of the residual."""
+    """What sampling needs of a batch: C, the singer vector, masks and the base of the residual.
+
+    `c` and `vector` steer the velocity; `drop` replaces them. `midi` and `base` do not enter it.
+    """
 
     c: Tensor
     vector: Tensor | None
@@ -304,14 +253,10 @@ class MelFlow(AbsESPnetModel):
             s = (torch.arange(B, device=x_1.device) + 0.5) / B
         x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
         sample = self.path.sample(x_0, residual, warp_time(s, self.config.time_sampling))
-        c = conditions.c
         if self.training and self.config.condition_dropout:
-            dropped = torch.rand(B, device=c.device) < self.config.condition_dropout
-            c = self.networks["condition"].drop(c, dropped)
-        with self.autocast(x_1.device):
-            u = self.networks["velocity"](
-                sample.x_t, sample.t, c, conditions.mask, conditions.vector
-            )
+            dropped = torch.rand(B, device=x_1.device) < self.config.condition_dropout
+            conditions = self.drop(conditions, dropped)
+        u = self.velocity(sample.x_t, sample.t, conditions)
         u_t = sample.u_t
         if not self.training and self.config.residual != "none":
             # in units of x_1: else the loss would rise as the residual that it is scaled by shrinks
@@ -360,22 +305,33 @@ class MelFlow(AbsESPnetModel):
             stats["vuv_error"] = (((pitch > 0) != (truth > 0)) & real).sum() / real.sum()
         return stats
 
+    def drop(self, conditions: Conditions, dropped: Tensor) -> Conditions:
+        """Without all that steers the velocity where `dropped` (B,) is true; the base stays.
+
+        The base of a residual is added to what the velocity has led to and never enters it.
+        """
+        c, vector = self.networks["condition"].drop(conditions.c, conditions.vector, dropped)
+        return replace(conditions, c=c, vector=vector)
+
+    def velocity(self, x_t: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+        """u_theta(x_t, t | C) (B, F, dim) at x_t (B, F, dim) and times t (B,)."""
+        with self.autocast(x_t.device):
+            return self.networks["velocity"](
+                x_t, t, conditions.c, conditions.mask, conditions.vector
+            )
+
     @torch.no_grad()
     def sample(self, conditions: Conditions, x_0: Tensor, config: SamplingConfig) -> Tensor:
         """Solve the ODE (eq. 6) from unit noise `x_0` (B, F, dim) to x_1, normalised."""
-        condition, velocity = self.networks["condition"], self.networks["velocity"]
-        null = torch.ones(len(x_0), dtype=torch.bool, device=x_0.device)
 
-        def field_of(c: Tensor) -> Any:
-            def u(x: Tensor, t: Tensor) -> Tensor:
-                with self.autocast(x.device):
-                    t = t.expand(len(x))
-                    return velocity(x, t, c, conditions.mask, conditions.vector).float()
+        def field_of(given: Conditions) -> Any:
+            return lambda x, t: self.velocity(x, t.expand(len(x)), given).float()
 
-            return u
-
-        unconditional = field_of(condition.drop(conditions.c, null)) if config.guidance else None
-        u = guided(field_of(conditions.c), unconditional, config.guidance)
+        unconditional = None
+        if config.guidance:
+            everyone = torch.ones(len(x_0), dtype=torch.bool, device=x_0.device)
+            unconditional = field_of(self.drop(conditions, everyone))
+        u = guided(field_of(conditions), unconditional, config.guidance)
         x = integrate(u, config.noise_temperature * x_0, config)
         if self.config.residual != "none":
             x = x * self.residual_std + conditions.base

@@ -145,7 +145,8 @@ class SpeechLMInference:
                 `max_prompt_frames` hold.
 
         Raises:
-            UserError: a score or prompt that the model has no tokens for, or that does not fit.
+            UserError: a score or prompt that the model has no tokens for, or that does not fit;
+                guidance of a model that was never trained without prompts.
         """
         self._check(score_frames, prompts)
         for k, (codes, score) in enumerate(zip(tokens, score_frames, strict=True)):
@@ -156,6 +157,10 @@ class SpeechLMInference:
         scores = [s.long() for s in score_frames]
         conditions, unprompted = self._conditions(scores, prompts, config), None
         if config.prompt_guidance:
+            if not getattr(self.model.prompt_encoder, "dropout", 0):
+                found = f"{config.prompt_guidance} for a model never trained without prompts"
+                expected = "0, or a model with prompt dropout"
+                raise UserError("speech LM", found, expected, "prompt_guidance")
             unprompted = self._conditions(scores, None, config)
         codes = [t.long() for t in tokens]
         return expected_embeddings(

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.speechlm import soft as soft_tokens
 from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 
 from .conftest import CODEBOOKS, CODES, make_batch, make_model, make_utterance
@@ -64,6 +65,36 @@ def test_guidance_goes_away_from_what_is_sung_without_a_prompt():
     nobody = expect(model, [utterance])[0].view(-1, CODEBOOKS, CODES).log()
     torch.testing.assert_close(guided, (1.5 * plain - 0.5 * nobody).log_softmax(-1))
     assert (guided - plain).abs().max() > 1e-3
+
+
+def test_the_unprompted_branch_of_guidance_is_free_of_the_prompt(monkeypatch):
+    """Guidance leads away from it; what it knew of the prompt's singer would be led away from."""
+    model = make_model().eval()
+    torch.nn.init.normal_(model.prompt_encoder.nobody)
+    branches = []
+    plain = soft_tokens.code_log_probs
+
+    def spy(*args):
+        branches.append(plain(*args))
+        return branches[-1]
+
+    monkeypatch.setattr(soft_tokens, "code_log_probs", spy)
+    utterance = make_utterance(7, 4, seed=3)
+    for other in range(2):
+        utterance.prompt = make_utterance(9, 5, seed=8 + other).prompt
+        expect(model, [utterance], prompt_guidance=0.5)
+    (prompted, nobody), (changed, still_nobody) = branches[:2], branches[2:]
+    assert (prompted[0] - changed[0]).abs().max() > 1e-3
+    assert torch.equal(nobody[0], still_nobody[0])
+
+
+@pytest.mark.parametrize("conditioning", ["synchronous", "prefix"])
+def test_guidance_of_a_model_that_always_had_a_prompt_is_refused(conditioning):
+    model = make_model(conditioning).eval()
+    if model.prompt_encoder is not None:
+        model.prompt_encoder.dropout = 0.0
+    with pytest.raises(UserError, match="never trained without prompts"):
+        expect(model, [make_utterance(7, 4)], prompt_guidance=0.5)
 
 
 def test_soft_tokens_are_those_that_greedy_decoding_met():
