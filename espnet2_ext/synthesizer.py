@@ -1,7 +1,7 @@
 """Sing a score with a packed model: durations, speech LM, flow and vocoder in one call."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import librosa
@@ -13,9 +13,9 @@ from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
-from espnet2_ext.score.frames import FrameScore, expand
+from espnet2_ext.score.frames import FrameScore, expand, round_boundaries
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.segment import Part, join_phones, split_at_rests, transpose, without_phones
+from espnet2_ext.score.segment import Part, split_at_rests, transpose, without_phones
 
 MAX_PART_SEC = 10.0
 PAD_SEC = 0.2
@@ -126,17 +126,15 @@ class SingingSynthesizer:
         tokens = self._prompt(singer, prompt)
         self._warn_range(score, singer, place)
         if timing == "model":
-            score = without_phones(score)
-        parts = [
-            p if p.score.phones else replace(p, score=self.model.duration.generate(p.score))
-            for p in split_at_rests(score, MAX_PART_SEC, self.fps, PAD_SEC)
-        ]
-        parts = [replace(p, score=with_onsets(p.score, onset, str(place))) for p in parts]
+            score = self.model.duration.generate(without_phones(score))
+        score = with_onsets(score, onset, str(place))
+        parts = split_at_rests(score, MAX_PART_SEC, self.fps, PAD_SEC)
+        parts = [part for part in parts if not part.is_silent]
         frames = [expand(p.score, self.model.phone_ids, self.fps) for p in parts]
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            wavs = self.render_all(frames, [tokens] * len(frames))
-        return Singing(self._join(wavs, parts), self.fs, join_phones(score, parts), timing)
+            wavs = self.render_all(frames, [tokens] * len(frames)) if frames else []
+        return Singing(self._join(wavs, parts, score), self.fs, score, timing)
 
     def render_all(self, frames: list[FrameScore], prompts: list[LongTensor]) -> list[np.ndarray]:
         """Samples of scores on the token grid, each with its own prompt's tokens (P, nq)."""
@@ -153,17 +151,20 @@ class SingingSynthesizer:
         wavs = self.model.vocoder.generate([r.mel for r in refined], f0s)
         return [w.cpu().numpy() for w in wavs]
 
-    def _join(self, wavs: list[np.ndarray], parts: list[Part]) -> np.ndarray:
+    def _join(self, wavs: list[np.ndarray], parts: list[Part], score: MusicScore) -> np.ndarray:
+        """The parts at their places in the song; silence where there is none."""
         fade = np.linspace(0, 1, max(1, round(FADE_SEC * self.fs)), dtype=np.float32)
-        joined = []
+        n_frames = int(round_boundaries([score.duration_sec], self.fps)[0])
+        song = np.zeros(n_frames * self.tokenizers.mel.samples_per_token, np.float32)
         for wav, part in zip(wavs, parts, strict=True):
             before, after = (round(s * self.fs) for s in (part.pad_before_sec, part.pad_after_sec))
             wav = wav[before : len(wav) - after].copy()
             n = min(len(fade), len(wav))
             wav[:n] *= fade[:n]
             wav[len(wav) - n :] *= fade[:n][::-1]
-            joined.append(wav)
-        return np.concatenate(joined)
+            start = round(part.start_sec * self.fs)
+            song[start : start + len(wav)] = wav
+        return song
 
     def _prompt(self, singer: str | None, prompt: str | Path | None) -> LongTensor:
         if prompt is not None:

@@ -12,8 +12,11 @@ from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
+from espnet2_ext.score.segment import split_at_rests
 from espnet2_ext.speechlm.sampling import DecodingConfig
-from espnet2_ext.synthesizer import SingingSynthesizer
+from espnet2_ext.synthesizer import MAX_PART_SEC, PAD_SEC, SingingSynthesizer
+from espnet2_ext.vocoder.inference import VocoderInference
+from espnet2_ext.vocoder.source_filter import SourceFilterVocoder
 
 MEL = MelConfig()
 PHONES = ["SP", "AP", "l", "a"]
@@ -117,6 +120,85 @@ def test_a_long_song_keeps_its_length_pitch_and_has_no_click(synthesizer):
     assert np.abs(np.diff(sung.wav)).max() < 0.12
     assert [p.phone for p in sung.score.phones].count("l") == 24
     assert sung.score.phones[-1].end_sec == pytest.approx(song().duration_sec)
+
+
+RINGING_SEC = 0.03  # the vocoder's filters and its cross-fade
+
+
+def song_with_rests(rest_sec: list[float], rest_phone: str, lead_sec: float = 0.08) -> MusicScore:
+    """Lines of unequal lengths, rests between them; every first consonant leads its beat."""
+    notes, phones, t = [Note(0, 0.5, 0, "", (rest_phone,))], [], 0.5
+    for line, rest in enumerate([*rest_sec, 0.4]):
+        for _ in range(2 + 5 * line % 13):
+            notes.append(Note(t, t + 0.5, 62, "la", ("l", "a")))
+            notes.append(Note(t + 0.5, t + 0.9, 64, "a", ("a",)))
+            t += 0.9
+        notes.append(Note(t, t + rest, 0, "", (rest_phone,)))
+        t += rest
+    begin = 0.0
+    for index, note in enumerate(notes):
+        follows = notes[index + 1] if index + 1 < len(notes) else note
+        end = note.end_sec - lead_sec * (follows.phones[0] == "l")
+        vowel = note.start_sec if note.phones[0] == "l" else begin
+        phones += [Phone(begin, vowel, "l", index)] if note.phones[0] == "l" else []
+        phones.append(Phone(vowel, end, note.phones[-1], index))
+        begin = end
+    return MusicScore(tuple(notes), tuple(phones))
+
+
+def loud_but_in_silences(tokens, scores, prompts, sampling, soft):
+    """Features of scores (F, 4): SP is silent, all else is loud, vowels are voiced."""
+    silence = float(np.log(MEL.floor))
+    features = []
+    for score in scores:
+        phone, midi = score[:, :2].repeat_interleave(MEL.frames_per_token, 0).T
+        mel = torch.where(phone == PHONES.index("SP"), silence, -2.0)
+        hz = 440 * 2 ** ((midi - 69) / 12)
+        f0 = torch.where(phone == PHONES.index("a"), hz, 0.0)
+        features.append(Features(mel[:, None].repeat(1, MEL.n_mels), f0))
+    return features
+
+
+@pytest.mark.parametrize("rest_phone", ["SP", "AP"])
+def test_rests_are_silent_but_for_breaths_and_leading_consonants(synthesizer, rest_phone):
+    score = song_with_rests([0.3, 0.1, 0.6, 2.0, 0.2, 1.0, 0.15, 0.4, 2.5, 1.5], rest_phone)
+    torch.manual_seed(0)
+    synthesizer.model.vocoder = VocoderInference(SourceFilterVocoder(MEL, dim=8, n_layers=1))
+    synthesizer.model.flow.generate = loud_but_in_silences
+    sung = synthesizer(score, "ann")
+    a_frame = MEL.samples_per_token
+    assert len(sung.wav) == pytest.approx(score.duration_sec * MEL.fs, abs=a_frame)
+
+    def loudest(start_sec: float, end_sec: float) -> float:
+        return np.abs(sung.wav[round(start_sec * MEL.fs) : round(end_sec * MEL.fs)]).max(initial=0)
+
+    for phone in score.phones:
+        if phone.phone == "SP" and phone.end_sec - phone.start_sec > 2 * RINGING_SEC:
+            assert loudest(phone.start_sec + RINGING_SEC, phone.end_sec - 0.02) < 1e-3, phone
+        if phone.phone != "SP":
+            assert loudest(phone.start_sec, phone.end_sec) > 0.01, phone
+    cuts = [p.start_sec for p in split_at_rests(score, MAX_PART_SEC, 50, PAD_SEC)][1:]
+    assert len(cuts) >= 5
+    for cut in cuts:
+        (at,) = [p.phone for p in score.phones if p.start_sec < cut < p.end_sec]
+        assert at == rest_phone
+        assert loudest(cut - 0.005, cut + 0.005) < 1e-3 or at == "AP"
+
+
+def test_a_song_whose_rest_is_mostly_a_consonant_is_sung(synthesizer):
+    """All parts were sung, then the song was lost: the cut fell into the early consonant."""
+    score = song_with_rests([0.3] * 4, "AP", lead_sec=0.18)
+    assert score.duration_sec > 2 * MAX_PART_SEC
+    sung = synthesizer(score, "ann")
+    assert sung.score == score
+    assert len(sung.wav) == pytest.approx(score.duration_sec * MEL.fs, abs=MEL.samples_per_token)
+
+
+def test_a_score_of_rests_and_one_of_a_blink_are_sung(synthesizer, voice):
+    sung = synthesizer(MusicScore((Note(0, 60, 0, "", ("SP",)),)), "ann")
+    assert len(sung.wav) == 60 * MEL.fs and not sung.wav.any() and not voice.prompts_seen
+    sung = synthesizer(MusicScore((Note(0, 0.05, 62, "la", ("l", "a")),)), "ann")
+    assert len(sung.wav) == pytest.approx(0.05 * MEL.fs, abs=MEL.samples_per_token)
 
 
 def test_same_seed_same_samples(synthesizer):

@@ -1,10 +1,15 @@
 """Cutting a long score at its rests, and moving scores in time and pitch."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from espnet2_ext.score.music_score import REST_MIDI, SILENCE, MusicScore, Note, Phone
 
 MIN_REST_SEC = 0.1
+LONG_REST_SEC = 2.0
+"""Rests of training utterances are shorter: of a longer silence only the edges are sung."""
+KEPT_REST_SEC = 0.5
+"""What is sung of a longer silence on either side."""
 
 
 def transpose(score: MusicScore, semitones: int) -> MusicScore:
@@ -30,42 +35,74 @@ class Part:
 
     Args:
         score: From 0 s, padding included.
-        first_note: Index in the whole score of this part's first note (the padding not counted).
         start_sec: Time in the whole score at which the part begins, without padding.
         pad_before_sec: Rest added at the start; 0 where the part begins with a rest.
         pad_after_sec: Rest added at the end.
     """
 
     score: MusicScore
-    first_note: int
     start_sec: float
     pad_before_sec: float = 0.0
     pad_after_sec: float = 0.0
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is to be heard, not even a breath."""
+        names = [phone.phone for phone in self.score.phones]
+        names = names or [name for note in self.score.notes for name in note.phones]
+        return all(name == SILENCE for name in names)
 
-def _cut(score: MusicScore, first: int, last: int, start_sec: float, end_sec: float) -> MusicScore:
-    """Notes [first, last) between two times, from 0 s; the outermost notes are cut to fit."""
 
-    def clip(item: Note | Phone) -> tuple[float, float]:
-        return max(item.start_sec, start_sec) - start_sec, min(item.end_sec, end_sec) - start_sec
+@dataclass(frozen=True)
+class _Rest:
+    """Where a rest is both written and performed; the cut is its middle on the frame grid."""
 
-    notes = []
-    for note in score.notes[first:last]:
-        begin, end = clip(note)
-        notes.append(replace(note, start_sec=begin, end_sec=end))
-    phones = []
-    for phone in score.phones:
-        begin, end = clip(phone)
-        if first <= phone.note < last and end > begin:
-            phones.append(Phone(begin, end, phone.phone, phone.note - first))
-    return replace(score, notes=tuple(notes), phones=tuple(phones))
+    start_sec: float
+    end_sec: float
+    cut_sec: float
+    is_silent: bool
+    is_inner: bool
+
+
+def _rests(score: MusicScore, fps: int) -> list[_Rest]:
+    """A score's rests. Where consonants lead the beat, the voice begins before a rest has ended as
+    written, and where a vowel is held, it ends after the rest has begun."""
+    written = [
+        Phone(note.start_sec, note.end_sec, "".join(note.phones), index)
+        for index, note in enumerate(score.notes)
+    ]
+    rests = []
+    for phone in score.phones or written:
+        note = score.notes[phone.note]
+        start = max(note.start_sec, phone.start_sec)
+        end = min(note.end_sec, phone.end_sec)
+        if note.is_rest and end - start >= max(MIN_REST_SEC, 2 / fps) - 1e-6:
+            cut = round((start + end) / 2 * fps) / fps
+            inner = 0 < phone.note < len(score.notes) - 1
+            rests.append(_Rest(start, end, cut, phone.phone == SILENCE, inner))
+    return rests
+
+
+def _cuts(rests: list[_Rest], start_sec: float, end_sec: float, max_sec: float) -> list[float]:
+    """Times at which a stretch is cut: the last rest within reach, of silences where there are."""
+    cuts = []
+    while end_sec - start_sec > max_sec:
+        ahead = [rest for rest in rests if start_sec < rest.cut_sec < end_sec and rest.is_inner]
+        if not ahead:
+            break
+        near = [rest for rest in ahead if rest.cut_sec - start_sec <= max_sec] or ahead[:1]
+        start_sec = ([rest for rest in near if rest.is_silent] or near)[-1].cut_sec
+        cuts.append(start_sec)
+    return cuts
 
 
 def split_at_rests(score: MusicScore, max_sec: float, fps: int, pad_sec: float = 0.0) -> list[Part]:
     """Cut a score in the middle of rests into parts of at most `max_sec` where rests allow it.
 
-    Cuts lie on the frame grid, so the parts' frames add up to the whole's. A stretch without a
-    rest of `MIN_REST_SEC` is never cut, however long.
+    Cuts lie on the frame grid, and where the rest is both written and performed; in a breath only
+    where no silence is near. A stretch without a rest of `MIN_REST_SEC` is never cut, however long.
+    Of a silence of more than `LONG_REST_SEC` the middle belongs to no part. But for such silences
+    the parts' frames add up to the whole's.
 
     Args:
         score: Any length.
@@ -74,21 +111,43 @@ def split_at_rests(score: MusicScore, max_sec: float, fps: int, pad_sec: float =
         pad_sec: Rest to add where a part begins or ends with a sung note, as training utterances
             begin and end with rests.
     """
-    cuts: list[tuple[int, float]] = []  # index of the rest, time of the cut
-    start_sec, candidate = 0.0, None
-    for index, note in enumerate(score.notes):
-        if candidate and note.end_sec - start_sec > max_sec:
-            cuts.append(candidate)
-            start_sec, candidate = candidate[1], None
-        inner = 0 < index < len(score.notes) - 1
-        if inner and note.is_rest and note.end_sec - note.start_sec >= MIN_REST_SEC:
-            candidate = index, round((note.start_sec + note.end_sec) / 2 * fps) / fps
-    parts, first, begin = [], 0, score.notes[0].start_sec
-    for index, end in [*cuts, (len(score.notes) - 1, score.duration_sec)]:
-        part = _cut(score, first, index + 1, begin, end)
-        parts.append(_pad(Part(part, first, begin), pad_sec))
-        first, begin = index, end
+    rests, pad_sec = _rests(score, fps), round(pad_sec * fps) / fps
+    edges = [0.0]
+    for rest in rests:
+        if rest.is_silent and rest.end_sec - rest.start_sec > LONG_REST_SEC:
+            edges.append(round((rest.start_sec + KEPT_REST_SEC) * fps) / fps)
+            edges.append(round((rest.end_sec - KEPT_REST_SEC) * fps) / fps)
+    edges.append(score.duration_sec)
+    parts = []
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        for begin, stop in pairwise([start, *_cuts(rests, start, end, max_sec), end]):
+            last = stop == edges[-1]  # notes may end after the last phone
+            part = Part(_between(score, begin, float("inf") if last else stop), begin)
+            parts.append(_pad(part, pad_sec))
     return parts
+
+
+def _between(score: MusicScore, start_sec: float, end_sec: float) -> MusicScore:
+    """What lies between two cuts, from 0 s on; a rest that was cut is part of both sides."""
+
+    def clip(item: Note | Phone) -> tuple[float, float]:
+        return max(item.start_sec, start_sec) - start_sec, min(item.end_sec, end_sec) - start_sec
+
+    def lies_inside(item: Note | Phone) -> bool:
+        starts_inside = start_sec <= item.start_sec < end_sec
+        return starts_inside or item.start_sec < start_sec < item.end_sec
+
+    inside = [index for index, note in enumerate(score.notes) if lies_inside(note)]
+    notes = []
+    for index in inside:
+        begin, end = clip(score.notes[index])
+        notes.append(replace(score.notes[index], start_sec=begin, end_sec=end))
+    phones = [
+        Phone(*clip(phone), phone.phone, phone.note - inside[0])
+        for phone in score.phones
+        if lies_inside(phone)
+    ]
+    return replace(score, notes=tuple(notes), phones=tuple(phones))
 
 
 def _pad(part: Part, pad_sec: float) -> Part:
@@ -113,22 +172,3 @@ def _pad(part: Part, pad_sec: float) -> Part:
             phones.append(Phone(phones[-1].end_sec, end + after, SILENCE, len(notes) - 1))
     padded = replace(score, notes=tuple(notes), phones=tuple(phones))
     return replace(part, score=padded, pad_before_sec=before, pad_after_sec=after)
-
-
-def join_phones(score: MusicScore, parts: list[Part]) -> MusicScore:
-    """The whole score with the phones of its parts, their padding taken off again."""
-    phones: list[Phone] = []
-    for part in parts:
-        shift = part.start_sec - part.pad_before_sec
-        end_sec = part.score.duration_sec - part.pad_after_sec + shift
-        for phone in part.score.phones:
-            note = part.first_note + phone.note - (part.pad_before_sec > 0)
-            begin = max(phone.start_sec + shift, part.start_sec)
-            end = min(phone.end_sec + shift, end_sec)
-            if end <= begin or not 0 <= note < len(score.notes):
-                continue
-            if phones and phones[-1].note == note and score.notes[note].is_rest:
-                phones[-1] = replace(phones[-1], end_sec=end)  # the rest that was cut
-            else:
-                phones.append(Phone(begin, end, phone.phone, note))
-    return replace(score, phones=tuple(phones))

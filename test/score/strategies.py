@@ -22,7 +22,11 @@ _GOES_ON = (_SLUR, "+")
 
 @st.composite
 def scores(
-    draw: st.DrawFn, language: str = "zh", timed: bool | None = None, max_notes: int = 12
+    draw: st.DrawFn,
+    language: str = "zh",
+    timed: bool | None = None,
+    max_notes: int = 12,
+    max_lead: float = 0.4,
 ) -> MusicScore:
     """Scores whose times are whole ticks of 1/480 beat; phone times, if any, are microseconds.
 
@@ -31,6 +35,7 @@ def scores(
         language: Of the lyrics, a key of `LYRICS`.
         timed: Whether phones have times; either where None.
         max_notes: Rests included.
+        max_lead: Largest share of its room by which a phone begins early or late.
     """
     clock = TempoMap(default_bpm=draw(st.integers(20_000, 400_000)) / 1000)
     kinds = st.one_of(st.sampled_from((_REST, _BREATH, _SLUR)), st.sampled_from(LYRICS[language]))
@@ -55,7 +60,7 @@ def scores(
         tick = end
     score = assemble(sung, "generated", clock.bpm_at(0), language)
     timed = draw(st.booleans()) if timed is None else timed
-    return _performed(score, draw(st.floats(-0.4, 0.4))) if timed else score
+    return _performed(score, draw(st.floats(-max_lead, max_lead))) if timed else score
 
 
 def _performed(score: MusicScore, lead: float) -> MusicScore:
