@@ -2,7 +2,7 @@
 
 With one shard everything is done in one call. Otherwise run each --shard J of --num_shards N
 (J from 1), then once with --merge, which writes wav.scp. Every call can be run again: wav files
-that came from the same features and the same vocoder are kept.
+that came from the same batches of features and the same vocoder are kept.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.merge:
         renderer.run(args.shard, args.num_shards, args.batch_size)
     if args.merge or args.num_shards == 1:
-        renderer.merge()
+        renderer.merge(args.batch_size)
 
 
 if __name__ == "__main__":

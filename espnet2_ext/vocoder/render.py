@@ -23,6 +23,9 @@ COMMENT = "synthetic singing, made by espnet2-ext"
 VERSION = 2
 """Raised when the same features give other samples, so that wavs made before are not kept."""
 
+Features = tuple[torch.Tensor, torch.Tensor | None]
+"""Log-mel (T, n_mels), and F0 in Hz (T,) where the vocoder needs it."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +55,7 @@ class RenderInputs:
 
 
 class Renderer:
-    """Renders utterances into ``output_dir/wav``; what is there from the same input is kept.
+    """Renders into ``output_dir/wav``; batches that are there from the same input are kept.
 
     Args:
         model: The vocoder.
@@ -72,28 +75,31 @@ class Renderer:
         self.scores = None if inputs.score_scp is None else read_scp(inputs.score_scp)
 
     def run(self, shard: int = 1, num_shards: int = 1, batch_size: int = 8) -> None:
-        """Render every `num_shards`-th utterance, starting with number `shard` (from 1)."""
-        mine = self.utts[shard - 1 :: num_shards]
-        n_kept = 0
-        with tqdm(total=len(mine), desc="vocoder", mininterval=10) as bar:
-            for first in range(0, len(mine), batch_size):
-                batch = []
-                for utt in mine[first : first + batch_size]:
-                    mel, f0 = self._features(utt)
-                    digest = self._digest(mel, f0)
-                    if _comment(self._path(utt)) == digest:
-                        n_kept += 1
-                    else:
-                        batch.append((utt, mel, f0, digest))
-                self._render(batch)
-                bar.update(min(batch_size, len(mine) - first))
-        logger.info(f"{self.output_dir}: {len(mine)} utterances, {n_kept} were there already")
+        """Render every `num_shards`-th batch, starting with number `shard` (from 1).
 
-    def merge(self) -> None:
+        An utterance's last bits depend on its batch, so batches are the same however many shards
+        there are and whatever a killed run had rendered.
+        """
+        mine = self._batches(batch_size)[shard - 1 :: num_shards]
+        n_utts, n_kept = sum(map(len, mine)), 0
+        with tqdm(total=n_utts, desc="vocoder", mininterval=10) as bar:
+            for utts in mine:
+                features = [self._features(utt) for utt in utts]
+                comment = self._comment(features)
+                if all(_comment(self._path(utt)) == comment for utt in utts):
+                    n_kept += len(utts)
+                else:
+                    self._render(utts, features, comment)
+                bar.update(len(utts))
+        logger.info(f"{self.output_dir}: {n_utts} utterances, {n_kept} were there already")
+
+    def merge(self, batch_size: int = 8) -> None:
         """Write ``wav.scp`` and ``vocoder.json`` when every utterance has been rendered."""
-        missing = [utt for utt in self.utts if not self._path(utt).is_file()]
-        if missing:
-            raise UserError(self.output_dir, f"{missing[0]} not rendered", "all shards finished")
+        for utts in self._batches(batch_size):
+            comment = self._comment([self._features(utt) for utt in utts])
+            for utt in utts:
+                if _comment(self._path(utt)) != comment:
+                    raise UserError(self.output_dir, f"{utt} not rendered", "all shards finished")
         table = {utt: str(self._path(utt).resolve()) for utt in self.utts}
         write_table(self.output_dir / "wav.scp", table)
         write_json(
@@ -101,7 +107,7 @@ class Renderer:
             {"f0_source": self.inputs.f0_source if self.model.vocoder.uses_f0 else "mel"},
         )
 
-    def _features(self, utt: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _features(self, utt: str) -> Features:
         mel = torch.from_numpy(np.array(self._read(self.mels, utt, self.inputs.mel_scp)))
         if mel.dim() != 2 or mel.size(1) != self.model.mel.n_mels:
             expected = f"(T, {self.model.mel.n_mels})"
@@ -126,15 +132,20 @@ class Renderer:
                 raise UserError(f"{self.inputs.score_scp}: {utt}", str(error)) from None
         return mel, f0
 
-    def _render(self, batch: list[tuple]) -> None:
-        wavs = self.model.generate([b[1] for b in batch], [b[2] for b in batch])
-        for (utt, _, _, digest), wav in zip(batch, wavs, strict=True):
-            write_wav(self._path(utt), wav.numpy(), self.model.mel.fs, digest)
+    def _batches(self, batch_size: int) -> list[list[str]]:
+        return [self.utts[k : k + batch_size] for k in range(0, len(self.utts), batch_size)]
 
-    def _digest(self, mel: torch.Tensor, f0: torch.Tensor | None) -> str:
+    def _render(self, utts: list[str], features: list[Features], comment: str) -> None:
+        wavs = self.model.generate([mel for mel, _ in features], [f0 for _, f0 in features])
+        for utt, wav in zip(utts, wavs, strict=True):
+            write_wav(self._path(utt), wav.numpy(), self.model.mel.fs, comment)
+
+    def _comment(self, features: list[Features]) -> str:
+        """Comment of a batch's wavs, with the hash of all that they are made from."""
         content = hashlib.sha256(f"{VERSION} {self.model_id}".encode())
-        for array in (mel, f0):
-            content.update(b"none" if array is None else array.numpy().tobytes())
+        for mel, f0 in features:
+            content.update(f"{len(mel)} {f0 is not None}".encode() + mel.numpy().tobytes())
+            content.update(b"" if f0 is None else f0.numpy().tobytes())
         return f"{COMMENT}; input {content.hexdigest()[:16]}"
 
     def _path(self, utt: str) -> Path:

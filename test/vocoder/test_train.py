@@ -66,6 +66,7 @@ def test_train_then_render(name: str, data: Path, tmp_path: Path) -> None:
 
     def render(*options: object) -> int:
         arguments = ["--model_dir", tmp_path / "exp", "--mel_scp", data / "mel.scp"]
+        arguments += ["--batch_size", 2]
         return run(vocoder_inference.main, *arguments, "--output_dir", tmp_path / "out", *options)
 
     assert render("--shard", 1, "--num_shards", 2) == 0
