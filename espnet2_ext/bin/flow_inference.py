@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     if not 1 <= args.shard <= args.num_shards:
         raise UserError("--shard", f"{args.shard}", f"1..{args.num_shards}")
-    from espnet2_ext.flow.decode import DecodeInputs, decode, digest_files, load_sampling
+    from espnet2_ext.flow.decode import DecodeInputs, decode, load_sampling
     from espnet2_ext.flow.inference import FlowInference
 
     sampling = load_sampling(args.inference_config)
@@ -59,9 +60,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.batch_frames,
         args.bfloat16,
     )
+    weights = digest_files(args.train_config, args.model_file)
     complete = decode(
         flow,
-        digest_files(args.train_config, args.model_file) + (args.bfloat16 or ""),
+        f"{weights} {args.bfloat16} {args.batch_frames} {device_kind(args.device)}",
         DecodeInputs.of_dir(args.token_dir, args.codec_ssl, args.soft),
         sampling,
         args.output_dir,

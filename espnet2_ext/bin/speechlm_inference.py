@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
 
@@ -36,11 +37,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     if not 1 <= args.shard <= args.num_shards:
         raise UserError("--shard", f"{args.shard}", f"1..{args.num_shards}")
-    from espnet2_ext.speechlm.decode_dir import DecodeTask, decode_dir, digest_files
+    from espnet2_ext.speechlm.decode_dir import DecodeTask, decode_dir
     from espnet2_ext.speechlm.inference import SpeechLMInference, load_decoding
 
     decoding = load_decoding(args.decode_config)
-    model_id = f"{digest_files(args.train_config, args.model_file)} {args.dtype}"
+    weights = digest_files(args.train_config, args.model_file)
+    model_id = f"{weights} {args.dtype} {device_kind(args.device)}"
     inference = SpeechLMInference.load(args.train_config, args.model_file, args.device, args.dtype)
     task = DecodeTask(
         args.score_frames_scp,

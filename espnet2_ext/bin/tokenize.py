@@ -4,7 +4,8 @@ Shards: tokenize --data_dir D... --tokenizer_dir T --out_dir O... --shard J --nu
 Then:   tokenize --merge --data_dir D... --tokenizer_dir T --out_dir O... \\
             --prompted_dirs O... --prompt_dirs P...
 One output for each input; J counts from 1. Prompts are drawn once everything is joined.
-Both can be run again: finished chunks are kept while tokenizer, audio and score stay the same.
+Both can be run again: finished chunks are kept while tokenizer, device, audio and scores stay the
+same.
 """
 
 import argparse
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         from espnet2_ext.tokenizer.merge import merge_chunks, write_prompts
 
         for data_dir, out_dir in zip(args.data_dir, args.out_dir, strict=True):
-            n_utts = merge_chunks(data_dir, args.tokenizer_dir, out_dir)
+            n_utts = merge_chunks(data_dir, args.tokenizer_dir, out_dir, args.device)
             print(f"{out_dir}: {n_utts} utterances")
         for out_dir in args.prompted_dirs:
             write_prompts(out_dir, args.prompt_dirs, args.seed)

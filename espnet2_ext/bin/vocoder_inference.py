@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
 
@@ -45,13 +46,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError("--shard", f"{args.shard}", f"1..{args.num_shards}")
 
     from espnet2_ext.vocoder.inference import VocoderInference
-    from espnet2_ext.vocoder.render import Renderer, RenderInputs, file_id
+    from espnet2_ext.vocoder.render import Renderer, RenderInputs
 
     source = args.f0_source or ("feats" if args.f0_scp else "predictor")
     inputs = RenderInputs(args.mel_scp, args.f0_scp, args.score_scp, source)
     config, checkpoint = args.model_dir / "config.yaml", args.model_dir / args.model_file
     model = VocoderInference.load(config, checkpoint, args.device, args.bfloat16)
-    model_id = file_id(checkpoint) + (" bfloat16" if args.bfloat16 else "")
+    weights = digest_files(config, checkpoint)
+    model_id = f"{weights} {device_kind(args.device)}" + (" bfloat16" if args.bfloat16 else "")
     renderer = Renderer(model, model_id, inputs, args.output_dir)
     if not args.merge:
         renderer.run(args.shard, args.num_shards, args.batch_size)

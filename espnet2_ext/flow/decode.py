@@ -112,16 +112,6 @@ def decode(
     return True
 
 
-def digest_files(*paths: str | Path) -> str:
-    """Hash of the files' contents."""
-    total = hashlib.sha256()
-    for path in paths:
-        if not Path(path).is_file():
-            raise UserError(path, "no such file")
-        total.update(hashlib.sha256(Path(path).read_bytes()).digest())
-    return total.hexdigest()
-
-
 def _wanted(flow: FlowInference, name: str) -> bool:
     return (
         name in ("codec_ssl", "soft")

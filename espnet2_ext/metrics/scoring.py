@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.digest import digest_files
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, parse_config, read_json, read_yaml, write_json
 from espnet2_ext.judges.f0 import EXTRACTORS, FPS
@@ -144,10 +145,7 @@ class FeatureCache:
 
 def digest_of(path: str | Path) -> str:
     """Short content hash of a file."""
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:20]
-    except OSError as error:
-        raise UserError(path, error.strerror or "cannot be read", "an audio file") from None
+    return digest_files(path)[:20]
 
 
 def world_subset(utts: Iterable[str], limit: int | None, seed: int) -> set[str]:

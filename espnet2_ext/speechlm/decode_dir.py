@@ -135,13 +135,3 @@ def _join(folders: Sequence[Path], output_dir: Path) -> None:
     for folder in (output_dir / "chunks").iterdir():
         if folder not in folders:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def digest_files(*paths: Path) -> str:
-    """Hash of the files' contents."""
-    total = hashlib.sha256()
-    for path in paths:
-        if not path.is_file():
-            raise UserError(path, "no such file")
-        total.update(path.read_bytes())
-    return total.hexdigest()

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from espnet2_ext.audio.f0 import extract_f0
 from espnet2_ext.audio.mel import LogMel
 from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_json, read_table, read_text, write_json, write_table
 from espnet2_ext.one_thread import one_thread
@@ -71,47 +72,59 @@ class DataDir:
         label = parse_label(self.labels[utt], f"{self.path / 'label'}: {utt}")
         return parse_score_json(read_json(self.scores[utt]), self.scores[utt], label)
 
-    def chunks(self) -> list[list[str]]:
-        """Utterances in lists of `CHUNK_UTTS`, the same however many shards there are."""
-        utts = list(self.wavs)
-        return [utts[i : i + CHUNK_UTTS] for i in range(0, len(utts), CHUNK_UTTS)]
+
+@dataclass(frozen=True)
+class Chunk:
+    """Utterances that are tokenized together.
+
+    Args:
+        data: Their data directory.
+        utts: Which.
+        folder: Gets their tokens, and ``done.json`` last.
+    """
+
+    data: DataDir
+    utts: list[str]
+    folder: Path
+
+    def fingerprint(self, tokenizer: str) -> str:
+        """Hash of all that its tokens are made from: tokenizer, and content of audio and scores."""
+        digest = hashlib.sha256(tokenizer.encode())
+        for utt in self.utts:
+            if not Path(self.data.wavs[utt]).is_file():
+                raise UserError(self.data.wavs[utt], "no such file", "an audio file", utt)
+            score = read_text(self.data.scores[utt]) if self.data.scores else ""
+            parts = (utt, digest_files(self.data.wavs[utt]), self.data.labels.get(utt), score)
+            digest.update(repr(parts).encode())
+        return digest.hexdigest()
+
+    def is_done(self, fingerprint: str) -> bool:
+        """Whether its folder holds finished tokens of the same inputs."""
+        path = self.folder / DONE
+        return path.exists() and read_json(path).get("fingerprint") == fingerprint
 
 
-def tokenizer_fingerprint(folder: str | Path) -> str:
+def chunks_of(data_dir: str | Path, out_dir: str | Path) -> list[Chunk]:
+    """The chunks of a data directory in order, the same however many shards there are."""
+    data = DataDir.open(data_dir)
+    utts = list(data.wavs)
+    return [
+        Chunk(data, utts[first : first + CHUNK_UTTS], Path(out_dir) / "chunks" / f"{number:05d}")
+        for number, first in enumerate(range(0, len(utts), CHUNK_UTTS))
+    ]
+
+
+def tokenizer_fingerprint(folder: str | Path, device: str = "cpu") -> str:
     """Hash of a tokenizer folder's files: tokens of another tokenizer are not taken for its own."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in Path(folder).iterdir() if p.is_file()):
-        digest.update(path.name.encode())
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def chunk_fingerprint(data: DataDir, utts: list[str], tokenizer: str) -> str:
-    """Hash of all that a chunk is made from: tokenizer, audio files (size, time), scores."""
-    digest = hashlib.sha256(tokenizer.encode())
-    for utt in utts:
-        try:
-            stat = Path(data.wavs[utt]).stat()
-        except OSError:
-            raise UserError(data.wavs[utt], "no such file", "an audio file", utt) from None
-        score = read_text(data.scores[utt]) if data.scores else ""
-        parts = (utt, data.wavs[utt], stat.st_size, stat.st_mtime_ns, data.labels.get(utt), score)
-        digest.update(repr(parts).encode())
-    return digest.hexdigest()
-
-
-def is_done(folder: Path, fingerprint: str) -> bool:
-    """Whether a chunk's folder holds finished tokens of the same inputs."""
-    path = folder / DONE
-    return path.exists() and read_json(path).get("fingerprint") == fingerprint
+    files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+    names = [path.name for path in files]
+    return f"{digest_files(*files)} {names} {device_kind(device)}"
 
 
 @torch.no_grad()
-def tokenize_chunk(
-    data: DataDir, utts: list[str], tokenizers: Tokenizers, folder: Path, fingerprint: str
-) -> None:
+def tokenize_chunk(chunk: Chunk, tokenizers: Tokenizers, fingerprint: str) -> None:
     """Write every feature of a chunk's utterances; ``done.json`` last."""
+    data, utts, folder = chunk.data, chunk.utts, chunk.folder
     shutil.rmtree(folder, ignore_errors=True)
     mel, log_mel = tokenizers.mel, LogMel(tokenizers.mel)
     svs_lb: dict[str, str] = {}
@@ -151,16 +164,6 @@ def _svs_lb(score: MusicScore, frames: FrameScore, tokenizers: Tokenizers) -> li
     return frames_to_tokens(*columns, phones, config.placeholder)
 
 
-def chunk_folders(
-    data: DataDir, tokenizer_dir: str | Path, out_dir: str | Path
-) -> Iterator[tuple[Path, list[str], str]]:
-    """Folder, utterances and fingerprint of every chunk, in order."""
-    tokenizer = tokenizer_fingerprint(tokenizer_dir)
-    for number, utts in enumerate(data.chunks()):
-        folder = Path(out_dir) / "chunks" / f"{number:05d}"
-        yield folder, utts, chunk_fingerprint(data, utts, tokenizer)
-
-
 @one_thread()
 def tokenize_shard(
     data_dirs: Sequence[str | Path],
@@ -175,16 +178,17 @@ def tokenize_shard(
     The chunks of all directories are dealt out together, so that small sets share the shards too.
     """
     chunks = [
-        (data, *chunk)
+        chunk
         for data_dir, out_dir in zip(data_dirs, out_dirs, strict=True)
-        for data in [DataDir.open(data_dir)]
-        for chunk in chunk_folders(data, tokenizer_dir, out_dir)
-    ]
-    todo = [chunk for chunk in chunks[shard - 1 :: num_shards] if not is_done(chunk[1], chunk[3])]
+        for chunk in chunks_of(data_dir, out_dir)
+    ][shard - 1 :: num_shards]
+    tokenizer = tokenizer_fingerprint(tokenizer_dir, device)
+    fingerprints = [chunk.fingerprint(tokenizer) for chunk in chunks]
+    todo = [pair for pair in zip(chunks, fingerprints, strict=True) if not pair[0].is_done(pair[1])]
     if not todo:
         logger.info("shard %d has nothing left to do", shard)
         return
     tokenizers = Tokenizers.load(tokenizer_dir, device)
-    for position, (data, folder, utts, fingerprint) in enumerate(todo, 1):
-        tokenize_chunk(data, utts, tokenizers, folder, fingerprint)
-        logger.info("%s: chunk %d of %d", folder, position, len(todo))
+    for position, (chunk, fingerprint) in enumerate(todo, 1):
+        tokenize_chunk(chunk, tokenizers, fingerprint)
+        logger.info("%s: chunk %d of %d", chunk.folder, position, len(todo))

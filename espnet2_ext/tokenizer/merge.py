@@ -14,15 +14,17 @@ from espnet2_ext.tokenizer.dump import (
     SCORE_FRAMES,
     SVS_LB,
     DataDir,
-    chunk_folders,
-    is_done,
+    chunks_of,
+    tokenizer_fingerprint,
 )
 
 CODEC_SSL = "codec_ssl.scp"
 PROMPT = "prompt.scp"
 
 
-def merge_chunks(data_dir: str | Path, tokenizer_dir: str | Path, out_dir: str | Path) -> int:
+def merge_chunks(
+    data_dir: str | Path, tokenizer_dir: str | Path, out_dir: str | Path, device: str = "cpu"
+) -> int:
     """Write a token directory's tables over its finished chunks.
 
     Args:
@@ -30,6 +32,7 @@ def merge_chunks(data_dir: str | Path, tokenizer_dir: str | Path, out_dir: str |
         tokenizer_dir: With which tokenizers.
         out_dir: Token directory: codec_ssl, mel, f0 (.scp), score_frames.scp, svs_lb,
             utt2num_frames, utt2spk, spk2utt, data.json.
+        device: Where they were tokenized.
 
     Returns:
         The number of utterances.
@@ -38,12 +41,13 @@ def merge_chunks(data_dir: str | Path, tokenizer_dir: str | Path, out_dir: str |
         UserError: a chunk is not done.
     """
     out_dir = Path(out_dir)
-    data = DataDir.open(data_dir)
-    folders = []
-    for folder, utts, fingerprint in chunk_folders(data, tokenizer_dir, out_dir):
-        if not is_done(folder, fingerprint):
-            raise UserError(folder, f"{utts[0]} .. {utts[-1]} not tokenized", "all shards done")
-        folders.append(folder)
+    chunks = chunks_of(data_dir, out_dir)
+    data, folders = chunks[0].data, [chunk.folder for chunk in chunks]
+    tokenizer = tokenizer_fingerprint(tokenizer_dir, device)
+    for chunk in chunks:
+        if not chunk.is_done(chunk.fingerprint(tokenizer)):
+            found = f"{chunk.utts[0]} .. {chunk.utts[-1]} not tokenized"
+            raise UserError(chunk.folder, found, "all shards done")
     _remove_stale(out_dir / "chunks", folders)
     names = [f"{name}.scp" for name in ARKS] + [NUM_FRAMES]
     names += [f"{SCORE_FRAMES}.scp", SVS_LB] if data.scores else []

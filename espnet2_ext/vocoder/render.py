@@ -161,12 +161,6 @@ class Renderer:
             raise UserError(f"{path}", "no such utterance", utt) from None
 
 
-def file_id(path: str | Path) -> str:
-    """Hash of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _comment(path: Path) -> str | None:
     """The comment of a wav file; None when there is no readable one."""
     try:

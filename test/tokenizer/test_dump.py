@@ -1,9 +1,12 @@
 """From a data directory to tokens: fit, shards, resuming, joining, prompts, and what is refused."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from espnet2_ext.bin import build_vocabulary, tokenize
@@ -146,6 +149,42 @@ def test_a_dead_run_is_picked_up(corpus, tokenizer_dir, tmp_path, monkeypatch):
     dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path])
     assert (tmp_path / "chunks/00000/done.json").stat().st_mtime_ns == first
     assert merge_chunks(corpus / "train", tokenizer_dir, tmp_path) == 8
+
+
+def test_audio_is_known_by_its_content_not_its_time(corpus, tokenizer_dir, data_dir, rewrite):
+    out_dir, wav = data_dir / "out", data_dir / "s0_d0.wav"
+    source = Path(read_table(data_dir / "wav.scp")["s0_d0"])
+    wav.write_bytes(source.read_bytes())
+    rewrite(data_dir / "wav.scp", "s0_d0", str(wav))
+    dump.tokenize_shard([data_dir], tokenizer_dir, [out_dir])
+    assert merge_chunks(data_dir, tokenizer_dir, out_dir) == 2
+    times = (source.stat().st_atime_ns + 10**9, source.stat().st_mtime_ns + 10**9)
+    os.utime(wav, ns=times)  # the same sound, touched
+    assert merge_chunks(data_dir, tokenizer_dir, out_dir) == 2
+    samples, fs = soundfile.read(wav, dtype="int16")
+    soundfile.write(wav, -samples, fs, subtype="PCM_16")
+    os.utime(wav, ns=times)  # another sound of the same size and time
+    with pytest.raises(UserError, match="not tokenized"):
+        merge_chunks(data_dir, tokenizer_dir, out_dir)
+
+
+def test_tokens_of_another_kind_of_device_are_not_taken(corpus, tokenizer_dir, tmp_path):
+    dump.tokenize_shard([corpus / "dev"], tokenizer_dir, [tmp_path])
+    assert merge_chunks(corpus / "dev", tokenizer_dir, tmp_path, "cpu:0") == 2
+    with pytest.raises(UserError, match="not tokenized"):
+        merge_chunks(corpus / "dev", tokenizer_dir, tmp_path, "cuda")
+
+
+def test_shards_look_at_their_own_chunks_alone(corpus, tokenizer_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(dump, "CHUNK_UTTS", 1)
+    read: list[str] = []
+    digest = dump.digest_files
+    monkeypatch.setattr(dump, "digest_files", lambda *paths: read.extend(paths) or digest(*paths))
+    sets = [corpus / "train", corpus / "dev"]
+    for shard in (1, 2, 3):
+        dump.tokenize_shard(sets, tokenizer_dir, [tmp_path / s.name for s in sets], shard, 3)
+    audio = sorted(path for path in map(str, read) if path.endswith(".wav"))
+    assert audio == sorted(wav for s in sets for wav in read_table(s / "wav.scp").values())
 
 
 def test_changed_scores_are_tokenized_again(corpus, tokenizer_dir, data_dir, rewrite):

@@ -296,7 +296,7 @@ if runs 5; then
   in_dirs=() out_dirs=() prompted_dirs=() step_digests=()
   for set in "${all_sets[@]}"; do
     made=$(digest 5 "$(made_of "${dumpdir}/raw/${set}" "${tokenizer_dir}" "${dumpdir}/raw/${train_set}")" \
-      "${prompt_sets}" "${prompt_seed}")
+      "${prompt_sets}" "${prompt_seed}" "${device}")
     todo "${tokens}/${set}" "${made}" || continue
     in_dirs+=("${dumpdir}/raw/${set}")
     out_dirs+=("${tokens}/${set}")
@@ -305,9 +305,9 @@ if runs 5; then
   done
   if [ "${#out_dirs[@]}" -gt 0 ]; then
     step=("${run_module[@]}" espnet2_ext.bin.tokenize --data_dir "${in_dirs[@]}"
-      --tokenizer_dir "${tokenizer_dir}" --out_dir "${out_dirs[@]}")
+      --tokenizer_dir "${tokenizer_dir}" --out_dir "${out_dirs[@]}" --device "${device}")
     "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${nj}" "${tokens}/logs/tokenize.JOB.log" \
-      "${step[@]}" --shard JOB --num_shards "${nj}" --device "${device}"
+      "${step[@]}" --shard JOB --num_shards "${nj}"
     "${train_launch[@]}" "${tokens}/logs/merge.log" \
       "${step[@]}" --merge --prompted_dirs "${prompted_dirs[@]}" --prompt_dirs "${prompt_dirs[@]}" --seed "${prompt_seed}"
     for i in "${!out_dirs[@]}"; do mark "${out_dirs[i]}" "${step_digests[i]}"; done
@@ -403,7 +403,7 @@ if runs 9; then
   begin 9 "speech-LM inference and rolled-score test" "${lm_exp}/${inference_model}, ${eval_tokens}: score_frames prompt" \
     "${decode_lm}: codec_ssl (sampled), soft (where expected embeddings are wanted); ${lm_exp}/rolled_score/rolled_score.json"
   made=$(digest 9 "$(made_of "${lm_exp}" "${eval_tokens}")" "$(contents "${inference_config}")" \
-    "${inference_args}" "${inference_model}")
+    "${inference_args}" "${inference_model}" "${device}")
   if todo "${decode_lm}" "${made}"; then
     "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
       "${decode_lm}/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
@@ -414,7 +414,7 @@ if runs 9; then
     mark "${decode_lm}" "${made}"
   fi
   if [ "${soft_tokens}" = true ]; then
-    made=$(digest 9s "$(made_of "${decode_lm}" "${tokenizer_dir}")")
+    made=$(digest 9s "$(made_of "${decode_lm}" "${tokenizer_dir}")" "${device}")
     if todo "${decode_soft}" "${made}"; then
       "${decode_launch[@]}" "${inference_gpu[@]}" "${decode_soft}/logs/soft_tokens.log" \
         "${run_module[@]}" espnet2_ext.bin.soft_tokens --train_config "${lm_exp}/config.yaml" \
@@ -425,7 +425,7 @@ if runs 9; then
     fi
   fi
   out="${lm_exp}/rolled_score"
-  made=$(digest 9r "$(made_of "${lm_exp}" "${tokens}/${valid_set}")" "${inference_model}" "${score_matters}")
+  made=$(digest 9r "$(made_of "${lm_exp}" "${tokens}/${valid_set}")" "${inference_model}" "${score_matters}" "${device}")
   if todo "${out}" "${made}"; then
     status=0
     "${decode_launch[@]}" "${inference_gpu[@]}" "${out}/logs/rolled_score.log" \
@@ -484,7 +484,7 @@ if runs 11; then
       fi
     fi
     made=$(digest 11 "$(made_of "${flow_exp}" "${from[@]}")" "$(contents "${flow_inference_config}")" \
-      "${flow_inference_args}" "${flow_model}")
+      "${flow_inference_args}" "${flow_model}" "${device}")
     if todo "${out}" "${made}"; then
       spawn "${out}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
         "${out}/logs/flow_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.flow_inference \
@@ -555,7 +555,7 @@ if runs 13; then
     features=$(features_of "${system}")
     source=$(f0_source_of "${system}")
     out=$(wavs_of "${system}")
-    made=$(digest 13 "$(made_of "${vocoder_exp}" "${features}")" "${source}" "${vocoder_model}")
+    made=$(digest 13 "$(made_of "${vocoder_exp}" "${features}")" "${source}" "${vocoder_model}" "${device}")
     todo "${out}" "${made}" || continue
     if [ "${system}" = codec_resynthesis ] && [ -f "${features}/wav.scp" ]; then
       # A codec that decodes to audio needs no vocoder.
