@@ -19,9 +19,9 @@ from lint import bare_reading, make_data_dir
 from timing import Row, add_arguments, compare, finish, start
 
 from espnet2_ext.corpora import data_dir
-from espnet2_ext.files import write_table
+from espnet2_ext.files import read_table, write_table
 from espnet2_ext.score.lint import lint_data_dir
-from espnet2_ext.tokenizer.merge import draw_prompts
+from espnet2_ext.tokenizer.prompts import draw_prompts
 
 N_PARTS = 16
 MIN_SEC, MAX_SEC = 0.5, 30.0
@@ -95,6 +95,8 @@ def rows(n_utts: int, repeats: int, folder: Path) -> Iterator[Row]:
     tokens = folder / "tokens"
     speakers = data_dir.DataDir.read(data).tables["utt2spk"]
     write_table(tokens / "utt2spk", speakers)
+    write_table(tokens / "utt2phrase", {utt: f"{n}" for n, utt in enumerate(speakers)})
+    phrases = read_table(tokens / "utt2phrase")
     write_table(tokens / "codec_ssl.scp", {utt: f"codec.ark:{n}" for n, utt in enumerate(speakers)})
 
     def validate() -> None:
@@ -114,7 +116,7 @@ def rows(n_utts: int, repeats: int, folder: Path) -> Iterator[Row]:
          lambda: plain_split(data, plain / "split")),
         (f"combine {N_PARTS}", lambda: data_dir.combine(parts, ours / "combined"),
          lambda: plain_combine(plain_parts, plain / "combined")),
-        ("draw prompts", lambda: draw_prompts(speakers, [tokens], 0), None),
+        ("draw prompts", lambda: draw_prompts(speakers, phrases, [tokens], 0), None),
     ]  # fmt: skip
     done = []
     for name, step, peer in steps:

@@ -25,6 +25,11 @@ TASKS = {
 
 PLUGS = (
     Plug(
+        "espnet2.train.dataset:DATA_TYPES",
+        "prompt_pool",
+        "espnet2_ext.train.epoch_data:PROMPT_POOL",
+    ),
+    Plug(
         "espnet2.tasks.abs_task:scheduler_classes",
         "holdlineardecay",
         "espnet2_ext.flow.schedule:HoldLinearDecayLR",

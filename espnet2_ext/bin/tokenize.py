@@ -47,7 +47,8 @@ def main(argv: list[str] | None = None) -> None:
     if len(args.data_dir) != len(args.out_dir):
         raise UserError("--out_dir", f"{len(args.out_dir)}", f"{len(args.data_dir)}, as --data_dir")
     if args.merge:
-        from espnet2_ext.tokenizer.merge import merge_chunks, write_prompts
+        from espnet2_ext.tokenizer.merge import merge_chunks
+        from espnet2_ext.tokenizer.prompts import write_prompts
 
         for data_dir, out_dir in zip(args.data_dir, args.out_dir, strict=True):
             n_utts = merge_chunks(data_dir, args.tokenizer_dir, out_dir, args.device)

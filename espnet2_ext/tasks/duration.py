@@ -5,21 +5,22 @@ from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 from espnet2.train.collate_fn import CommonCollateFn
-from espnet2.train.trainer import Trainer
 from espnet2.utils.nested_dict_action import NestedDictAction
 
 from espnet2_ext.duration.inference import build_net
 from espnet2_ext.duration.model import DurationModel
 from espnet2_ext.score.phones import PHONES
 from espnet2_ext.tasks.one_line import OneLineTask
+from espnet2_ext.train.epoch_seed import EpochSeededTrainer
 
 
 class DurationTask(OneLineTask):
-    """Trains `DurationModel` on notes and how a label performed them, with the plain trainer."""
+    """Trains `DurationModel` on notes and how a label performed them, with ESPnet's trainer,
+    seeded anew each epoch."""
 
     num_optimizers = 1
     class_choices_list: ClassVar[list] = []
-    trainer = Trainer
+    trainer = EpochSeededTrainer
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -53,4 +54,5 @@ class DurationTask(OneLineTask):
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> DurationModel:
         """Build from parsed options."""
+        cls.trainer.seed = args.seed
         return DurationModel(build_net(vars(args), getattr(args, "config", None) or "options"))

@@ -1,17 +1,27 @@
-"""What all our tasks do unlike ESPnet's: refuse in one line, where its parser prints its usage."""
+"""What all our tasks do unlike ESPnet's: refuse in one line, and draw other data each epoch."""
 
 import argparse
+from typing import Any
 
 from espnet2.tasks.abs_task import AbsTask
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.registry import register
+from espnet2_ext.train.epoch_data import EpochIterFactory
 
 
 class OneLineTask(AbsTask):
-    """An ESPnet task; a wrong option is a `UserError`."""
+    """An ESPnet task; a wrong option is a `UserError`, and its data knows the epoch."""
+
+    @classmethod
+    def build_iter_factory(
+        cls, args: argparse.Namespace, *arguments: Any, **options: Any
+    ) -> EpochIterFactory:
+        return EpochIterFactory(super().build_iter_factory(args, *arguments, **options), args.seed)
 
     @classmethod
     def get_parser(cls) -> argparse.ArgumentParser:
+        register("espnet2.train.dataset")
         parser = super().get_parser()
         # ESPnet plots the attentions of its own layers, of which our models have none.
         parser.set_defaults(num_att_plot=0)

@@ -1,9 +1,6 @@
-"""Joining tokenized chunks into one token directory, and drawing each utterance's prompt."""
+"""Joining tokenized chunks into one token directory."""
 
-import bisect
-import random
 import shutil
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
@@ -17,9 +14,7 @@ from espnet2_ext.tokenizer.dump import (
     chunks_of,
     tokenizer_fingerprint,
 )
-
-CODEC_SSL = "codec_ssl.scp"
-PROMPT = "prompt.scp"
+from espnet2_ext.tokenizer.prompts import CODEC_SSL, PHRASES, by_speaker, phrases
 
 
 def merge_chunks(
@@ -31,7 +26,7 @@ def merge_chunks(
         data_dir: Formatted data directory that was tokenized.
         tokenizer_dir: With which tokenizers.
         out_dir: Token directory: codec_ssl, mel, f0 (.scp), score_frames.scp, svs_lb,
-            utt2num_frames, utt2spk, spk2utt, data.json.
+            utt2num_frames, utt2spk, spk2utt, utt2phrase, data.json.
         device: Where they were tokenized.
 
     Returns:
@@ -58,67 +53,11 @@ def merge_chunks(
         write_table(out_dir / name, table)
     utt2spk = _utt2spk(data)
     write_table(out_dir / "utt2spk", utt2spk)
-    write_table(out_dir / "spk2utt", {s: " ".join(u) for s, u in _by_speaker(utt2spk).items()})
+    write_table(out_dir / "spk2utt", {s: " ".join(u) for s, u in by_speaker(utt2spk).items()})
+    write_table(out_dir / PHRASES, phrases(data_dir, data.wavs))
     if data.scores:
         _write_data_json(out_dir, list(data.wavs))
     return len(data.wavs)
-
-
-def write_prompts(out_dir: str | Path, prompt_dirs: Sequence[str | Path], seed: int = 0) -> None:
-    """Write prompt.scp of a merged token directory; see `draw_prompts`."""
-    utt2spk = read_table(Path(out_dir) / "utt2spk")
-    write_table(Path(out_dir) / PROMPT, draw_prompts(utt2spk, prompt_dirs, seed))
-
-
-def draw_prompts(
-    utt2spk: Mapping[str, str], prompt_dirs: Sequence[str | Path], seed: int
-) -> dict[str, str]:
-    """Draw for each utterance another one of its singer.
-
-    First a directory that knows the singer is drawn, all alike, then an utterance in it: a small
-    directory of speech is heard as often as a large one of singing. The draw depends on the seed
-    and the utterance alone.
-
-    Args:
-        utt2spk: utt -> singer.
-        prompt_dirs: Token directories with codec_ssl.scp and utt2spk.
-        seed: Of the draw.
-
-    Returns:
-        utt -> ark pointer of the prompt's codec_ssl.
-
-    Raises:
-        UserError: naming a singer without another utterance.
-    """
-    pools = []
-    for folder in map(Path, prompt_dirs):
-        pointers = read_table(folder / CODEC_SSL)
-        pools.append((pointers, _by_speaker(read_table(folder / "utt2spk"))))
-    prompts = {}
-    for utt, singer in utt2spk.items():
-        # its place in each sorted list, so that a draw costs the same in a list of any size
-        choices = []
-        for pointers, by_speaker in pools:
-            theirs = by_speaker.get(singer, [])
-            own = bisect.bisect_left(theirs, utt)
-            known = own < len(theirs) and theirs[own] == utt
-            if len(theirs) > known:
-                choices.append((pointers, theirs, own if known else len(theirs)))
-        if not choices:
-            places = ", ".join(map(str, prompt_dirs))
-            raise UserError(places, f"no prompt for {utt}", "another utterance", singer)
-        rng = random.Random(f"{seed} {utt}")
-        pointers, theirs, own = rng.choice(choices)
-        index = rng.choice(range(len(theirs) - (own < len(theirs))))
-        prompts[utt] = pointers[theirs[index + (index >= own)]]
-    return prompts
-
-
-def _by_speaker(utt2spk: Mapping[str, str]) -> dict[str, list[str]]:
-    speakers: dict[str, list[str]] = {}
-    for utt in sorted(utt2spk):
-        speakers.setdefault(utt2spk[utt], []).append(utt)
-    return dict(sorted(speakers.items()))
 
 
 def _utt2spk(data: DataDir) -> dict[str, str]:

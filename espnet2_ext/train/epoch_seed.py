@@ -1,21 +1,23 @@
 """ESPnet's trainer with random numbers that depend on the epoch, so that a resumed run repeats."""
 
+import random
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer
+
+from espnet2_ext.train.epoch_data import rank_seed
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
     """Seed all generators, on each process of a training with other numbers."""
-    rank = dist.get_rank() if dist.is_initialized() else 0
-    seed = int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1)[0])
-    torch.manual_seed(seed)
+    seed = rank_seed(seed, epoch)
+    random.seed(seed)
     np.random.seed(seed)
+    torch.manual_seed(seed)
 
 
 class EpochSeededTrainer(Trainer):

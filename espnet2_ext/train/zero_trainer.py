@@ -16,7 +16,6 @@ import torch.distributed as dist
 from espnet2.main_funcs.average_nbest_models import average_nbest_models
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.torch_utils.recursive_op import recursive_average
-from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 from espnet2.train.deepspeed_trainer import DeepSpeedTrainer, DeepSpeedTrainerOptions
 from espnet2.train.reporter import Reporter, SubReporter
 from espnet2.utils.build_dataclass import build_dataclass
@@ -24,6 +23,7 @@ from tqdm import tqdm
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, write_json
+from espnet2_ext.train.epoch_seed import seed_epoch
 from espnet2_ext.train.partial import holds_rows, plain_state, trainable
 from espnet2_ext.train.zero_config import zero_config
 from espnet2_ext.train.zero_state import (
@@ -92,7 +92,7 @@ class ZeroTrainer(DeepSpeedTrainer):
             logging.info("training had already reached epoch %d", done)
 
         for epoch in range(done + 1, options.max_epoch + 1):
-            set_all_random_seed(options.seed + epoch)
+            seed_epoch(options.seed, epoch)
             reporter.set_epoch(epoch)
             cls._train_epoch(engine, epoch, train_iter_factory, reporter, options, point)
             point = None

@@ -77,7 +77,8 @@ def checkout(tmp_path_factory) -> Path:
     """``egs2/mini_singing`` with speechlm1 run up to its tokens."""
     from espnet2_ext.tokenizer.dump import tokenize_shard
     from espnet2_ext.tokenizer.fit import fit_tokenizers
-    from espnet2_ext.tokenizer.merge import merge_chunks, write_prompts
+    from espnet2_ext.tokenizer.merge import merge_chunks
+    from espnet2_ext.tokenizer.prompts import write_prompts
 
     root = tmp_path_factory.mktemp("checkout")
     for name in ("TEMPLATE", "mini_singing"):

@@ -11,10 +11,11 @@ import torch
 
 from espnet2_ext.bin import build_vocabulary, tokenize
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_scp, read_table, write_table
+from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.score.phones import PHONES
 from espnet2_ext.tokenizer import dump
-from espnet2_ext.tokenizer.merge import draw_prompts, merge_chunks, write_prompts
+from espnet2_ext.tokenizer.merge import merge_chunks
+from espnet2_ext.tokenizer.prompts import write_prompts
 from espnet2_ext.tokenizer.svs_lb import tokens_to_frames
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
@@ -92,24 +93,6 @@ def test_prompts_are_another_utterance_of_the_same_singer(tokens):
             assert pointers[pointer] != utt and pointers[pointer][:2] == utt[:2]
     unseen = pointers[read_table(tokens / "dev/prompt.scp")["s2_d1"]]
     assert unseen.startswith("s2_p")
-
-
-def test_prompts_are_drawn_from_all_others(tmp_path):
-    """Those of a list without the utterance, each as likely."""
-    utt2spk = {f"u{k}": "s" for k in range(4)}
-    for name, utts in (("a", utt2spk), ("b", ["u1"])):
-        write_table(tmp_path / name / "utt2spk", dict.fromkeys(utts, "s"))
-        write_table(tmp_path / name / "codec_ssl.scp", {utt: f"{name}/{utt}" for utt in utts})
-    folders = [tmp_path / "a", tmp_path / "b"]
-    drawn = {utt: {} for utt in utt2spk}
-    for seed in range(400):
-        for utt, pointer in draw_prompts(utt2spk, folders, seed).items():
-            drawn[utt][pointer] = drawn[utt].get(pointer, 0) + 1
-    assert set(drawn["u1"]) == {"a/u0", "a/u2", "a/u3"}
-    assert set(drawn["u0"]) == {"a/u1", "a/u2", "a/u3", "b/u1"}
-    assert 150 < drawn["u0"]["b/u1"] < 250 and min(drawn["u1"].values()) > 90
-    with pytest.raises(UserError, match="no prompt for u1"):
-        draw_prompts({"u1": "s"}, [tmp_path / "b"], 0)
 
 
 def test_shards_give_what_one_job_gives_and_a_second_run_does_nothing(

@@ -288,7 +288,7 @@ fi
 
 if runs 5; then
   begin 5 "tokenize" "${dumpdir}/raw/<set>, ${tokenizer_dir}" \
-    "${tokens}/<set>: codec_ssl score_frames mel f0 prompt (ark, scp), svs_lb, data.json; ${eval_tokens}: the same of all test sets"
+    "${tokens}/<set>: codec_ssl score_frames mel f0 prompt (ark, scp), prompts.json, svs_lb, data.json; ${eval_tokens}: the same of all test sets"
   # Prompts are drawn from the training and prompt sets; the latter need none themselves.
   prompt_dirs=("${tokens}/${train_set}")
   for set in "${prompt_list[@]}"; do prompt_dirs+=("${tokens}/${set}"); done
@@ -296,7 +296,7 @@ if runs 5; then
   in_dirs=() out_dirs=() prompted_dirs=() step_digests=()
   for set in "${all_sets[@]}"; do
     made=$(digest 5 "$(made_of "${dumpdir}/raw/${set}" "${tokenizer_dir}" "${dumpdir}/raw/${train_set}")" \
-      "${prompt_sets}" "${prompt_seed}" "${device}")
+      "${prompt_sets}" "${prompt_seed}" "${device}" prompts.json)
     todo "${tokens}/${set}" "${made}" || continue
     in_dirs+=("${dumpdir}/raw/${set}")
     out_dirs+=("${tokens}/${set}")
@@ -359,14 +359,18 @@ data_of() { # data_of SPLIT SET STREAM...: ESPnet's options for token streams, i
   local split=$1 set=$2 stream
   shift 2
   for stream in "$@"; do
-    data+=("--${split}_data_path_and_name_and_type" "${tokens}/${set}/${stream}.scp,${stream},kaldi_ark")
+    case ${stream} in
+      prompts) data+=("--${split}_data_path_and_name_and_type" "${tokens}/${set}/prompts.json,prompt,prompt_pool") ;;
+      *) data+=("--${split}_data_path_and_name_and_type" "${tokens}/${set}/${stream}.scp,${stream},kaldi_ark") ;;
+    esac
   done
 }
 
 lm_options=(--config "${train_config}" --token_list "${vocabulary}/token_list.json" --model_conf "task=${task}"
   --phone_list "${tokenizer_dir}/phones.txt" "${train_words[@]}")
 data=()
-data_of train "${train_set}" codec_ssl score_frames prompt
+# In training each epoch draws other prompts (a fixed one would name its target).
+data_of train "${train_set}" codec_ssl score_frames prompts
 data_of valid "${valid_set}" codec_ssl score_frames prompt
 lm_options+=("${data[@]}")
 lm_inputs=$(digest 7 "$(made_of "${tokens}/${train_set}" "${tokens}/${valid_set}" "${vocabulary}")")
@@ -448,7 +452,7 @@ if runs 10; then
   made=$(digest 10 "${lm_inputs}" "$(contents "${flow_config}")" "${flow_args}")
   if todo_training "${flow_exp}" "${made}" --flow_tag; then
     data=()
-    data_of train "${train_set}" codec_ssl score_frames prompt mel f0
+    data_of train "${train_set}" codec_ssl score_frames prompts mel f0
     data_of valid "${valid_set}" codec_ssl score_frames prompt mel f0
     "${cuda_launch[@]}" "${training_resources[@]}" "${flow_exp}/train.log" \
       "${train_on[@]}" espnet2_ext.bin.flow_train --resume true \
