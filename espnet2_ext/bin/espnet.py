@@ -16,6 +16,9 @@ def main() -> None:
     if len(sys.argv) < 2 or not sys.argv[1].startswith(("espnet2.bin.", "espnet2_ext.bin.")):
         raise UserError("espnet", f"module {' '.join(sys.argv[1:2]) or 'missing'}", "espnet2.bin.*")
     register()
+    from espnet2_ext.tasks.options import read_safely_everywhere
+
+    read_safely_everywhere()
     del sys.argv[0]
     try:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

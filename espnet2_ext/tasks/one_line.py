@@ -1,4 +1,4 @@
-"""What all our tasks do unlike ESPnet's: refuse in one line, and draw other data each epoch."""
+"""What all our tasks do unlike ESPnet's: safe options, refusal in one line, new draws by epoch."""
 
 import argparse
 from typing import Any
@@ -7,6 +7,7 @@ from espnet2.tasks.abs_task import AbsTask
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.registry import register
+from espnet2_ext.tasks.options import read_safely
 from espnet2_ext.train.epoch_data import EpochIterFactory
 
 
@@ -30,4 +31,5 @@ class OneLineTask(AbsTask):
             raise UserError("options", message)
 
         parser.error = refuse
+        read_safely(parser)
         return parser

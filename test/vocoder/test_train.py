@@ -93,7 +93,7 @@ def test_train_then_render(name: str, data: Path, tmp_path: Path) -> None:
     [
         ({"vocoder_conf": {"dimm": 3}}, "error: vocoder_conf: .*dimm"),
         ({"model_conf": {"lambda_bass": 3}}, "error: model_conf: .*lambda_bass"),
-        ({"vocodder": "hifigan"}, "error: options: .*vocodder"),
+        ({"vocodder": "hifigan"}, "error: .*train.yaml: unknown key 'vocodder'"),
         ({"train_shape_file": ["nowhere/shape"]}, "error: nowhere/shape: no such file"),
         ({"mel_config": "nowhere.yaml"}, "error: nowhere.yaml"),
     ],
