@@ -1,10 +1,11 @@
 """Weights that come from a file: loaded without pickle, strictly, every key and shape checked."""
 
-import argparse
+import contextlib
 import pickle
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -12,9 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import atomic_path, read_yaml
+from espnet2_ext.files import atomic_path
 
 _NAMES_SHOWN = 3
+SLACK = 2**20
+"""Numbers that a model may have beyond those of its weights: tables that it computes."""
+
+_Model = TypeVar("_Model", bound=nn.Module)
 
 
 def load_state(
@@ -63,8 +68,85 @@ def save_safetensors(
                   dict(metadata or {}))  # fmt: skip
 
 
-def load_strict(model: nn.Module, state: Mapping[str, Tensor], place: str | Path) -> nn.Module:
+def load_strict(model: _Model, state: Mapping[str, Tensor], place: str | Path) -> _Model:
     """Load `state` into `model`; a missing, extra or mis-shaped parameter is a `UserError`."""
+    _require_fit(model, state, place)
+    model.load_state_dict(dict(state))
+    return model
+
+
+def build_strict(
+    build: Callable[[], _Model],
+    state: Mapping[str, Tensor],
+    config: str | Path,
+    weights: str | Path,
+    part: Callable[[_Model], nn.Module] = lambda model: model,
+    slack: int = SLACK,
+    renamed: Callable[[Mapping[str, Tensor], nn.Module], Mapping[str, Tensor]] | None = None,
+) -> _Model:
+    """Build the model of a foreign configuration and load its weights, strictly.
+
+    It is built without memory first (on PyTorch's meta device) and held against the weights, so
+    that a configuration asks for no more memory than its weights have.
+
+    Args:
+        build: Makes the untrained model.
+        state: Its weights.
+        config: Where the configuration was read, for errors.
+        weights: Where the weights were read, for errors.
+        part: What of the model the weights are of.
+        slack: Numbers that the model may have beyond them: other parts, or tables it computes.
+        renamed: Gives older weights the names that this part of the model has.
+
+    Raises:
+        UserError: a configuration that no model can be built of, or weights of another one.
+    """
+    with torch.device("meta"), _at_most(state, slack, config):
+        fitting = part(_built(build, config))
+        state = state if renamed is None else renamed(state, fitting)
+        _require_fit(fitting, state, weights)
+    model = _built(build, config)
+    load_strict(part(model), state, weights)
+    return model
+
+
+def _built(build: Callable[[], _Model], config: str | Path) -> _Model:
+    try:
+        return build()
+    except UserError:
+        raise
+    except Exception as error:  # whatever a foreign value makes a constructor raise
+        found = f"not a usable configuration ({type(error).__name__}: {error})"
+        raise UserError(config, found) from error
+
+
+@contextlib.contextmanager
+def _at_most(state: Mapping[str, Tensor], slack: int, config: str | Path) -> Iterator[None]:
+    """Stop a model from growing past its weights while it is built."""
+    # weight norms and the like register a parameter more than once
+    most_numbers = 4 * sum(tensor.numel() for tensor in state.values()) + slack
+    most_tensors = 4 * len(state) + 1000
+    numbers = tensors = 0
+
+    def count(module: nn.Module, name: str, tensor: Tensor | None) -> None:
+        nonlocal numbers, tensors
+        if tensor is not None:
+            numbers, tensors = numbers + tensor.numel(), tensors + 1
+            if numbers > most_numbers or tensors > most_tensors:
+                raise UserError(config, "a larger model", "that of its weights")
+
+    hooks = (
+        nn.modules.module.register_module_parameter_registration_hook(count),
+        nn.modules.module.register_module_buffer_registration_hook(count),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _require_fit(model: nn.Module, state: Mapping[str, Tensor], place: str | Path) -> None:
     own = model.state_dict()
     for what, names in (
         ("missing", sorted(own.keys() - state.keys())),
@@ -78,18 +160,3 @@ def load_strict(model: nn.Module, state: Mapping[str, Tensor], place: str | Path
             raise UserError(
                 place, f"shape {tuple(state[name].shape)}", f"{tuple(tensor.shape)}", name
             )
-    model.load_state_dict(state)
-    return model
-
-
-def build_from_config(task: type, config: str | Path) -> tuple[nn.Module, argparse.Namespace]:
-    """Build the model of an ESPnet task from its ``config.yaml``, untrained.
-
-    Raises:
-        UserError: the file is not this task's configuration.
-    """
-    args = argparse.Namespace(**read_yaml(config))
-    try:
-        return task.build_model(args), args
-    except (AttributeError, TypeError, KeyError) as error:
-        raise UserError(config, f"not a configuration of {task.__name__} ({error})") from None

@@ -9,6 +9,7 @@ from typing import Any
 
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
+MAX_PART = 400
 
 
 class UserError(Exception):
@@ -19,15 +20,39 @@ class UserError(Exception):
         found: What was found there, in words.
         expected: What was expected; left out when `found` says it all.
         field: The field, key or column, if there is one.
+
+    What a file holds may be of any length and may hold a terminal's commands: each part is cut to
+    `MAX_PART` characters, and unprintable ones are spelled out.
     """
 
     def __init__(self, place: Any, found: str, expected: str = "", field: str = "") -> None:
-        self.place, self.found, self.expected, self.field = str(place), found, expected, field
+        self.place, self.found, self.expected, self.field = (
+            _shown(str(part)) for part in (place, found, expected, field)
+        )
+        place, found, expected, field = self.place, self.found, self.expected, self.field
         parts = [self.place, field, found]
         line = ": ".join(part for part in parts if part)
         if expected:
             line += f" (expected {expected})"
         super().__init__(" ".join(line.split()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its parts, so that a worker process can hand it to the one that asked."""
+        return type(self), (self.place, self.found, self.expected, self.field)
+
+    def moved(self, old: Any, new: Any) -> "UserError":
+        """The same mistake where the user knows it: `new` in place of the folder `old`."""
+        own = (self.place, self.found, self.expected, self.field)
+        return UserError(*(part.replace(f"{old}/", f"{new}: ").replace(f"{old}", f"{new}")
+                           for part in own))  # fmt: skip
+
+
+def _shown(text: str) -> str:
+    """At most `MAX_PART` characters of a text, from both ends, all of them printable."""
+    if len(text) > MAX_PART:
+        half = MAX_PART // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return "".join(c if c.isprintable() or c.isspace() else repr(c)[1:-1] for c in text)
 
 
 def cli(main: Callable[..., Any]) -> Callable[..., int]:

@@ -3,28 +3,19 @@
 import contextlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from espnet2_ext.config_types import parse_config as parse_config
 from espnet2_ext.errors import UserError
+from espnet2_ext.yaml_text import parse_yaml as parse_yaml
 
-
-# libyaml's, where PyYAML has it, reads a token list of 60,000 lines in a sixth of the time
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """PyYAML's safe loader, to which 1e-3 is a number as in YAML 1.2 (in 1.1 it is a string)."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
-    [*"-+.0123456789"],
-)
+MAX_TEXT_BYTES = 64 * 2**20
+"""Of a file that is read whole, and holds options or tokens."""
 
 
 @contextlib.contextmanager
@@ -59,10 +50,14 @@ def read_bytes(path: str | Path, max_bytes: int | None = None) -> bytes:
 
 
 def read_text(path: str | Path, max_bytes: int | None = None) -> str:
-    """Read a UTF-8 text file; raises `UserError` as `read_bytes`, or when it is not UTF-8."""
+    """Read a UTF-8 text file, with lines that end in ``\\n``, whatever ended them in the file.
+
+    Raises:
+        UserError: as `read_bytes`, or when it is not UTF-8.
+    """
     data = read_bytes(path, max_bytes)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise UserError(f"{path}:{line}", "bytes that are not UTF-8", "UTF-8 text") from None
@@ -97,27 +92,20 @@ def write_table(path: str | Path, table: Mapping[str, Any] | Iterable[tuple[str,
     write_text(path, "".join(f"{key} {value}\n" for key, value in items))
 
 
-def parse_yaml(text: str, place: str | Path) -> Any:
-    """Value of a YAML text, by the safe loader; raises `UserError` naming the line in `place`."""
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{place}:{mark.line + 1}" if mark else place
-        raise UserError(place, getattr(error, "problem", None) or "bad YAML", "YAML") from None
-
-
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML mapping with the safe loader.
+    """Read a YAML mapping of plain values (`parse_yaml`).
 
     Raises:
-        UserError: the file cannot be read or parsed, or is not a mapping.
+        UserError: the file cannot be read or parsed, or is not a mapping of options.
     """
-    loaded = parse_yaml(read_text(path), path)
+    loaded = parse_yaml(read_text(path, MAX_TEXT_BYTES), path)
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
         raise UserError(path, f"a YAML {type(loaded).__name__}", "a mapping of options")
+    for key in loaded:
+        if not isinstance(key, str):
+            raise UserError(path, f"a key {key!r}", "names of options")
     return loaded
 
 
@@ -134,22 +122,6 @@ def read_json(path: str | Path, max_bytes: int | None = None) -> Any:
 def write_json(path: str | Path, value: Any) -> None:
     """Write JSON atomically, indented, as UTF-8."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def parse_config(cls: type, values: Mapping[str, Any], place: str | Path) -> Any:
-    """Build dataclass `cls` from a mapping, refusing keys that it does not have.
-
-    Raises:
-        UserError: an unknown key, or a value that the class refuses.
-    """
-    known = [name for name, f in cls.__dataclass_fields__.items() if f.init]
-    for key in values:
-        if key not in known:
-            raise UserError(place, f"unknown key {key!r}", f"one of {', '.join(known)}")
-    try:
-        return cls(**values)
-    except (TypeError, ValueError) as error:
-        raise UserError(place, str(error)) from None
 
 
 class ArkWriter:

@@ -2,11 +2,11 @@
 
 import logging
 import re
-import tempfile
 from pathlib import Path
 
 from espnet2_ext.archive import SAFE_SUFFIXES, extract
 from espnet2_ext.errors import UserError
+from espnet2_ext.scratch import scratch_folder
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _SKIPPED = ["*.md", "*.png", "*.gguf", "*.onnx", "*.msgpack", "*.h5", "*.bin", "original/*"]
@@ -122,10 +122,11 @@ def upload(pack: str | Path, repo: str, private: bool = False) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-    with tempfile.TemporaryDirectory(prefix="pack-") as folder:
-        extract(pack, folder)
-        if not (Path(folder) / "manifest.json").is_file():
-            raise UserError(pack, "no manifest.json", "a packed model")
+    from espnet2_ext.pack import read_manifest
+
+    with scratch_folder() as scratch:
+        folder = extract(pack, scratch / "pack")
+        read_manifest(folder, pack)
         api = HfApi(library_name="espnet2-ext")
         try:
             api.create_repo(repo, private=private, exist_ok=True)

@@ -8,7 +8,7 @@ Inside: ``manifest.json`` (format, licence, corpus, languages, singers, commit, 
 """
 
 import os
-import tempfile
+import reprlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -22,6 +22,7 @@ from torch import LongTensor
 from espnet2_ext.archive import extract
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import load_state, save_safetensors
+from espnet2_ext.config_types import describe, fits
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import (
     atomic_path,
@@ -35,10 +36,13 @@ from espnet2_ext.files import (
 )
 from espnet2_ext.model_card import model_card
 from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.scratch import scratch_folder
 
 FORMAT = 1
 MODELS = ("speechlm", "flow", "vocoder", "duration")
 MIDI_RANGE = (1, 127)
+MAX_JSON_BYTES = 16 * 2**20
+"""Of a pack's own tables, which are read whole."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,7 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
 
     out = Path(out).resolve()
     tokenizers = Tokenizers.load(sources.tokenizer_dir)
-    with tempfile.TemporaryDirectory(prefix="pack-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         _copy(sources.tokenizer_dir, folder / "tokenizer")
         _copy(sources.vocabulary_dir, folder / "vocabulary", ("token_list.json", "token_bias.json"))
         for model, (experiment, checkpoint) in sources.models.items():
@@ -134,6 +137,36 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
     return out
 
 
+def read_manifest(folder: Path, place: str | Path) -> dict[str, Any]:
+    """``manifest.json`` of a pack's folder.
+
+    Args:
+        folder: The unpacked pack.
+        place: The pack as the user named it, for errors.
+
+    Raises:
+        UserError: there is none, of this format; or singers or languages are missing or of another
+            form.
+    """
+    if not (folder / "manifest.json").is_file():
+        raise UserError(place, "no manifest.json", "a packed model")
+    manifest = read_json(folder / "manifest.json", MAX_JSON_BYTES)
+    place = f"{place}: manifest.json"
+    if not isinstance(manifest, dict):
+        raise UserError(place, f"a {type(manifest).__name__}", "a mapping")
+    for key, hint in (("format", int), ("languages", list[str]), ("singers", dict[str, dict])):
+        if not fits(manifest.get(key), hint):
+            raise UserError(place, reprlib.repr(manifest.get(key)), describe(hint), key)
+    if manifest["format"] != FORMAT:
+        raise UserError(place, f"{manifest['format']}", f"{FORMAT}", "format")
+    for singer, about in manifest["singers"].items():
+        sung = about.get("midi_range")
+        if not fits(sung, tuple[int, int]) or not 0 <= sung[0] <= sung[1] <= MIDI_RANGE[1]:
+            expected = "lowest and highest MIDI number"
+            raise UserError(f"{place}: {singer}", reprlib.repr(sung), expected, "midi_range")
+    return manifest
+
+
 def _pack_in(folder: Path, pack: Any, files: list[Path], out: Path) -> None:
     """ESPnet's packer stores paths relative to the working directory, so it runs in `folder`."""
     back = os.getcwd()
@@ -150,6 +183,14 @@ def _copy(source: str | Path, target: Path, names: tuple[str, ...] = ()) -> None
         wanted = path.name in names if names else path.suffix in (".yaml", ".safetensors", ".txt")
         if wanted and path.is_file():
             (target / path.name).write_bytes(path.read_bytes())
+
+
+def _prompts(path: Path) -> dict[str, LongTensor]:
+    state = load_state(path)
+    for singer, tokens in state.items():
+        if tokens.is_floating_point() or tokens.is_complex():
+            raise UserError(path, f"{tokens.dtype}", "whole numbers", f"prompt of {singer}")
+    return {singer: tokens.long() for singer, tokens in state.items()}
 
 
 @dataclass
@@ -188,8 +229,12 @@ class PackedModel:
         pack = Path(pack)
         if pack.is_dir():
             return cls._load_folder(pack, pack, device)
-        with tempfile.TemporaryDirectory(prefix="pack-") as folder:
-            return cls._load_folder(extract(pack, folder), pack, device)
+        with scratch_folder() as scratch:
+            folder = extract(pack, scratch / "pack")
+            try:
+                return cls._load_folder(folder, pack, device)
+            except UserError as error:
+                raise error.moved(folder, pack) from error.__cause__
 
     @classmethod
     def _load_folder(cls, folder: Path, place: Path, device: str) -> "PackedModel":
@@ -201,11 +246,7 @@ class PackedModel:
         from espnet2_ext.tokenizer.vocabulary import Vocabulary
         from espnet2_ext.vocoder.inference import VocoderInference
 
-        if not (folder / "manifest.json").is_file():
-            raise UserError(place, "no manifest.json", "a packed model")
-        manifest = read_json(folder / "manifest.json")
-        if manifest.get("format") != FORMAT:
-            raise UserError(place, f"{manifest.get('format')}", f"{FORMAT}", "format")
+        manifest = read_manifest(folder, place)
         tokenizers = Tokenizers.load(folder / "tokenizer")
 
         def options(model: str, config: type) -> Any:
@@ -226,7 +267,7 @@ class PackedModel:
             duration=load("duration", DurationInference),
             decoding=options("speechlm", DecodingConfig),
             sampling=options("flow", SamplingConfig),
-            prompts={k: v.long() for k, v in load_state(folder / "prompts.safetensors").items()},
+            prompts=_prompts(folder / "prompts.safetensors"),
         )
         packed.check(place)
         return packed
@@ -239,6 +280,8 @@ class PackedModel:
         """
         for part in ("flow", "vocoder"):
             self.tokenizers.mel.require_same(getattr(self, part).mel, f"{place}: {part}")
+        from espnet2_ext.flow.token_embedding import check_codes
+
         phones = list(self.tokenizers.phones)
         for part, own in (
             ("speechlm", list(self.speechlm.model.phones)),
@@ -253,11 +296,14 @@ class PackedModel:
         if sizes != list(self.tokenizers.sizes):
             expected = f"{list(self.tokenizers.sizes)}, as the tokenizers"
             raise UserError(f"{place}: vocabulary", f"streams of {sizes} codes", expected)
+        if not self.prompts:
+            raise UserError(f"{place}: prompts.safetensors", "no prompts", "one of each singer")
         n_streams = self.tokenizers.n_streams
         for singer, tokens in self.prompts.items():
-            if tokens.dim() != 2 or tokens.size(1) != n_streams:
+            if tokens.dim() != 2 or not len(tokens) or tokens.size(1) != n_streams:
                 found = f"tokens of shape {tuple(tokens.shape)}"
                 raise UserError(f"{place}: prompt of {singer}", found, f"(P, {n_streams})")
+            check_codes(tokens, sizes, f"{place}: prompt of {singer}")
 
     def require(
         self,

@@ -1,3 +1,4 @@
+import shutil
 import warnings
 import zipfile
 
@@ -43,6 +44,74 @@ def test_hostile_members_are_refused_before_anything_is_written(
     with pytest.raises(UserError, match=message):
         extract(make(tmp_path / "a.zip", name, data, mode), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_unfolds_to_more_than_a_model_is_refused_before_anything_is_written(tmp_path):
+    """Each member is small enough to be let alone; together they are a gigabyte."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(1000):
+            archive.writestr(f"{number}.yaml", bytes(2**20))
+    assert (tmp_path / "a.zip").stat().st_size < 2 * 2**20
+    with pytest.raises(UserError, match=r"a\.zip: unpacks to 1048576000 bytes"):
+        extract(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("count", [1001, 30_000])
+def test_too_many_members_are_refused(tmp_path, count):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(count):
+            archive.writestr(f"{number}.yaml", b"")
+    with pytest.raises(UserError, match=f"a table of {count} members"):
+        extract(tmp_path / "a.zip", tmp_path / "out")
+
+
+def damage(path, at: int, value: int):
+    data = bytearray(path.read_bytes())
+    data[at] = value
+    path.write_bytes(data)
+    return path
+
+
+def test_streams_that_do_not_unfold_are_one_line_and_leave_nothing(tmp_path):
+    path = make(tmp_path / "a.zip", "x.yaml", bytes(range(256)) * 8)
+    broken = tmp_path / "b.zip"
+    for at in range(36, 60):  # within the deflated stream
+        shutil.copy(path, broken)
+        with pytest.raises(UserError, match=r"b\.zip: damaged"):
+            extract(damage(broken, at, 0xFF), tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zip", "b.zip"]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compressions_are_refused(tmp_path, method):
+    """LZMA's table of contents may ask for gigabytes, and its errors are not zip's."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("x.yaml", b"x" * 100)
+    with pytest.raises(UserError, match=f"x.yaml: compression {method}"):
+        extract(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_an_encrypted_member_is_refused(tmp_path):
+    path = make(tmp_path / "a.zip", "x.yaml")
+    entry = path.read_bytes().rindex(b"PK\x01\x02")
+    damage(path, entry + 8, 1)
+    with pytest.raises(UserError, match="x.yaml: encrypted"):
+        extract(path, tmp_path / "out")
+
+
+def test_names_written_on_windows_are_paths(tmp_path):
+    extract(make(tmp_path / "a.zip", "speechlm\\config.yaml"), tmp_path / "out")
+    assert (tmp_path / "out/speechlm/config.yaml").read_bytes() == b"x"
+
+
+def test_a_folder_that_is_also_a_file_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x.yaml", b"")
+        archive.writestr("x.yaml/y.yaml", b"")
+    with pytest.raises(UserError, match="both a file and a folder"):
+        extract(tmp_path / "a.zip", tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zip"]
 
 
 def test_not_a_zip_and_a_cut_zip(tmp_path):

@@ -1,8 +1,10 @@
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import nn
 
-from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
+from espnet2_ext.checkpoint import build_strict, load_state, load_strict, save_safetensors
 from espnet2_ext.errors import UserError
 
 
@@ -41,3 +43,37 @@ def test_what_was_read_outlives_its_file(tmp_path):
     state = load_state(path)
     torch.save({"b": state["b"]}, path)
     assert state["a"].sum() == 4999 * 2500 and list(load_state(path)) == ["b"]
+
+
+class Wide(nn.Module):
+    """A model whose width and depth come from a configuration."""
+
+    built: ClassVar[list] = []
+
+    def __init__(self, width: int, depth: int = 1) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        Wide.built.append({p.device.type for p in self.parameters()})
+
+
+def test_a_configuration_asks_for_no_more_memory_than_its_weights():
+    state = Wide(8).state_dict()
+    Wide.built.clear()
+    model = build_strict(lambda: Wide(8), state, "c.yaml", "w")
+    assert torch.equal(model.layers[0].weight, state["layers.0.weight"])
+    assert Wide.built == [{"meta"}, {"cpu"}]  # held against the weights before it had memory
+    Wide.built.clear()
+    for width, depth in ((8 * 4000, 1), (8 * 4_000_000, 1), (8, 10**12)):
+        with pytest.raises(UserError, match=r"c\.yaml: a larger model \(expected that of its wei"):
+            build_strict(lambda w=width, d=depth: Wide(w, d), state, "c.yaml", "w")
+    with pytest.raises(UserError, match=r"w: layers.0.weight: shape \(8, 8\) \(expected \(16"):
+        build_strict(lambda: Wide(16), state, "c.yaml", "w")
+    assert {"cpu"} not in Wide.built
+
+
+def test_whatever_a_foreign_value_makes_a_constructor_raise_is_one_line():
+    state = Wide(8).state_dict()
+    for width in (-1, "8", None, 2**70):
+        with pytest.raises(UserError, match=r"c\.yaml: ") as caught:
+            build_strict(lambda w=width: Wide(w), state, "c.yaml", "w")
+        assert "\n" not in str(caught.value)

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -59,3 +61,15 @@ def test_cli_prints_one_line_and_exits_2(capsys):
         main()
     assert caught.value.code == 2
     assert capsys.readouterr().err == "error: score.mid: tempo: found this (expected that)\n"
+
+
+def test_a_message_is_short_and_holds_no_command_of_a_terminal():
+    error = UserError("a" * 5000, "b\x1b[31m" * 5000, "c" * 5000, "d" * 5000)
+    assert len(str(error)) < 2000 and "\x1b" not in str(error)
+    assert str(error).startswith("aaa") and str(UserError("a", "x\x1b[2Jy")) == r"a: x\x1b[2Jy"
+
+
+def test_an_error_of_a_worker_process_stays_whole():
+    error = UserError("place", "found", "expected", "field")
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) and again.field == "field"

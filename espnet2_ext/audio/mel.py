@@ -10,6 +10,11 @@ from torch import Tensor, nn
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 
+MAX_FS = 384_000
+_MOST = {"fs": MAX_FS, "n_fft": 2**16, "win_length": 2**16, "hop_length": 2**16, "n_mels": 1024,
+         "fps": 1000}  # fmt: skip
+"""No analysis goes beyond these; tables as large as their products are computed."""
+
 
 @dataclass(frozen=True)
 class MelConfig:
@@ -26,6 +31,13 @@ class MelConfig:
     fps: int = 50
 
     def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} {getattr(self, name)} is not from 1 to {most}")
+        if self.win_length > self.n_fft or self.hop_length > self.n_fft:
+            raise ValueError(f"win_length or hop_length is longer than n_fft {self.n_fft}")
+        if not self.floor > 0:
+            raise ValueError(f"floor {self.floor} is not above 0")
         if self.fs % (self.fps * self.hop_length):
             raise ValueError(
                 f"fs {self.fs} is not a multiple of fps {self.fps} x hop_length {self.hop_length}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from espnet2_ext.checkpoint import load_state, load_strict
+from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.duration.data import phone_ids
 from espnet2_ext.duration.features import note_features
 from espnet2_ext.duration.net import DurationNet
@@ -58,10 +58,10 @@ class DurationInference:
             UserError: missing, foreign or mismatched files.
         """
         options = read_yaml(config)
-        net = build_net(options, config)
         # The ESPnet model holds the network as its only child.
         state = {key.removeprefix("net."): v for key, v in load_state(checkpoint).items()}
-        return cls(load_strict(net, state, checkpoint), options["phone_list"], device)
+        net = build_strict(lambda: build_net(options, config), state, config, checkpoint)
+        return cls(net, options["phone_list"], device)
 
     @torch.no_grad()
     def generate(self, score: MusicScore, place: str = "score") -> MusicScore:

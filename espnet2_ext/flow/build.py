@@ -12,9 +12,7 @@ from espnet2_ext.files import parse_config
 from espnet2_ext.flow.condition import ConditionEncoder
 from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.convnext import ConvNeXtVelocity
-from espnet2_ext.flow.corruption import CorruptionConfig
 from espnet2_ext.flow.dit import DiTVelocity
-from espnet2_ext.flow.features import SpaceConfig
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry, probe_tables
 
@@ -23,13 +21,8 @@ VELOCITIES: dict[str, type[nn.Module]] = {"convnext": ConvNeXtVelocity, "dit": D
 
 def flow_config(values: Mapping[str, Any], place: str | Path) -> FlowConfig:
     """``model_conf`` with its nested sections; unknown keys are refused."""
-    values = dict(values)
-    if "space" in values:
-        values["space"] = parse_config(SpaceConfig, values["space"] or {}, f"{place}: space")
-    if values.get("corruption") is not None:
-        values["corruption"] = parse_config(
-            CorruptionConfig, values["corruption"], f"{place}: corruption"
-        )
+    if isinstance(values, Mapping) and "space" in values and values["space"] is None:
+        values = {**values, "space": {}}
     return parse_config(FlowConfig, values, place)
 
 
@@ -63,16 +56,22 @@ def build_model(args: Namespace, geometry: Geometry, place: str | Path = "config
         UserError: an option that does not exist or does not fit.
     """
     config = flow_config(args.model_conf, f"{place}: model_conf")
+    condition = parse_config(
+        ConditionEncoder, args.condition_conf, f"{place}: condition_conf", geometry=geometry
+    )
+    if not isinstance(args.velocity, str) or args.velocity not in VELOCITIES:
+        raise UserError(place, f"{args.velocity!r}", f"one of {', '.join(VELOCITIES)}", "velocity")
+    velocity = parse_config(
+        VELOCITIES[args.velocity],
+        args.velocity_conf,
+        f"{place}: velocity_conf",
+        data_dim=MelFlow.space_dim(geometry, config),
+        condition_dim=condition.channels,
+        vector_dim=condition.channels if condition.prompt_net is not None else 0,
+    )
     try:
-        condition = ConditionEncoder(geometry, **args.condition_conf)
-        velocity = VELOCITIES[args.velocity](
-            data_dim=MelFlow.space_dim(geometry, config),
-            condition_dim=condition.channels,
-            vector_dim=condition.channels if condition.prompt_net is not None else 0,
-            **args.velocity_conf,
-        )
         return MelFlow(geometry, config, condition, velocity)
-    except (TypeError, ValueError, KeyError) as error:
+    except ValueError as error:
         raise UserError(place, str(error)) from None
 
 

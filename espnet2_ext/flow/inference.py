@@ -11,7 +11,7 @@ from torch import LongTensor, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_ext.audio.mel import MelConfig
-from espnet2_ext.checkpoint import load_state, load_strict
+from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.flow.build import build_model
@@ -106,8 +106,8 @@ class FlowInference:
         if not args.geometry:
             raise UserError(config, "missing", "a flow experiment's config.yaml", "geometry")
         geometry = parse_config(Geometry, args.geometry, f"{config}: geometry")
-        model = build_model(args, geometry, config)
-        load_strict(model, load_state(weights), weights)
+        state = load_state(weights)
+        model = build_strict(lambda: build_model(args, geometry, config), state, config, weights)
         if tokenizer_dir is not None:
             _check_tokenizers(model, tokenizer_dir, weights)
         return cls(model.to(device), args.max_prompt_frames, batch_frames, bfloat16)

@@ -12,6 +12,7 @@ import torch
 from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.config_types import parse_config
 from espnet2_ext.errors import UserError
 
 DROPPED = -1
@@ -50,7 +51,7 @@ class Geometry:
 
     @property
     def mel_config(self) -> MelConfig:
-        return MelConfig(**self.mel)
+        return parse_config(MelConfig, self.mel, "geometry: mel")
 
     def asdict(self) -> dict[str, Any]:
         return asdict(self)

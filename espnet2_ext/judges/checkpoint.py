@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from torch import nn
 
-from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
+from espnet2_ext.checkpoint import build_strict, load_state, save_safetensors
 from espnet2_ext.files import parse_config, read_yaml, write_text
 
 _Network = TypeVar("_Network", bound=nn.Module)
@@ -34,4 +34,4 @@ def load_judge(
     path = Path(folder) / f"{name}.yaml"
     config = parse_config(config_class, read_yaml(path), path)
     weights = path.with_suffix(".safetensors")
-    return config, load_strict(network_class(config), load_state(weights), weights)
+    return config, build_strict(lambda: network_class(config), load_state(weights), path, weights)

@@ -3,10 +3,11 @@
 An own reader, of what singing needs: pitch, time, tempo, ties, lyrics, repeats.
 """
 
-import zipfile
+from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
+from espnet2_ext.archive import open_archive, read_member
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.assemble import assemble
 from espnet2_ext.score.languages import LANGUAGES
@@ -15,7 +16,7 @@ from espnet2_ext.score.xml_measures import Measure, parse_measures
 from espnet2_ext.score.xml_melody import sing
 
 MAX_BYTES = 64 * 2**20
-MAX_RATIO = 200
+_ARCHIVE = "a MusicXML archive"
 
 
 def _parse(data: bytes, place: str | Path) -> Element:
@@ -33,39 +34,21 @@ def _parse(data: bytes, place: str | Path) -> Element:
         raise UserError(place, f"broken XML ({error})", "a whole MusicXML") from None
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise UserError(path, f"no member {name!r}", "a MusicXML archive") from None
-    packed = max(1, info.compress_size)
-    if info.file_size > min(MAX_BYTES, max(2**20, MAX_RATIO * packed)):
-        raise UserError(f"{path}: {name}", f"unpacks to {info.file_size} bytes", "a score")
-    with archive.open(info) as member:
-        data = member.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise UserError(f"{path}: {name}", "unpacks to more than it says", "a score")
-    return data
-
-
 def _load(path: Path) -> Element:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(path, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
         if path.suffix.lower() != ".mxl":
             return _parse(path.read_bytes(), path)
-        with zipfile.ZipFile(path) as archive:
-            container = _parse(_read_member(archive, "META-INF/container.xml", path), path)
+        with open_archive(path, _ARCHIVE) as archive:
+            read = partial(read_member, archive, place=path, max_bytes=MAX_BYTES, expected=_ARCHIVE)
+            container = _parse(read("META-INF/container.xml"), path)
             roots = [e.get("full-path") for e in container.iter() if e.tag.endswith("rootfile")]
             if not roots or not roots[0]:
-                raise UserError(path, "a container without a score", "a MusicXML archive")
-            return _parse(_read_member(archive, roots[0], path), f"{path}: {roots[0]}")
+                raise UserError(path, "a container without a score", _ARCHIVE)
+            return _parse(read(roots[0]), f"{path}: {roots[0]}")
     except OSError as error:
         raise UserError(path, error.strerror or "not readable", "a MusicXML file") from None
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
-        raise UserError(path, f"damaged archive ({error})", "a MusicXML archive") from None
-    except zipfile.zlib.error as error:
-        raise UserError(path, f"damaged archive ({error})", "a MusicXML archive") from None
 
 
 def _choose_part(root: Element, part: str | None, path: Path) -> tuple[Element, str]:

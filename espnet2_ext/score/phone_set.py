@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_text, write_text
+from espnet2_ext.files import MAX_TEXT_BYTES, read_text, write_text
 from espnet2_ext.score.music_score import REST_PHONES
 from espnet2_ext.score.phones import PHONES
 
@@ -17,13 +17,15 @@ def read_phones(path: str | Path) -> tuple[str, ...]:
     Raises:
         UserError: naming the line that is not one phone, or a phone again.
     """
-    phones = tuple(read_text(path).split("\n"))
+    phones = tuple(read_text(path, MAX_TEXT_BYTES).split("\n"))
     phones = phones[:-1] if phones and not phones[-1] else phones
+    known = set()
     for number, phone in enumerate(phones, 1):
         if len(phone.split()) != 1:
             raise UserError(f"{path}:{number}", f"{phone!r}", "one phone per line")
-        if phone in phones[: number - 1]:
+        if phone in known:
             raise UserError(f"{path}:{number}", f"duplicate phone {phone!r}", "each phone once")
+        known.add(phone)
     if not phones:
         raise UserError(path, "no phones", "one phone per line")
     return phones

@@ -23,9 +23,9 @@ from espnet2_ext.score.music_score import BREATH, REST_PHONES, SILENCE, MusicSco
 from espnet2_ext.score.sung_words import lyric_of
 from espnet2_ext.score.ticks import TICKS_PER_BEAT, TempoMap, note_ticks
 from espnet2_ext.score.ust import without_vowel_before
+from espnet2_ext.yaml_text import events
 
 MAX_BYTES = 32 * 2**20
-MAX_DEPTH = 32
 MAX_TICKS = 2**31
 CONTINUATION = "+~"
 NEXT_SYLLABLE = "+"  # of a word of several; where there is none, the last goes on
@@ -38,31 +38,20 @@ _VIBRATO |= {"shift": 0, "drift": 0, "vol_link": 0}
 
 def _load(path: Path) -> dict[str, Any]:
     """The project, every scalar a string."""
-    text = read_text(path, MAX_BYTES)
-    try:
-        loaded = _build(
-            yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)), path
-        )
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else path
-        raise UserError(place, getattr(error, "problem", None) or "bad YAML", "YAML") from None
+    loaded = _build(events(read_text(path, MAX_BYTES), path, unfold=False))
     if not isinstance(loaded, dict):
         raise UserError(path, f"a YAML {type(loaded).__name__}", "a USTX project")
     return loaded
 
 
-def _build(events: Iterator[yaml.Event], path: Path) -> Any:
+def _build(stream: Iterator[yaml.Event]) -> Any:
     """Strings, lists and mappings of a YAML stream, without recursion; an alias is a reference."""
     root: list[Any] = []
     stack: list[list[Any]] = [root]  # items of each collection that is open
     anchors: dict[str, Any] = {}
-    for event in events:
+    for event in stream:
         if isinstance(event, yaml.CollectionStartEvent):
             stack.append([event])
-            if len(stack) > MAX_DEPTH:
-                place = f"{path}:{event.start_mark.line + 1}"
-                raise UserError(place, "lists too deep", f"at most {MAX_DEPTH}")
         elif isinstance(event, yaml.CollectionEndEvent):
             start, *items = stack.pop()
             value = items

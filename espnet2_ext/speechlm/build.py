@@ -1,6 +1,5 @@
 """Build the speech LM from its configuration; light enough for inference."""
 
-import inspect
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
@@ -55,13 +54,6 @@ def _build(
 ) -> Any:
     if name is None:
         return None
-    if name not in classes:
+    if not isinstance(name, str) or name not in classes:
         raise UserError(place, f"unknown class {name!r}", f"one of {', '.join(classes)}")
-    known = [k for k in inspect.signature(classes[name]).parameters if k not in given]
-    for key in conf:
-        if key not in known:
-            raise UserError(place, f"unknown key {key!r}", f"one of {', '.join(known)}")
-    try:
-        return classes[name](**given, **conf)
-    except (TypeError, ValueError) as error:
-        raise UserError(place, str(error)) from None
+    return parse_config(classes[name], conf, place, **given)

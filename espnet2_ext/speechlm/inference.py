@@ -11,7 +11,7 @@ import torch
 from torch import LongTensor, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet2_ext.checkpoint import load_state, load_strict
+from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.speechlm.build import build_speechlm
@@ -81,8 +81,7 @@ class SpeechLMInference:
         args = Namespace(**{**_DEFAULTS, **read_yaml(config)})
         if vocabulary_dir is not None:
             args.token_list, args.token_bias = Path(vocabulary_dir) / TOKEN_LIST, None
-        model = build_speechlm(args, str(config))
-        load_strict(model, state, weights)
+        model = build_strict(lambda: build_speechlm(args, str(config)), state, config, weights)
         return cls(model.to(device, getattr(torch, dtype)))
 
     @torch.no_grad()

@@ -100,7 +100,9 @@ def load_codec(config: Mapping[str, Any], mel: MelConfig, folder: str | Path) ->
     place = Path(folder) / "config.yaml"
     codec: AudioCodec
     if codec_type(config, place) == "mel_rvq":
-        codec = create_codec(config, mel, place).load(folder)
+        from espnet2_ext.tokenizer.mel_rvq import MelRVQ
+
+        codec = MelRVQ.load(lambda: create_codec(config, mel, place), folder)
     else:
         from espnet2_ext.tokenizer.espnet_codec import ESPnetCodec
 

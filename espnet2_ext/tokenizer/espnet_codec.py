@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
+from espnet2_ext.audio.mel import MAX_FS
+from espnet2_ext.checkpoint import build_strict, load_state, save_safetensors
+from espnet2_ext.config_types import fits
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_yaml, write_text
 from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec
@@ -24,6 +27,9 @@ _CODECS = {
     "dac": "DAC",
     "funcodec": "FunCodec",
 }
+_DISCRIMINATORS = 2**27
+"""Numbers that a codec's discriminators may have: they are built with it, and dropped."""
+
 _HUB_TAG = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -57,30 +63,51 @@ class ESPnetCodec(AudioCodec):
     """The generator of an ESPnet codec: encoder, residual quantiser, decoder.
 
     Args:
-        args: ``codec`` and ``codec_conf`` as in ESPnet's config.yaml.
-        n_codebooks: Use the first codebooks only; None uses all.
-        place: File they come from, for error messages.
+        args: ``codec`` and ``codec_conf`` as in ESPnet's config.yaml; ``n_codebooks``: use the
+            first codebooks only, None uses all.
+        state: Weights of the generator.
+        config: File that `args` come from, for error messages.
+        weights: File that `state` comes from, for error messages.
+
+    Raises:
+        UserError: no configuration of a codec, or weights of another one.
     """
 
     def __init__(
-        self, args: dict[str, Any], n_codebooks: int | None = None, place: str | Path = "codec"
+        self,
+        args: Mapping[str, Any],
+        state: Mapping[str, Tensor],
+        config: str | Path,
+        weights: str | Path,
     ) -> None:
         super().__init__()
         self.args = {key: args.get(key) for key in ("codec", "codec_conf")}
-        name = self.args["codec"]
-        if name not in _CODECS:
-            raise UserError(place, f"{name!r}", f"one of {', '.join(_CODECS)}", "codec")
-        try:
-            codec_class = getattr(
-                importlib.import_module(f"espnet2.gan_codec.{name}.{name}"), _CODECS[name]
-            )
-            codec = codec_class(**self.args["codec_conf"])
-            meta = codec.meta_info()
-        except (TypeError, KeyError, ValueError, AttributeError, NotImplementedError) as error:
-            raise UserError(place, f"not an ESPnet codec configuration ({error})") from None
+        name, n_codebooks = self.args["codec"], args.get("n_codebooks")
+        if not isinstance(name, str) or name not in _CODECS:
+            raise UserError(config, f"{name!r}", f"one of {', '.join(_CODECS)}", "codec")
+        if not fits(n_codebooks, int | None):
+            raise UserError(config, f"{n_codebooks!r}", "an integer or null", "n_codebooks")
+        module = importlib.import_module(f"espnet2.gan_codec.{name}.{name}")
+        codec_class = getattr(module, _CODECS[name])
+        codec = build_strict(
+            lambda: codec_class(**(self.args["codec_conf"] or {})),
+            state,
+            config,
+            weights,
+            part=lambda codec: codec.generator,
+            slack=_DISCRIMINATORS,
+            renamed=_rename_norms,
+        )
         self.generator: nn.Module = codec.generator
+        try:
+            self._probe(codec.meta_info(), n_codebooks, config)
+        except (TypeError, KeyError, ValueError, ArithmeticError, RuntimeError) as error:
+            raise UserError(config, f"not an ESPnet codec configuration ({error})") from None
+
+    def _probe(self, meta: Mapping[str, Any], n_codebooks: int | None, place: str | Path) -> None:
+        """Ask the generator for its clock and its sizes."""
         self.fs, self._hop = meta["fs"], int(meta["frame_shift"])
-        if self.fs % self._hop:
+        if not 0 < self.fs <= MAX_FS or self.fs % self._hop:
             raise UserError(place, f"hop {self._hop} at {self.fs} Hz", "whole frames per second")
         self.fps, self.codebook_size = self.fs // self._hop, meta["code_size_per_stream"][0]
         self.n_codebooks, self.dim = n_codebooks or 1, 0
@@ -113,14 +140,13 @@ class ESPnetCodec(AudioCodec):
         train_config, checkpoint = config.config, config.checkpoint
         if config.tag is not None:
             train_config, checkpoint = _download(config.tag, place)
-        codec = cls(read_yaml(train_config), config.n_codebooks, train_config)
+        args = {**read_yaml(train_config), "n_codebooks": config.n_codebooks}
         state = {
             key.removeprefix(_GENERATOR): value
             for key, value in load_state(checkpoint).items()
             if key.startswith(_GENERATOR)
         }
-        load_strict(codec.generator, _rename_norms(state, codec.generator), checkpoint)
-        return codec
+        return cls(args, state, train_config, checkpoint)
 
     def save(self, folder: str | Path) -> None:
         """Write the generator and its configuration, so that the folder needs no other file."""
@@ -132,13 +158,10 @@ class ESPnetCodec(AudioCodec):
     def load(cls, folder: str | Path) -> "ESPnetCodec":
         """Load what `save` wrote."""
         config, weights = Path(folder) / CODEC_CONFIG, Path(folder) / CODEC_FILE
-        args = read_yaml(config)
-        codec = cls(args, args.get("n_codebooks"), config)
-        load_strict(codec.generator, load_state(weights), weights)
-        return codec
+        return cls(read_yaml(config), load_state(weights), config, weights)
 
 
-def _rename_norms(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+def _rename_norms(state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
     """Give weight norms of checkpoints from before torch 2.0 the names that torch has now."""
     renamed = {}
     for key, value in state.items():

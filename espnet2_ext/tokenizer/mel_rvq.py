@@ -1,5 +1,6 @@
 """mel_rvq: residual vector quantisation of log-mel frames, fitted by k-means in seconds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from espnet2_ext.audio.griffin_lim import griffin_lim
 from espnet2_ext.audio.mel import LogMel, MelConfig
-from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
+from espnet2_ext.checkpoint import build_strict, load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec
 from espnet2_ext.tokenizer.kmeans import fit_kmeans, nearest
@@ -129,11 +130,12 @@ class MelRVQ(AudioCodec):
     def save(self, folder: str | Path) -> None:
         save_safetensors(self.state_dict(), Path(folder) / CODEC_FILE, {"codec": "mel_rvq"})
 
-    def load(self, folder: str | Path) -> "MelRVQ":
-        """Strictly load the tensors that `save` wrote."""
+    @classmethod
+    def load(cls, build: Callable[[], "MelRVQ"], folder: str | Path) -> "MelRVQ":
+        """Strictly load the tensors that `save` wrote into the codec that `build` makes."""
         path = Path(folder) / CODEC_FILE
         state = load_state(path)
         for name in ("mean", "scale"):
             if name in state and not state[name].isfinite().all():
                 raise UserError(path, "values that are not finite", field=name)
-        return load_strict(self, state, path)
+        return build_strict(build, state, Path(folder) / "config.yaml", path)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from espnet2_ext.audio.mel import MelConfig
-from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
+from espnet2_ext.checkpoint import build_strict, load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.one_thread import map_each
@@ -146,14 +146,18 @@ def load_ssl(
 ) -> SSLTokenizer:
     """Build the SSL tokenizer of a tokenizer folder, with its weights, strictly."""
     place, path = Path(folder) / "config.yaml", Path(folder) / SSL_FILE
-    features = build_features(config, mel, n_phones, place)
     state = load_state(path)
     if "centroids" not in state or state["centroids"].dim() != 2:
         raise UserError(path, "no centroids (K, dim)", "a file of fit_tokenizers")
     centroids = state.pop("centroids")
-    if isinstance(features, PhoneFeatures):
-        load_strict(features, {k.removeprefix(_FITTED): v for k, v in state.items()}, path)
     n_clusters = KMeansConfig.split(config, place)[0].n_clusters
     if len(centroids) != n_clusters:
         raise UserError(path, f"{len(centroids)} clusters", f"{n_clusters} as in config.yaml")
+    if config.get("type") == "phone":
+        fitted = {k.removeprefix(_FITTED): v for k, v in state.items()}
+        features = build_strict(
+            lambda: build_features(config, mel, n_phones, place), fitted, place, path
+        )
+    else:
+        features = build_features(config, mel, n_phones, place)
     return SSLTokenizer(features, centroids, mel.fs, mel.fps).eval()

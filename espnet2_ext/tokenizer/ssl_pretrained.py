@@ -1,5 +1,6 @@
 """Features of pretrained self-supervised models: Hugging Face (HuBERT, WavLM, ...) and ESPnet."""
 
+from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from espnet2_ext.checkpoint import build_from_config, load_state, load_strict
+from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import parse_config
+from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.tokenizer.ssl_features import SSLFeatures
 
 _NOT_FEATURES = ("losses.", "util_modules.", "global_step")
@@ -101,19 +102,22 @@ class ESPnetFeatures(SSLFeatures):
         from espnet2.tasks.ssl import SSLTask
 
         self.layer, self.fs, self.pad, self.fps = config.layer, config.fs, config.pad, fps
-        self.model, _ = build_from_config(SSLTask, config.config)
-        # losses and masking belong to training and differ among releases
-        self.model.losses = nn.ModuleList()
-        self.model.util_modules = nn.ModuleDict()
-        self.model.util_attributes, self.model.required_inputs = set(), set()
+        args = Namespace(**read_yaml(config.config))
+
+        def build() -> nn.Module:
+            model = SSLTask.build_model(args)
+            # losses and masking belong to training and differ among releases
+            model.losses, model.util_modules = nn.ModuleList(), nn.ModuleDict()
+            model.util_attributes, model.required_inputs = set(), set()
+            return model
+
         state = {
             key: value
             for key, value in load_state(config.checkpoint).items()
             if not key.startswith(_NOT_FEATURES)
         }
-        load_strict(self.model, {**state, "global_step": torch.zeros(1, dtype=torch.long)},
-                    config.checkpoint)  # fmt: skip
-        self.model.eval()
+        state["global_step"] = torch.zeros(1, dtype=torch.long)
+        self.model = build_strict(build, state, config.config, config.checkpoint).eval()
         with torch.no_grad():
             n_layers = len(self._hidden(torch.zeros(1, self.fs)))
         if not 1 <= config.layer <= n_layers:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_json, write_json
+from espnet2_ext.files import MAX_TEXT_BYTES, read_json, write_json
 from espnet2_ext.score.music_score import REST_PHONES
 from espnet2_ext.tokenizer.svs_lb import svs_tokens
 
@@ -267,7 +267,8 @@ class Vocabulary:
             UserError: naming the file and what is wrong with it.
         """
         place, bias_place = Path(folder) / TOKEN_LIST, Path(folder) / TOKEN_BIAS
-        return cls.read(read_json(place), read_json(bias_place), place, bias_place)
+        tokens, bias = (read_json(path, MAX_TEXT_BYTES) for path in (place, bias_place))
+        return cls.read(tokens, bias, place, bias_place)
 
     @classmethod
     def read(

@@ -23,11 +23,11 @@ F0_PREDICTORS: dict[str, type[nn.Module]] = {"convnext": F0Predictor}
 DISCRIMINATORS: dict[str, type[nn.Module]] = {"hifigan": HiFiGANDiscriminator}
 
 
-def mel_config(args: Namespace) -> MelConfig:
+def mel_config(args: Namespace, prefix: str = "") -> MelConfig:
     """The mel configuration; one named by its file is read and kept in `args` as values."""
     if isinstance(args.mel_config, str):
         args.mel_config = MelConfig.load(args.mel_config).asdict()
-    return parse_config(MelConfig, args.mel_config, "mel_config")
+    return parse_config(MelConfig, args.mel_config, f"{prefix}mel_config")
 
 
 def build_vocoder(args: Namespace, place: str | Path = "") -> VocoderModel:
@@ -42,28 +42,25 @@ def build_vocoder(args: Namespace, place: str | Path = "") -> VocoderModel:
     """
     prefix = f"{place}: " if place else ""
     try:
-        mel = mel_config(args)
-        vocoder = _build(prefix, args, "vocoder", VOCODERS, mel)
-        predictor = _build(prefix, args, "f0_predictor", F0_PREDICTORS, mel)
+        mel = mel_config(args, prefix)
+        vocoder = _build(prefix, args, "vocoder", VOCODERS, mel=mel)
+        predictor = _build(prefix, args, "f0_predictor", F0_PREDICTORS, mel=mel)
         discriminator = _build(prefix, args, "discriminator", DISCRIMINATORS)
         conf = args.model_conf
     except AttributeError as error:
         raise UserError(place, f"not a vocoder's configuration ({error})") from None
     if vocoder is None:
         raise UserError(place, "none", f"one of {', '.join(VOCODERS)}", "vocoder")
-    try:
-        return VocoderModel(vocoder, predictor, discriminator, **conf)
-    except TypeError as error:
-        raise UserError(f"{prefix}model_conf", str(error)) from None
+    return parse_config(
+        VocoderModel, conf, f"{prefix}model_conf",
+        vocoder=vocoder, f0_predictor=predictor, discriminator=discriminator,
+    )  # fmt: skip
 
 
-def _build(prefix: str, args: Namespace, part: str, choices: dict, *given: Any) -> Any:
+def _build(prefix: str, args: Namespace, part: str, choices: dict, **given: Any) -> Any:
     name, conf = getattr(args, part), getattr(args, f"{part}_conf")
     if name is None:
         return None
-    if name not in choices:
+    if not isinstance(name, str) or name not in choices:
         raise UserError(f"{prefix}{part}", f"{name}", f"one of {', '.join(choices)}")
-    try:
-        return choices[name](*given, **(conf or {}))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{prefix}{part}_conf", str(error)) from None
+    return parse_config(choices[name], conf or {}, f"{prefix}{part}_conf", **given)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.audio.mel import MelConfig
-from espnet2_ext.checkpoint import load_state, load_strict
+from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_yaml
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
@@ -60,8 +60,8 @@ class VocoderInference:
         Raises:
             UserError: a file is missing or broken, or the two do not belong together.
         """
-        model = build_vocoder(Namespace(**read_yaml(config)), config)
-        load_strict(model, load_state(checkpoint), checkpoint)
+        args, state = Namespace(**read_yaml(config)), load_state(checkpoint)
+        model = build_strict(lambda: build_vocoder(args, config), state, config, checkpoint)
         return cls(model.vocoder, model.f0_predictor, device, bfloat16)
 
     @property

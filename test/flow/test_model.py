@@ -281,7 +281,7 @@ def test_mistakes_are_named(make_model, make_batch):
         make_model(residul="none")
     with pytest.raises(UserError, match="relative needs pitch"):
         make_model(condition={"pitch": "none"})
-    with pytest.raises(UserError, match="unexpected keyword"):
+    with pytest.raises(UserError, match="condition_conf: unknown key 'chanels'"):
         make_model(condition={"chanels": 3})
     flow = FlowInference(make_model())
     tokens, midi, prompts = utterances(make_batch([10]))

@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from espnet2_ext.archive import extract
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.files import ArkWriter, read_yaml, write_json, write_table, write_text
 from espnet2_ext.pack import PackSources, write_pack
@@ -105,7 +106,7 @@ def sources(tmp_path_factory) -> PackSources:
     }
     values["flow"]["geometry"] = flow.geometry
     values["duration"] = {"phone_list": list(PHONES), "model_conf": {"channels": 16}}
-    built["duration"] = DurationTask.build_model(Namespace(**values["duration"]))
+    built["duration"] = DurationTask.build_model(Namespace(seed=0, **values["duration"]))
     write_json(root / "results.json", RESULTS)
     return PackSources(
         models={n: _experiment(root / n, values[n], model) for n, model in built.items()},
@@ -125,3 +126,9 @@ def sources(tmp_path_factory) -> PackSources:
 def pack(sources, tmp_path_factory) -> Path:
     """The archive."""
     return write_pack(sources, tmp_path_factory.mktemp("pack") / "tiny.zip", ABOUT)
+
+
+@pytest.fixture
+def folder(pack, tmp_path) -> Path:
+    """The archive, unpacked."""
+    return extract(pack, tmp_path / "pack")

@@ -10,7 +10,6 @@ import zipfile
 import pytest
 import yaml
 
-from espnet2_ext.archive import extract
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.checkpoint import load_state, save_safetensors
@@ -20,11 +19,6 @@ from espnet2_ext.model_card import licence_id, model_card
 from espnet2_ext.pack import PackedModel
 
 from .conftest import ABOUT, LICENCE, MEL, ROOT
-
-
-@pytest.fixture
-def folder(pack, tmp_path):
-    return extract(pack, tmp_path / "pack")
 
 
 def edit_yaml(path, **changes):
