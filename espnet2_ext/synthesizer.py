@@ -14,6 +14,7 @@ from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
 from espnet2_ext.score.frames import FrameScore, expand, round_boundaries
+from espnet2_ext.score.length import LengthCount
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.segment import Part, split_at_rests, transpose, without_phones
 
@@ -137,7 +138,10 @@ class SingingSynthesizer:
         return Singing(self._join(wavs, parts, score), self.fs, score, timing)
 
     def render_all(self, frames: list[FrameScore], prompts: list[LongTensor]) -> list[np.ndarray]:
-        """Samples of scores on the token grid, each with its own prompt's tokens (P, nq)."""
+        """Samples of scores on the token grid, each with its own prompt's tokens (P, nq).
+
+        They are as long as their scores: a part whose tokens end early ends in silence.
+        """
         features = [torch.from_numpy(f.stacked()).long() for f in frames]
         sung = self.model.speechlm.generate(features, prompts, self.model.decoding)
         tokens, soft = [s.tokens for s in sung], None
@@ -146,10 +150,18 @@ class SingingSynthesizer:
             soft = self.model.speechlm.expect(
                 tokens, features, prompts, codec.tables, codec.offset, self.model.decoding
             )
+        if not self.model.decoding.fixed_length:
+            names = (f"part {k + 1}" for k in range(len(frames)))
+            lengths = zip(names, map(len, tokens), map(len, features), strict=True)
+            LengthCount.of(lengths).log("the score's parts")
         refined = self.model.flow.generate(tokens, features, prompts, self.model.sampling, soft)
         f0s = None if refined[0].f0 is None else [r.f0 for r in refined]
         wavs = self.model.vocoder.generate([r.mel for r in refined], f0s)
-        return [w.cpu().numpy() for w in wavs]
+        samples = [len(f) * self.tokenizers.mel.samples_per_token for f in features]
+        return [
+            np.pad(wav.cpu().numpy(), (0, max(0, n - len(wav))))
+            for wav, n in zip(wavs, samples, strict=True)
+        ]
 
     def _join(self, wavs: list[np.ndarray], parts: list[Part], score: MusicScore) -> np.ndarray:
         """The parts at their places in the song; silence where there is none."""

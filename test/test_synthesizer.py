@@ -11,6 +11,7 @@ from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
+from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 from espnet2_ext.score.segment import split_at_rests
 from espnet2_ext.speechlm.sampling import DecodingConfig
@@ -199,6 +200,44 @@ def test_a_score_of_rests_and_one_of_a_blink_are_sung(synthesizer, voice):
     assert len(sung.wav) == 60 * MEL.fs and not sung.wav.any() and not voice.prompts_seen
     sung = synthesizer(MusicScore((Note(0, 0.05, 62, "la", ("l", "a")),)), "ann")
     assert len(sung.wav) == pytest.approx(0.05 * MEL.fs, abs=MEL.samples_per_token)
+
+
+@pytest.mark.parametrize("ends", ["early", "late"])
+def test_parts_whose_tokens_have_their_own_length_stay_at_their_places(
+    synthesizer, voice, caplog, ends
+):
+    """A free length must not move what follows: the missing end is silent, the surplus is cut."""
+    whole = synthesizer(song(), "ann").wav
+    first = 80  # token frames that the LM sings of the first part, or 5 too many
+
+    def sing(frames, prompts, decoding):
+        lengths = [first if ends == "early" else len(frames[0]) + 5, *map(len, frames[1:])]
+        return [SimpleNamespace(tokens=torch.zeros(n, 3).long(), score=0.0) for n in lengths]
+
+    def refine(tokens, scores, prompts, sampling, soft):
+        return voice.flow(
+            tokens, [s[: len(t)] for s, t in zip(scores, tokens, strict=True)], prompts, None, soft
+        )
+
+    synthesizer.model.speechlm.generate, synthesizer.model.flow.generate = sing, refine
+    synthesizer.model.decoding = DecodingConfig(fixed_length=False)
+    with caplog.at_level("INFO"):
+        wav = synthesizer(song(), "ann").wav
+    timed = EvenDuration().generate(song())
+    part = split_at_rests(timed, MAX_PART_SEC, MEL.fps, PAD_SEC)[0]
+    n_frames = len(expand(part.score, synthesizer.model.phone_ids, MEL.fps).stacked())
+    assert len(wav) == len(whole) == round(song().duration_sec * MEL.fs)
+    if ends == "late":
+        np.testing.assert_array_equal(wav, whole)
+        assert "1 longer, 0 shorter" in caplog.text and "WARNING" not in caplog.text
+        return
+    spt, pad = MEL.samples_per_token, round(part.pad_before_sec * MEL.fs)
+    end = first * spt - pad
+    after = n_frames * spt - pad - round(part.pad_after_sec * MEL.fs)
+    np.testing.assert_array_equal(wav[:end], whole[:end])
+    assert not wav[end:after].any()
+    np.testing.assert_array_equal(wav[after:], whole[after:])
+    assert f"part 1 ({first} frames for {n_frames})" in caplog.text
 
 
 def test_same_seed_same_samples(synthesizer):

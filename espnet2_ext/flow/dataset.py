@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.length import EXACT, shared_frames
 
 SCORE_COLUMNS = 4
 
@@ -19,6 +20,8 @@ class FlowPreprocessor:
         max_prompt_frames: Token frames of the prompt that are kept.
         train: Crop at random places; without it utterances stay whole and prompts are cut at the
             end.
+        length_policy: Of ``sampled`` tokens that are not as many as ``codec_ssl``: "exact" refuses
+            them; with "pad" or "trim" all streams are cut to the frames that both have.
     """
 
     def __init__(
@@ -28,10 +31,11 @@ class FlowPreprocessor:
         crop_frames: int = 0,
         max_prompt_frames: int = 150,
         train: bool = True,
+        length_policy: str = EXACT,
     ) -> None:
         self.sizes, self.per_token = list(sizes), frames_per_token
         self.crop_frames, self.max_prompt_frames = crop_frames, max_prompt_frames
-        self.train = train
+        self.train, self.length_policy = train, length_policy
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Streams of `uid` as they stand in the arks to what the model's forward takes.
@@ -52,17 +56,25 @@ class FlowPreprocessor:
         for name in ("codec_ssl", "sampled", "prompt"):
             if name in data:
                 self._check_codes(uid, name, data[name])
-        start, stop = 0, n_frames
-        if self.train and 0 < self.crop_frames < n_frames:
-            start = np.random.randint(n_frames - self.crop_frames + 1)
+        n_sampled = shared = n_frames
+        if "sampled" in data:
+            n_sampled = self._frames(uid, "sampled", data["sampled"], nq)
+            shared = shared_frames(
+                self.length_policy, n_sampled, n_frames, uid, "sampled", "codec_ssl"
+            )
+        start, stop = 0, shared
+        if self.train and 0 < self.crop_frames < shared:
+            start = np.random.randint(shared - self.crop_frames + 1)
             stop = start + self.crop_frames
         out = {}
         for name, array in data.items():
             if name in per_frame:
                 width = per_frame[name]
                 found = self._frames(uid, name, array, width)
-                if found != n_frames:
-                    raise UserError(uid, f"{found} frames", f"{n_frames} as codec_ssl", name)
+                other = "sampled" if name == "soft" and "sampled" in data else "codec_ssl"
+                expected = n_sampled if name in ("sampled", "soft") else n_frames
+                if found != expected:
+                    raise UserError(uid, f"{found} frames", f"{expected} as {other}", name)
                 out[name] = array[start * width : stop * width]
             elif name == "prompt":
                 out[name] = self._prompt(uid, array, nq)

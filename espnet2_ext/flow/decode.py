@@ -16,6 +16,7 @@ from espnet2_ext.files import ArkWriter, parse_config, read_scp, read_table, rea
 from espnet2_ext.flow.dataset import SCORE_COLUMNS
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
+from espnet2_ext.score.length import EXACT, LengthCount
 
 STREAMS = ("mel", "f0", "codes")
 
@@ -88,7 +89,7 @@ def decode(
     tables = {
         name: read_scp(path)
         for name, path in asdict(inputs).items()
-        if path is not None and _wanted(flow, name)
+        if path is not None and _wanted(flow, name, config)
     }
     keys = sorted(read_table(inputs.codec_ssl))
     if not keys:
@@ -109,13 +110,20 @@ def decode(
     if not all((folder / "done").exists() for folder in folders):
         return False
     _join(folders, output_dir)
+    if "score_frames" in tables and config.length_policy != EXACT:
+        nq = flow.model.geometry.nq
+        LengthCount.of(
+            (key, len(tables["codec_ssl"][key]) // nq, len(score) // SCORE_COLUMNS)
+            for key, score in ((key, tables["score_frames"][key]) for key in keys)
+        ).log(str(inputs.codec_ssl))
     return True
 
 
-def _wanted(flow: FlowInference, name: str) -> bool:
+def _wanted(flow: FlowInference, name: str, config: SamplingConfig) -> bool:
+    needs_score = flow.needs_pitch or flow.needs_phones or config.length_policy != EXACT
     return (
         name in ("codec_ssl", "soft")
-        or (name == "score_frames" and (flow.needs_pitch or flow.needs_phones))
+        or (name == "score_frames" and needs_score)
         or (name == "prompt" and flow.needs_prompt)
     )
 
@@ -152,9 +160,6 @@ def _decode_chunk(
     midi = prompts = None
     if "score_frames" in arrays[0]:
         midi = [frames(key, "score_frames", SCORE_COLUMNS) for key in keys]
-        for key, notes, codes in zip(keys, midi, tokens, strict=True):
-            if len(notes) != len(codes):
-                raise UserError(key, f"{len(codes)} frames", f"{len(notes)} as the score", "tokens")
     if "prompt" in arrays[0]:
         prompts = [frames(key, "prompt", nq) for key in keys]
     soft = None
@@ -166,7 +171,7 @@ def _decode_chunk(
                     key, f"{len(embedding)} frames", f"{len(codes)} as the tokens", "soft"
                 )
     started = time.perf_counter()
-    features = flow.generate(tokens, midi, prompts, config, soft)
+    features = flow.generate(tokens, midi, prompts, config, soft, keys)
     wall_sec = time.perf_counter() - started
     audio_sec = sum(map(len, tokens)) / flow.mel.fps
     logging.info("%d utterances, %.1f s, RTF %.4f", len(keys), audio_sec, wall_sec / audio_sec)

@@ -4,7 +4,7 @@ All mel frames of one token frame are one vector, as are their F0 and voicing va
 run at the token rate, and nothing has to be upsampled.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import LongTensor, Tensor, nn
@@ -69,6 +69,23 @@ class Features:
     mel: Tensor | None
     f0: Tensor | None
     codes: LongTensor | None = None
+
+    def completed(self, n_frames: int, silence: float) -> "Features":
+        """With silence after the end, up to `n_frames` mel frames; codes know none and stay.
+
+        Args:
+            n_frames: Mel frames wanted; no fewer than there are.
+            silence: Natural-log mel of silence.
+        """
+
+        def filled(values: Tensor | None, value: float) -> Tensor | None:
+            if values is None or len(values) >= n_frames:
+                return values
+            return torch.cat(
+                [values, values.new_full((n_frames - len(values), *values.shape[1:]), value)]
+            )
+
+        return replace(self, mel=filled(self.mel, silence), f0=filled(self.f0, 0.0))
 
 
 class FeatureSpace(nn.Module):

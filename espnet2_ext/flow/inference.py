@@ -20,6 +20,7 @@ from espnet2_ext.flow.features import Features
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.flow.token_embedding import Geometry, check_codes
+from espnet2_ext.score.length import PAD, shared_frames
 
 __all__ = ["Features", "FlowInference", "SamplingConfig"]
 
@@ -120,6 +121,7 @@ class FlowInference:
         prompts: Sequence[LongTensor] | None = None,
         config: SamplingConfig | None = None,
         soft: Sequence[Tensor] | None = None,
+        names: Sequence[str] | None = None,
     ) -> list[Features]:
         """Features of utterances of any lengths, in their order.
 
@@ -128,11 +130,13 @@ class FlowInference:
 
         Args:
             tokens: Per utterance (F, nq), SSL stream first.
-            midi: Per utterance nominal MIDI numbers (F,), 0 at rests, which Flow2 needs; or the
-                whole score (F, 4), which a model that sees phones needs.
+            midi: Per utterance nominal MIDI numbers (S,), 0 at rests, which Flow2 needs; or the
+                whole score (S, 4), which a model that sees phones needs. Where S is not F,
+                ``config.length_policy`` says what is generated.
             prompts: Per utterance tokens of the singer (P, nq), if the model uses them.
             config: Sampling options.
             soft: Per utterance codec embeddings (F, D) in place of those of the codes.
+            names: Of the utterances, for errors.
 
         Returns:
             On the CPU, one `Features` per utterance.
@@ -142,7 +146,17 @@ class FlowInference:
                 trained without its conditions.
         """
         config = config or SamplingConfig()
-        self._check(tokens, midi, prompts)
+        names = names or [f"utterance {k + 1} of {len(tokens)}" for k in range(len(tokens))]
+        self._check(tokens, midi, prompts, names)
+        scored = [len(t) for t in tokens] if midi is None else [len(m) for m in midi]
+        shared = [
+            shared_frames(config.length_policy, len(t), n_score, name)
+            for t, n_score, name in zip(tokens, scored, names, strict=True)
+        ]
+        tokens, midi, soft = (
+            None if s is None else [x[:n] for x, n in zip(s, shared, strict=True)]
+            for s in (tokens, midi, soft)
+        )
         if config.guidance and not self.model.config.condition_dropout:
             found = f"{config.guidance} for a model trained with condition_dropout 0"
             raise UserError("flow", found, "0: no unconditional velocity was learned", "guidance")
@@ -161,7 +175,14 @@ class FlowInference:
                 [soft[k] for k in batch] if soft is not None else None,
             )
             results.update(zip(batch, features, strict=True))
-        return [results[k] for k in range(len(tokens))]
+        features = [results[k] for k in range(len(tokens))]
+        if config.length_policy == PAD:
+            space = self.model.space
+            features = [
+                f.completed(n_score * space.per_token, space.log_floor)
+                for f, n_score in zip(features, scored, strict=True)
+            ]
+        return features
 
     def _generate_batch(
         self,
@@ -207,18 +228,20 @@ class FlowInference:
         tokens: Sequence[LongTensor],
         midi: Sequence[LongTensor] | None,
         prompts: Sequence[LongTensor] | None,
+        names: Sequence[str],
     ) -> None:
         sizes = self.model.geometry.sizes
         for k, utterance in enumerate(tokens):
-            place = f"utterance {k + 1} of {len(tokens)}"
+            place = names[k]
             if utterance.dim() != 2 or not len(utterance):
                 raise UserError(place, f"tokens of shape {tuple(utterance.shape)}", "(F, nq)")
             check_codes(utterance, sizes, place)
-            whole = (len(utterance), SCORE_COLUMNS)
-            expected = [whole] if self.needs_phones else [whole, whole[:1]]
-            if midi is not None and tuple(midi[k].shape) not in expected:
-                found = f"shape {tuple(midi[k].shape)}"
-                raise UserError(place, found, " or ".join(map(str, expected[::-1])), "midi")
+            if midi is not None:
+                shape = tuple(midi[k].shape)
+                columns = [(SCORE_COLUMNS,)] if self.needs_phones else [(), (SCORE_COLUMNS,)]
+                if not shape or not shape[0] or shape[1:] not in columns:
+                    expected = f"(F, {SCORE_COLUMNS})" if self.needs_phones else "(F,) or (F, 4)"
+                    raise UserError(place, f"shape {shape}", expected, "midi")
             if prompts is not None:
                 check_codes(prompts[k], sizes, f"prompt of {place}")
         if (self.needs_pitch or self.needs_phones) and midi is None:

@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from espnet2_ext.score.length import EXACT, check_policy
+
 FIXED_SOLVERS = ("euler", "midpoint")
 ADAPTIVE_SOLVERS = ("dopri5", "bosh3", "adaptive_heun")
 TIME_GRIDS = ("uniform", "cosine")
@@ -28,6 +30,8 @@ class SamplingConfig:
         seed: Noise seed; an utterance's noise depends on it and on its tokens alone.
         rtol: Relative tolerance of an adaptive solver.
         atol: Absolute tolerance of an adaptive solver.
+        length_policy: What becomes of tokens that are not as many as the score's frames: "exact",
+            "pad" or "trim" (`score.length`).
     """
 
     solver: str = "euler"
@@ -38,6 +42,7 @@ class SamplingConfig:
     seed: int = 0
     rtol: float = 1e-3
     atol: float = 1e-3
+    length_policy: str = EXACT
 
     def __post_init__(self) -> None:
         solvers = FIXED_SOLVERS + ADAPTIVE_SOLVERS
@@ -49,6 +54,7 @@ class SamplingConfig:
             raise ValueError(f"n_steps {self.n_steps} is below 1")
         if self.noise_temperature < 0:
             raise ValueError(f"noise_temperature {self.noise_temperature} is negative")
+        check_policy(self.length_policy)
 
 
 def warp_time(s: Tensor, kind: str) -> Tensor:

@@ -14,6 +14,7 @@ from torch import LongTensor
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp, read_table, write_table
+from espnet2_ext.score.length import LengthCount
 from espnet2_ext.speechlm.inference import SpeechLMInference
 from espnet2_ext.speechlm.sampling import DecodingConfig
 
@@ -89,6 +90,11 @@ def decode_dir(
     if not all((folder / _DONE).exists() for folder in folders):
         return False
     _join(folders, task.output_dir)
+    if not config.fixed_length and inference.model.keeps_time:
+        sung = read_scp(task.output_dir / f"{_TOKENS}.scp")
+        LengthCount.of(
+            (key, len(sung[key]) // nq, len(scores[key]) // SCORE_COLUMNS) for key in keys
+        ).log(str(task.score_frames))
     return True
 
 

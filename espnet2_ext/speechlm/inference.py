@@ -135,7 +135,8 @@ class SpeechLMInference:
         """Codec embeddings (F, D) expected where `tokens` were chosen, of one batch.
 
         Args:
-            tokens: Per utterance local codes (F, nq), those of `generate`.
+            tokens: Per utterance local codes (F, nq), those of `generate`; as many as the score's
+                frames unless ``decoding.fixed_length`` is off.
             score_frames: As in `generate`.
             prompts: As in `generate`.
             tables: Codec embeddings by codebook and code (n_codebooks, K, D).
@@ -147,12 +148,12 @@ class SpeechLMInference:
             UserError: a score or prompt that the model has no tokens for, or that does not fit;
                 guidance of a model that was never trained without prompts.
         """
+        config = decoding or DecodingConfig()
         self._check(score_frames, prompts)
         for k, (codes, score) in enumerate(zip(tokens, score_frames, strict=True)):
-            if len(codes) != len(score):
+            if config.fixed_length and len(codes) != len(score):
                 raise UserError(f"utterance {k + 1}", f"{len(codes)} frames of tokens",
                                 f"{len(score)}, as its score")  # fmt: skip
-        config = decoding or DecodingConfig()
         scores = [s.long() for s in score_frames]
         conditions, unprompted = self._conditions(scores, prompts, config), None
         if config.prompt_guidance:

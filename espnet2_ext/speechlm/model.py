@@ -161,6 +161,11 @@ class SpeechLM(AbsESPnetModel):
         )
 
     @property
+    def keeps_time(self) -> bool:
+        """Whether the target has a frame for each of the score's (speech has its own times)."""
+        return self.synchronous or self.config.task == "svs"
+
+    @property
     def device(self) -> torch.device:
         return self.corelm.emb.weight.device
 

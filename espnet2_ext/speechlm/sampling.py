@@ -25,7 +25,8 @@ class DecodingConfig:
         prompt_guidance: w in l + w (l - l without a prompt), for the soft tokens' log-probabilities
             l: guidance towards the prompt's singer, of models trained with prompt dropout.
         max_prompt_frames: Longer prompts are cut; 0: as the model was trained.
-        fixed_length: Exactly the score's frames; else until the end token.
+        fixed_length: Exactly the score's frames; else until the end token: what needs the score's
+            length then joins the two by its own ``length_policy`` (`score.length`).
         max_frames: Most frames when the length is free.
         batch_size: Candidates decoded together.
         seed: Of the sampling; an utterance's draw depends on it and on its score alone.

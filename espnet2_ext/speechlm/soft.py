@@ -77,7 +77,10 @@ def code_log_probs(
     hidden, begin = model._hidden(sequences, conditions.score, start)
     at_frame = None
     if conditions.score is not None:
-        at_frame = model.score_head(conditions.score).unflatten(-1, (nq, -1))
+        # frames after the score's end are predicted as in decoding: from an encoding of zeros
+        after = max(0, max(map(len, tokens)) - conditions.score.size(1))
+        score = torch.nn.functional.pad(conditions.score, (0, 0, 0, after))
+        at_frame = model.score_head(score).unflatten(-1, (nq, -1))
     results = []
     for b, codes in enumerate(tokens):
         F, first = len(codes), int(begin[b] + start[b]) - 1

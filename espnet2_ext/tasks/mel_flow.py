@@ -16,6 +16,7 @@ from espnet2_ext.flow.dataset import FlowPreprocessor
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
 from espnet2_ext.registry import register
+from espnet2_ext.score.length import EXACT, POLICIES
 from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.train.epoch_seed import EpochSeededTrainer
 
@@ -58,6 +59,12 @@ class MelFlowTask(OneLineTask):
         group.add_argument(
             "--max_prompt_frames", type=int, default=150, help="token frames of the prompt"
         )
+        group.add_argument(
+            "--length_policy",
+            choices=POLICIES,
+            default=EXACT,
+            help="of sampled tokens that are not as many as codec_ssl (score/length.py)",
+        )
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
 
@@ -78,6 +85,7 @@ class MelFlowTask(OneLineTask):
             crop_frames=args.crop_frames,
             max_prompt_frames=args.max_prompt_frames,
             train=train and not args.collect_stats,
+            length_policy=args.length_policy,
         )
 
     @classmethod

@@ -11,6 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import soundfile
+
+from espnet2_ext.files import read_scp, read_table
 
 from . import slurm_cluster
 
@@ -128,6 +131,47 @@ def test_stages_5_and_8_run_through_slurm(recipe, tmp_path_factory):
     assert json.loads(state.read_text())["world_size"] == 2
     epochs = json.loads((recipe / "exp/speechlm_slurm/history.json").read_text())
     assert [epoch["epoch"] for epoch in epochs] == [1, 2]
+
+
+FREE_LENGTH = "method: sampling\ntemperature: 1.5\nfixed_length: false\nmax_frames: 200\n"
+
+
+def test_tokens_of_a_free_length_are_sung_and_scored(recipe):
+    """The recipe for real corpora failed at stage 11 after all training: Flow2 refused them."""
+    lm, flow = (recipe / f"conf/decode_{name}_free.yaml" for name in ("speechlm", "flow"))
+    lm.write_text(FREE_LENGTH)
+    flow.write_text("solver: euler\nn_steps: 1\n")
+    options = (
+        "--inference_config",
+        f"conf/{lm.name}",
+        "--flow_inference_config",
+        f"conf/{flow.name}",
+    )
+    stages = ("--stage", "9", "--stop_stage", "14")
+    refused = start(recipe, *options, *stages)
+    output, _ = refused.communicate()
+    assert refused.returncode == 2 and len(output.splitlines()) == 1
+    assert "decode_flow_free.yaml: length_policy: exact" in output
+
+    flow.write_text("solver: euler\nn_steps: 1\nlength_policy: pad\n")
+    output = finish(start(recipe, *options, *stages))
+    tokens = recipe / f"dump/tokens/eval_{'_'.join(SETS)}"
+    scores = read_scp(tokens / "score_frames.scp")
+    (lm_dir,) = recipe.glob("exp/speechlm_debug/decode_free/eval_*")
+    (flow_dir,) = recipe.glob("exp/flow_debug/decode_free/lm_*/eval_*")
+    sung = read_scp(lm_dir / "codec_ssl.scp")
+    streams = len(read_scp(tokens / "codec_ssl.scp")[next(iter(scores))]) * 4
+    nq = streams // len(scores[next(iter(scores))])
+    frames = {utt: (len(sung[utt]) // nq, len(scores[utt]) // 4) for utt in scores}
+    assert any(n != score for n, score in frames.values())
+    (counted,) = [line for line in output.splitlines() if "as their score" in line]
+    assert f"{sum(n < s for n, s in frames.values())} shorter" in counted
+    mels, wavs = read_scp(flow_dir / "mel.scp"), read_table(next(flow_dir.glob("wav_*/wav.scp")))
+    for utt, (_, score) in frames.items():
+        seconds = soundfile.info(wavs[utt]).duration
+        assert seconds == pytest.approx(score / 50) and len(mels[utt]) == 2 * score
+    results = json.loads((recipe / "exp/results.json").read_text())
+    assert {row["split"] for row in results if row["system"] == "lm+flow2+voc"} == set(SETS)
 
 
 def test_other_data_are_not_trained_on_under_the_same_name(recipe):

@@ -66,6 +66,24 @@ def test_a_second_run_does_nothing_and_a_killed_one_goes_on(experiment, tmp_path
     assert changed == {chunk / "codec_ssl.ark"}
 
 
+def test_free_lengths_are_counted_against_their_scores(experiment, tmp_path, caplog):
+    """The LM's own lengths are kept as they are: what needs the score's length joins them."""
+    (tmp_path / "free.yaml").write_text("method: greedy\nfixed_length: false\nmax_frames: 6\n")
+    with caplog.at_level("INFO"):
+        assert infer(experiment, tmp_path, "--decode_config", tmp_path / "free.yaml") == 0
+    tokens = read_scp(tmp_path / "codec_ssl.scp")
+    sung = {f"u{k}": (len(tokens[f"u{k}"]) // 4, 8 + k) for k in range(5)}
+    far = [f"{u} ({n} frames for {s})" for u, (n, s) in sung.items() if abs(n - s) > 0.25 * s]
+    lines = [r.getMessage() for r in caplog.records if "lengths of" in r.getMessage()]
+    shorter = sum(n < s for n, s in sung.values())
+    assert f"{shorter} shorter" in lines[0] and "of 50 frames of the scores" in lines[0]
+    assert far and ", ".join(far) in lines[1]
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        assert infer(experiment, tmp_path / "fixed") == 0
+    assert "lengths of" not in caplog.text
+
+
 def test_a_bad_decode_config_is_one_line(experiment, tmp_path, capsys):
     (tmp_path / "decode.yaml").write_text("temprature: 1\n")
     assert infer(experiment, tmp_path, "--decode_config", tmp_path / "decode.yaml") == 2

@@ -107,6 +107,27 @@ def test_soft_tokens_are_those_that_greedy_decoding_met():
     assert torch.equal(soft.view(-1, CODEBOOKS, CODES).argmax(-1), sung.tokens[:, 1:])
 
 
+@pytest.mark.parametrize("conditioning", ["synchronous", "prefix"])
+@pytest.mark.parametrize("n_frames", [5, 12])
+def test_soft_tokens_of_a_free_length_are_those_that_decoding_met(
+    conditioning, n_frames, monkeypatch
+):
+    """A free length may end before its score or run on after it; greedy choices tell on both."""
+    inference = SpeechLMInference(make_model(conditioning).eval())
+    u, other = make_utterance(8, 4), make_utterance(9, 3, seed=5)
+    decoding = DecodingConfig(method="greedy", fixed_length=False, max_frames=n_frames)
+    sung = inference.generate(
+        [u.score_frames, other.score_frames], [u.prompt, other.prompt], decoding
+    )
+    u.codec_ssl, other.codec_ssl = (s.tokens for s in sung)
+    assert len(u.codec_ssl) == n_frames  # and not the score's 8
+    soft = expect(inference.model, [u, other], fixed_length=False)
+    for made, embedding in zip(sung, soft, strict=True):
+        assert len(made.tokens) == len(embedding)
+        likeliest = embedding.view(-1, CODEBOOKS, CODES).argmax(-1)
+        assert torch.equal(likeliest, made.tokens[:, 1:])
+
+
 def test_tokens_of_another_length_than_the_score_are_refused():
     u = make_utterance(8, 4)
     u.codec_ssl = u.codec_ssl[:5]

@@ -216,6 +216,14 @@ for needed in "4 ${tokenizer_config}" "2 ${mel_config}" "3 ${exclude:-${mel_conf
   fi
 done
 
+# A speech LM that chooses its own length needs a policy where the score's length is needed.
+if runs 11 && [ "$(yaml_value "${inference_config}" fixed_length 2>/dev/null)" = false ]; then
+  case $(yaml_value "${flow_inference_config}" length_policy) in
+    pad|trim) ;;
+    *) fail "${flow_inference_config}: length_policy: exact (expected pad or trim, since ${inference_config} has fixed_length: false)" ;;
+  esac
+fi
+
 if runs 1; then
   begin 1 "data preparation" "what local/data.sh downloads or makes" \
     "data/{${train_set},${valid_set},$(tr ' ' ',' <<< "${test_sets} ${prompt_sets}")}: wav.scp text label score.scp utt2spk spk2utt utt2lang"
@@ -415,6 +423,7 @@ if runs 9; then
       --score_frames_scp "${eval_tokens}/score_frames.scp" --prompt_scp "${eval_tokens}/prompt.scp" \
       --decode_config "${inference_config}" --output_dir "${decode_lm}" \
       --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
+    tell "lengths of" "${decode_lm}/logs/"speechlm_inference.*.log
     mark "${decode_lm}" "${made}"
   fi
   if [ "${soft_tokens}" = true ]; then

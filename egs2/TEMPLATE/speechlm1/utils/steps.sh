@@ -67,6 +67,14 @@ todo_training() { # todo_training DIR DIGEST TAG_OPTION
   if [ -f "$1/train.log" ]; then mv -- "$1/train.log" "$1/train.$(date '+%Y%m%d-%H%M%S').log"; fi
 }
 
+# What the reader of the recipe should know of a log: its lines from WORDS on, each once.
+tell() { # tell WORDS LOG...
+  local words=$1 line
+  shift
+  while IFS= read -r line; do log "stage ${this_stage}: ${line}"; done \
+    < <(grep -h -o -- "${words}.*" "$@" | awk '!seen[$0]++')
+}
+
 # Commands side by side, at most nj, each marking its output folder when it succeeds; `drain` waits
 # for all of them. Launchers end when this script does, however it ends, and end what they started.
 spawned=()

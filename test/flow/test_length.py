@@ -1,0 +1,123 @@
+"""Tokens that are not as many as the score's frames: free-length decoding before the flow."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import ArkWriter, read_scp
+from espnet2_ext.flow.dataset import FlowPreprocessor
+from espnet2_ext.flow.decode import DecodeInputs, decode
+from espnet2_ext.flow.inference import FlowInference
+from espnet2_ext.flow.sampler import SamplingConfig
+
+from .conftest import CODEBOOK_SIZE, MEL, N_SSL
+from .test_model import ABLATIONS, randomise, utterances
+
+FRAMES = (3, 21, 23, 14, 20)  # for scores of 20
+SIZES = [N_SSL, CODEBOOK_SIZE, CODEBOOK_SIZE]
+PER_TOKEN = MEL.frames_per_token
+
+
+@pytest.fixture
+def sung(make_batch):
+    """Tokens of `FRAMES`, scores of 20 frames, and prompts."""
+    tokens, _, prompts = utterances(make_batch(FRAMES))
+    scores = utterances(make_batch([20] * 5, seed=1))[1]
+    return tokens, [torch.stack([s * 0, s, s * 0, s * 0], -1) for s in scores], prompts
+
+
+@pytest.mark.parametrize("ablation", ["Flow1+Voc", "Flow2+Voc", "Flow2+CD"])
+@pytest.mark.parametrize("policy", ["pad", "trim"])
+def test_free_lengths_are_sung_as_far_as_score_and_tokens_go(make_model, sung, ablation, policy):
+    """Flow2 refused any count that differs from the score's: 3, 21, 23 and 14 for 20."""
+    condition, space = ABLATIONS[ablation]
+    flow = FlowInference(randomise(make_model(condition=condition, space=space)))
+    tokens, scores, prompts = sung
+    soft = [flow.model.codec(t[None, :, 1:])[0] for t in tokens]
+    config = SamplingConfig(n_steps=2, length_policy=policy)
+    joined = flow.generate(tokens, scores, prompts, config)
+    with_soft = flow.generate(tokens, scores, prompts, config, soft)
+    for k, n in enumerate(FRAMES):
+        n = min(n, 20)
+        (alone,) = flow.generate(
+            [tokens[k][:n]], [scores[k][:n]], prompts[k : k + 1], SamplingConfig(n_steps=2)
+        )
+        kept = n * PER_TOKEN
+        for features in (joined[k], with_soft[k]):
+            assert len(features.mel) == len(features.f0) == (20 if policy == "pad" else n) * 2
+            torch.testing.assert_close(features.mel[:kept], alone.mel, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(features.f0[:kept], alone.f0, atol=1e-2, rtol=1e-4)
+            assert (features.mel[kept:] == np.float32(np.log(MEL.floor))).all()
+            assert (features.f0[kept:] == 0).all()
+            if features.codes is not None:
+                assert len(features.codes) == n
+
+
+def test_exact_is_the_default_and_names_the_utterance(make_model, sung):
+    flow = FlowInference(make_model())
+    tokens, scores, prompts = sung
+    names = [f"song{k}" for k in range(5)]
+    with pytest.raises(UserError, match="song0: tokens: 3 frames .expected 20 as the score, or"):
+        flow.generate(tokens, scores, prompts, names=names)
+    flow.generate(tokens[4:], scores[4:], prompts[4:])
+
+
+@pytest.mark.parametrize("pitch", ["none", "rich"])
+def test_a_table_of_free_lengths_is_rendered_and_counted(make_model, sung, tmp_path, caplog, pitch):
+    tokens, scores, prompts = sung
+    for name, rows in (("codec_ssl", tokens), ("score_frames", scores), ("prompt", prompts)):
+        with ArkWriter(tmp_path / "tokens", name) as writer:
+            for k, row in enumerate(rows):
+                writer[f"utt{k}"] = row.flatten().to(torch.int32).numpy()
+    space = {"f0_mode": "absolute"} if pitch == "none" else {}
+    flow = FlowInference(make_model(condition={"pitch": pitch}, space=space))
+    inputs = DecodeInputs.of_dir(tmp_path / "tokens")
+    config = SamplingConfig(n_steps=1, length_policy="pad")
+    with caplog.at_level(logging.INFO):
+        assert decode(flow, "model", inputs, config, tmp_path / "out", chunk_utts=2)
+    mels = read_scp(tmp_path / "out/mel.scp")
+    assert [len(mels[f"utt{k}"]) for k in range(5)] == [40] * 5
+    lines = [r.getMessage() for r in caplog.records if "lengths of" in r.getMessage()]
+    assert "1 as their score, 2 longer, 2 shorter (23 of 100 frames" in lines[0]
+    assert "utt0 (3 frames for 20), utt3 (14 frames for 20)" in lines[1]
+
+
+def utterance(n_frames: int, n_sampled: int) -> dict[str, np.ndarray]:
+    frames = np.arange(n_frames)
+    return {
+        "codec_ssl": np.repeat(frames % 8, 3).astype(np.int32),
+        "sampled": np.repeat(np.arange(n_sampled) % 8, 3).astype(np.int32),
+        "soft": np.arange(n_sampled, dtype=np.float32)[:, None],
+        "score_frames": np.repeat(frames, 4).astype(np.int32),
+        "mel": np.repeat(frames, 2).astype(np.float32)[:, None],
+        "f0": np.repeat(frames, 2).astype(np.float32),
+        "prompt": np.zeros(9, np.int32),
+    }
+
+
+@pytest.mark.parametrize("n_sampled", [3, 21, 23, 14, 20])
+@pytest.mark.parametrize("train", [False, True])
+def test_training_takes_the_frames_that_samples_and_recording_share(n_sampled, train):
+    check = FlowPreprocessor(SIZES, 2, crop_frames=10, train=train, length_policy="trim")
+    out = check("utt", utterance(20, n_sampled))
+    n = min(n_sampled, 10 if train else 20)
+    widths = {"codec_ssl": 3, "sampled": 3, "soft": 1, "score_frames": 4, "mel": 2, "f0": 2}
+    assert {name: len(out[name]) for name in widths} == {s: n * w for s, w in widths.items()}
+    first = int(out["score_frames"][0])
+    assert first + n <= min(n_sampled, 20)
+    for name in ("soft", "mel", "f0"):
+        assert out[name].flatten()[0] == first and out[name].flatten()[-1] == first + n - 1
+    assert (out["sampled"] == out["codec_ssl"]).all()
+
+
+def test_training_refuses_samples_of_other_lengths_by_default():
+    check = FlowPreprocessor(SIZES, 2)
+    check("utt", utterance(20, 20))
+    with pytest.raises(UserError, match="sampled: 14 frames .expected 20 as codec_ssl, or"):
+        check("utt", utterance(20, 14))
+    data = utterance(20, 14) | {"soft": np.zeros((20, 1), np.float32)}
+    with pytest.raises(UserError, match="soft: 20 frames .expected 14 as sampled"):
+        FlowPreprocessor(SIZES, 2, length_policy="trim")("utt", data)
