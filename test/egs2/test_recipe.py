@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import yaml
 
 from espnet2_ext.files import read_scp, read_table
 
 from . import slurm_cluster
+from .recipes import checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = [
@@ -41,10 +43,12 @@ def recipe(tmp_path_factory) -> Path:
     return root / "egs2/mini_singing/speechlm1"
 
 
-def start(recipe: Path, *options: str, **environment: str) -> subprocess.Popen:
+def start(
+    recipe: Path, *options: str, size: tuple[str, ...] = ("--size", "debug"), **environment: str
+) -> subprocess.Popen:
     venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
     return subprocess.Popen(
-        ["./run.sh", "--size", "debug", "--test_sets", " ".join(SETS), *options],
+        ["./run.sh", *size, "--test_sets", " ".join(SETS), *options],
         cwd=recipe,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -172,6 +176,41 @@ def test_tokens_of_a_free_length_are_sung_and_scored(recipe):
         assert seconds == pytest.approx(score / 50) and len(mels[utt]) == 2 * score
     results = json.loads((recipe / "exp/results.json").read_text())
     assert {row["split"] for row in results if row["system"] == "lm+flow2+voc"} == set(SETS)
+
+
+def test_the_flow_learns_from_what_the_lm_sings(recipe):
+    """As published: the LM decodes train and dev, and the flow's `sampled` comes from there."""
+    (recipe / "conf/decode_speechlm_sings.yaml").write_text(f"{FREE_LENGTH}soft: true\n")
+    options = ("--flow_on_samples", "true", "--inference_config", "conf/decode_speechlm_sings.yaml")
+    stages = ("--stage", "10", "--stop_stage", "10")
+    refused = start(recipe, *options, *stages)
+    output, _ = refused.communicate()
+    assert refused.returncode == 2 and len(output.splitlines()) == 1
+    assert "train_flow_debug.yaml: length_policy: exact" in output
+
+    stages += ("--flow_args", "--length_policy trim", "--flow_tag", "sampled")
+    output = finish(start(recipe, *options, *stages))
+    # beside the vocoder, the flow now waits for the LM
+    assert "(lm) stage 10: done" in output and "(acoustic) stage 10" not in output
+    assert len([line for line in output.splitlines() if "as their score" in line]) == 2
+    sung = recipe / "exp/speechlm_debug/decode_sings"
+    config = yaml.safe_load((recipe / "exp/flow_sampled/config.yaml").read_text())
+    for part, name in (("train", "train"), ("valid", "dev")):
+        wanted = read_table(recipe / f"dump/tokens/{name}/codec_ssl.scp")
+        streams = {s: p for p, s, _ in config[f"{part}_data_path_and_name_and_type"]}
+        for stream, scp in (("sampled", "codec_ssl.scp"), ("soft", "soft/soft.scp")):
+            assert (recipe / streams[stream]).samefile(sung / name / scp)
+            assert read_table(sung / name / scp).keys() == wanted.keys()
+    assert (recipe / "exp/flow_sampled/valid.loss.best.pth").is_file()
+    output = finish(start(recipe, *options, *stages))
+    assert "(lm) stage 10: done before, nothing to do" in output
+
+
+def test_the_published_size_trains_its_flow_on_samples(tmp_path):
+    paper = checkout(tmp_path, "acesinger")
+    for options, sampled in (((), True), (("--size", "small"), False)):
+        printed = start(paper, "--print_paths", "true", size=options)
+        assert ("_sampled" in finish(printed)) == sampled
 
 
 def test_other_data_are_not_trained_on_under_the_same_name(recipe):

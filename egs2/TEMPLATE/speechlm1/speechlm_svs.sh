@@ -65,6 +65,7 @@ flow_inference_config=conf/decode_flow.yaml
 flow_inference_args=
 flow_inference_tag=
 flow_model=valid.loss.best.pth
+flow_on_samples=false  # stage 10 first has the speech LM sing train and valid: the flow learns from that
 duration_config=conf/train_duration.yaml
 duration_args=
 duration_tag=
@@ -100,7 +101,7 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
   --tokenizer_config --prompt_seed --base_vocabulary --vocabulary_args --task --train_config
   --train_args --tag --deepspeed_config --inference_config --inference_args --inference_tag
   --inference_model --score_matters --flow_config --flow_args --flow_tag
-  --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model
+  --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model --flow_on_samples
   --duration_config --duration_args --duration_tag --duration_model --vocoder_config
   --vocoder_args --vocoder_tag --vocoder_model --vocoder_f0 --scoring_config --judge_args
   --score_args --report_utts --corpus_name --pack_name --hf_repo --print_paths"
@@ -142,7 +143,9 @@ run_module=("${python}" -m)
 
 : "${tag:=$(tag_of speechlm "${train_config}" "${train_words[@]}")}"
 : "${inference_tag:=$(tag_of speechlm "${inference_config}" "${inference_words[@]}")}"
-: "${flow_tag:=$(tag_of flow "${flow_config}" "${flow_words[@]}")}"
+on_samples=()
+if "${flow_on_samples}"; then on_samples=(sampled); fi
+: "${flow_tag:=$(tag_of flow "${flow_config}" "${flow_words[@]}" "${on_samples[@]}")}"
 : "${flow_inference_tag:=$(tag_of flow "${flow_inference_config}" "${flow_inference_words[@]}")}"
 : "${duration_tag:=$(tag_of duration "${duration_config}" "${duration_words[@]}")}"
 : "${vocoder_tag:=$(tag_of vocoder "${vocoder_config}" "${vocoder_words[@]}")}"
@@ -164,7 +167,8 @@ judges_dir="${expdir}/judges"
 scores_dir="${expdir}/scores"
 # What is generated for evaluation: one folder per model, decoding and collection of test sets.
 eval_name="${eval_tokens##*/}"
-decode_lm="${lm_exp}/decode_${inference_tag}/${eval_name}"
+sung_dir="${lm_exp}/decode_${inference_tag}"
+decode_lm="${sung_dir}/${eval_name}"
 flow_decode="${flow_exp}/decode_${flow_inference_tag}"
 flow_of_truth="${flow_decode}/gt_tokens/${eval_name}"
 flow_of_lm="${flow_decode}/lm_${tag}_${inference_tag}/${eval_name}"
@@ -197,11 +201,14 @@ if "${print_paths}"; then
   exit 0
 fi
 
-# A branch is this script, started again for the stages that it may run.
+# A branch is this script, started again for the stages that it may run. A flow that learns from what
+# the speech LM sings waits for it.
+lm_stages="7 8 9" acoustic_stages="10 12"
+if "${flow_on_samples}"; then lm_stages="7 8 9 10" acoustic_stages=12; fi
 case ${branch} in
   '') branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 " ;;
-  lm) branch_stages=" 7 8 9 judges " ;;
-  acoustic) branch_stages=" 10 12 " ;;
+  lm) branch_stages=" ${lm_stages} judges " ;;
+  acoustic) branch_stages=" ${acoustic_stages} " ;;
   *) fail "--branch is set by --parallel_stages alone" ;;
 esac
 if [ -n "${branch}" ] && [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
@@ -217,11 +224,16 @@ for needed in "4 ${tokenizer_config}" "2 ${mel_config}" "3 ${exclude:-${mel_conf
 done
 
 # A speech LM that chooses its own length needs a policy where the score's length is needed.
-if runs 11 && [ "$(yaml_value "${inference_config}" fixed_length 2>/dev/null)" = false ]; then
-  case $(yaml_value "${flow_inference_config}" length_policy) in
-    pad|trim) ;;
-    *) fail "${flow_inference_config}: length_policy: exact (expected pad or trim, since ${inference_config} has fixed_length: false)" ;;
-  esac
+if [ "$(yaml_value "${inference_config}" fixed_length 2>/dev/null)" = false ]; then
+  joining=()
+  ! runs 11 || joining+=("${flow_inference_config}")
+  if runs 10 && "${flow_on_samples}" && [[ ${flow_args} != *length_policy* ]]; then joining+=("${flow_config}"); fi
+  for config in "${joining[@]}"; do
+    case $(yaml_value "${config}" length_policy) in
+      pad|trim) ;;
+      *) fail "${config}: length_policy: exact (expected pad or trim, since ${inference_config} has fixed_length: false)" ;;
+    esac
+  done
 fi
 
 if runs 1; then
@@ -355,7 +367,7 @@ fi
 # cores that one training alone would not.
 if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 10 ] \
     && ! "${skip_train}"; then
-  log "stages 7-9, judges (lm) and 10, 12 (acoustic) side by side"
+  log "stages ${lm_stages}, judges (lm) and ${acoustic_stages} (acoustic) side by side"
   for name in lm acoustic; do
     utils/die_with_parent.py bash "$0" "${called_with[@]}" --branch "${name}" &
     spawned+=("$!"$'\t-\t-')
@@ -369,6 +381,8 @@ data_of() { # data_of SPLIT SET STREAM...: ESPnet's options for token streams, i
   for stream in "$@"; do
     case ${stream} in
       prompts) data+=("--${split}_data_path_and_name_and_type" "${tokens}/${set}/prompts.json,prompt,prompt_pool") ;;
+      sampled) data+=("--${split}_data_path_and_name_and_type" "${sung_dir}/${set}/codec_ssl.scp,sampled,kaldi_ark") ;;
+      soft) data+=("--${split}_data_path_and_name_and_type" "${sung_dir}/${set}/soft/soft.scp,soft,kaldi_ark") ;;
       *) data+=("--${split}_data_path_and_name_and_type" "${tokens}/${set}/${stream}.scp,${stream},kaldi_ark") ;;
     esac
   done
@@ -411,32 +425,37 @@ if runs 8; then
   end
 fi
 
+# The speech LM sings a set: its tokens, and the embeddings that it expected where these are wanted.
+lm_sings() { # lm_sings TOKEN_DIR OUT
+  local made
+  made=$(digest 9 "$(made_of "${lm_exp}" "$1")" "$(contents "${inference_config}")" \
+    "${inference_args}" "${inference_model}" "${device}")
+  if todo "$2" "${made}"; then
+    "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
+      "$2/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
+      --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
+      --score_frames_scp "$1/score_frames.scp" --prompt_scp "$1/prompt.scp" \
+      --decode_config "${inference_config}" --output_dir "$2" \
+      --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
+    tell "lengths of" "$2/logs/"speechlm_inference.*.log
+    mark "$2" "${made}"
+  fi
+  [ "${soft_tokens}" = true ] || return 0
+  made=$(digest 9s "$(made_of "$2" "${tokenizer_dir}")" "${device}")
+  if todo "$2/soft" "${made}"; then
+    "${decode_launch[@]}" "${inference_gpu[@]}" "$2/soft/logs/soft_tokens.log" \
+      "${run_module[@]}" espnet2_ext.bin.soft_tokens --train_config "${lm_exp}/config.yaml" \
+      --model_file "${lm_exp}/${inference_model}" --token_dir "$1" \
+      --codec_ssl "$2/codec_ssl.scp" --tokenizer_dir "${tokenizer_dir}" \
+      --decode_config "${inference_config}" --output_dir "$2/soft" --device "${device}"
+    mark "$2/soft" "${made}"
+  fi
+}
+
 if runs 9; then
   begin 9 "speech-LM inference and rolled-score test" "${lm_exp}/${inference_model}, ${eval_tokens}: score_frames prompt" \
     "${decode_lm}: codec_ssl (sampled), soft (where expected embeddings are wanted); ${lm_exp}/rolled_score/rolled_score.json"
-  made=$(digest 9 "$(made_of "${lm_exp}" "${eval_tokens}")" "$(contents "${inference_config}")" \
-    "${inference_args}" "${inference_model}" "${device}")
-  if todo "${decode_lm}" "${made}"; then
-    "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-      "${decode_lm}/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
-      --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
-      --score_frames_scp "${eval_tokens}/score_frames.scp" --prompt_scp "${eval_tokens}/prompt.scp" \
-      --decode_config "${inference_config}" --output_dir "${decode_lm}" \
-      --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
-    tell "lengths of" "${decode_lm}/logs/"speechlm_inference.*.log
-    mark "${decode_lm}" "${made}"
-  fi
-  if [ "${soft_tokens}" = true ]; then
-    made=$(digest 9s "$(made_of "${decode_lm}" "${tokenizer_dir}")" "${device}")
-    if todo "${decode_soft}" "${made}"; then
-      "${decode_launch[@]}" "${inference_gpu[@]}" "${decode_soft}/logs/soft_tokens.log" \
-        "${run_module[@]}" espnet2_ext.bin.soft_tokens --train_config "${lm_exp}/config.yaml" \
-        --model_file "${lm_exp}/${inference_model}" --token_dir "${eval_tokens}" \
-        --codec_ssl "${decode_lm}/codec_ssl.scp" --tokenizer_dir "${tokenizer_dir}" \
-        --decode_config "${inference_config}" --output_dir "${decode_soft}" --device "${device}"
-      mark "${decode_soft}" "${made}"
-    fi
-  fi
+  lm_sings "${eval_tokens}" "${decode_lm}"
   out="${lm_exp}/rolled_score"
   made=$(digest 9r "$(made_of "${lm_exp}" "${tokens}/${valid_set}")" "${inference_model}" "${score_matters}" "${device}")
   if todo "${out}" "${made}"; then
@@ -456,13 +475,23 @@ if runs 9; then
 fi
 
 if runs 10; then
-  begin 10 "flow training, and the phone-duration model" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${flow_config}, ${dumpdir}/raw/<set>, ${duration_config}" \
-    "${flow_exp}, ${duration_exp}: config.yaml, valid.loss.best.pth"
-  made=$(digest 10 "${lm_inputs}" "$(contents "${flow_config}")" "${flow_args}")
+  begin 10 "flow training, and the phone-duration model" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${on_samples:+${lm_exp}/${inference_model}, }${flow_config}, ${dumpdir}/raw/<set>, ${duration_config}" \
+    "${on_samples:+${sung_dir}/<set>: codec_ssl; }${flow_exp}, ${duration_exp}: config.yaml, valid.loss.best.pth"
+  sung=() sung_made=()
+  if "${flow_on_samples}"; then
+    for set in "${train_set}" "${valid_set}"; do
+      lm_sings "${tokens}/${set}" "${sung_dir}/${set}"
+      sung_made+=("$(made_of "${sung_dir}/${set}")")
+      [ "${soft_tokens}" != true ] || sung_made+=("$(made_of "${sung_dir}/${set}/soft")")
+    done
+    sung=(sampled)
+    [ "${soft_tokens}" != true ] || sung+=(soft)
+  fi
+  made=$(digest 10 "${lm_inputs}" "$(contents "${flow_config}")" "${flow_args}" "${sung_made[@]}")
   if todo_training "${flow_exp}" "${made}" --flow_tag; then
     data=()
-    data_of train "${train_set}" codec_ssl score_frames prompts mel f0
-    data_of valid "${valid_set}" codec_ssl score_frames prompt mel f0
+    data_of train "${train_set}" codec_ssl score_frames prompts mel f0 "${sung[@]}"
+    data_of valid "${valid_set}" codec_ssl score_frames prompt mel f0 "${sung[@]}"
     "${cuda_launch[@]}" "${training_resources[@]}" "${flow_exp}/train.log" \
       "${train_on[@]}" espnet2_ext.bin.flow_train --resume true \
       --config "${flow_config}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${flow_exp}" \

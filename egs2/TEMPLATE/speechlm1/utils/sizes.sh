@@ -22,6 +22,7 @@ case ${size} in
     size_options+=(--mel_config conf/mini_singing/tuning/paper_mel.yaml --ngpu 1 --gpu_inference true
       --train_config conf/tuning/train_slm_1.7b_zero2.yaml
       --base_vocabulary espnet/OpusLM_1.7B_Anneal
+      --flow_on_samples true # the flow learns from what the LM sings
       --vocoder_f0 predictor # this flow generates no F0, and HiFi-GAN hears it in the mel
       --duration_config conf/mini_singing/train_duration.yaml)
     ;;
