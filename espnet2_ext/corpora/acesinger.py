@@ -68,19 +68,22 @@ def end_rests_at(score: MusicScore, end_sec: float) -> MusicScore:
     """Let rests at the end of a score stop where its audio does.
 
     The cuts leave out silence that the label counts at the end. Where that is no more than later
-    stages pad, nothing changes; nor does what is sung, even where it ends after `end_sec`.
+    stages pad, nothing changes; nor does what is sung, even where it ends after `end_sec`. A score
+    of rests alone keeps the first: no score is empty.
     """
     if score.duration_sec <= end_sec + MAX_MISSING_SEC:
         return score
     notes, phones = list(score.notes), list(score.phones)
-    while phones[-1].phone in REST_PHONES and phones[-1].start_sec > end_sec - _SHORTEST_REST_SEC:
+    latest_sec = end_sec - _SHORTEST_REST_SEC
+    while len(phones) > 1 and phones[-1].phone in REST_PHONES and phones[-1].start_sec > latest_sec:
         last = phones.pop()
         if phones[-1].note != last.note:
             notes.pop()
         else:
             notes[-1] = replace(notes[-1], phones=notes[-1].phones[:-1])
     if phones[-1].phone in REST_PHONES and phones[-1].end_sec > end_sec:
+        end_sec = max(end_sec, phones[-1].start_sec)
         phones[-1] = replace(phones[-1], end_sec=end_sec)
-        if notes[-1].start_sec < end_sec - _SHORTEST_REST_SEC:
+        if notes[-1].start_sec < latest_sec:
             notes[-1] = replace(notes[-1], end_sec=min(notes[-1].end_sec, end_sec))
     return replace(score, notes=tuple(notes), phones=tuple(phones))

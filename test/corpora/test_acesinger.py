@@ -17,6 +17,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
 from espnet2_ext.score.espnet_format import read_scores
 from espnet2_ext.score.lint import lint_data_dir
+from espnet2_ext.score.music_score import MusicScore, Note, Phone
 from espnet2_ext.score.opencpop import parse_line
 
 from .layouts import (
@@ -246,6 +247,25 @@ def test_rests_end_with_the_audio():
     gone = end_rests_at(score, 1.21)
     assert gone.notes == score.notes[:-1] and gone.phones == score.phones[:-1]
     assert end_rests_at(score, 0.5) == gone  # what is sung stays
+
+
+@pytest.mark.parametrize("end_sec", [-0.5, 0.0, 0.01, 0.019, 0.5, 0.98, 1.2, 1.5])
+@pytest.mark.parametrize("symbols", [("SP",), ("SP", "AP"), ("AP", "SP", "SP")])
+def test_a_score_of_rests_alone_keeps_one(symbols, end_sec):
+    """A cut of silence shorter than a rest was an IndexError."""
+    for notes in (
+        tuple(Note(k, k + 1, 0, "", (s,)) for k, s in enumerate(symbols)),
+        (Note(0, len(symbols), 0, "", symbols),),
+    ):
+        phones = tuple(Phone(k, k + 1, s, min(k, len(notes) - 1)) for k, s in enumerate(symbols))
+        cut = end_rests_at(MusicScore(notes, phones), end_sec)
+        kept = max(1, sum(p.start_sec <= end_sec - 0.02 for p in phones))
+        assert [p.phone for p in cut.phones] == list(symbols[:kept])
+        expected = min(max(end_sec, 0.0), float(len(symbols)))
+        if len(symbols) > end_sec + 0.1:
+            assert cut.duration_sec == pytest.approx(
+                max(expected, cut.phones[-1].start_sec), abs=0.02
+            )
 
 
 @pytest.fixture(scope="module")
