@@ -45,6 +45,8 @@ prompt_seed=0          # of the draw of each utterance's prompt
 base_vocabulary=       # to extend: a vocabulary's or pretrained LM's folder, or owner/name on the hub
 vocabulary_args=       # more options of build_vocabulary: --reinit_audio, --offline
 
+tuned_on_frames=0      # token frames for which the YAMLs' numbers of steps are right; 0: for any corpus
+
 # Speech LM (stages 7-9)
 task=svs               # or codec_ssl_tts: pretraining on speech (train_set is speech then)
 train_config=conf/train_speechlm.yaml
@@ -98,7 +100,8 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
   --ngpu --num_nodes --hostfile --train_procs --nj --inference_nj --gpu_inference
   --parallel_stages --dumpdir --expdir --python --local_data_opts --train_set --valid_set
   --test_sets --prompt_sets --mel_config --min_wav_duration --max_wav_duration --exclude
-  --tokenizer_config --prompt_seed --base_vocabulary --vocabulary_args --task --train_config
+  --tokenizer_config --prompt_seed --base_vocabulary --vocabulary_args --tuned_on_frames --task
+  --train_config
   --train_args --tag --deepspeed_config --inference_config --inference_args --inference_tag
   --inference_model --score_matters --flow_config --flow_args --flow_tag
   --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model --flow_on_samples
@@ -117,8 +120,8 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
 : "${scoring_config:=${MAIN_ROOT}/conf/scoring.yaml}"
 : "${corpus_name:=$(basename "$(dirname "${PWD}")")}"
 for value in "${stage}" "${stop_stage}" "${ngpu}" "${num_nodes}" "${train_procs}" "${nj}" \
-    "${inference_nj}"; do
-  [[ ${value} =~ ^[0-9]+$ ]] || fail "${value} is no number (in --stage, --stop_stage, --ngpu, --num_nodes, --train_procs, --nj or --inference_nj)"
+    "${inference_nj}" "${tuned_on_frames}"; do
+  [[ ${value} =~ ^[0-9]+$ ]] || fail "${value} is no number (in --stage, --stop_stage, --ngpu, --num_nodes, --train_procs, --nj, --inference_nj or --tuned_on_frames)"
 done
 
 # Options that hold several words are split here, once, and never evaluated.
@@ -413,11 +416,12 @@ fi
 if runs 8; then
   begin 8 "speech-LM training with ZeRO-2" "${tokens}/{${train_set},${valid_set}}, ${vocabulary}, ${lm_stats}, ${train_config}, ${deepspeed_config}" \
     "${lm_exp}: config.yaml, ${inference_model}, train.log"
-  made=$(digest 8 "${lm_inputs}" "$(contents "${train_config}" "${deepspeed_config}")" "${train_args}")
+  longer "${train_config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
+  made=$(digest 8 "${lm_inputs}" "$(contents "${train_config}" "${deepspeed_config}")" "${train_args}" "${more_steps[@]}")
   if todo_training "${lm_exp}" "${made}" --tag; then
     "${cuda_launch[@]}" "${training_resources[@]}" "${lm_exp}/train.log" \
       "${train_on[@]}" espnet2_ext.bin.speechlm_train --resume true \
-      --deepspeed_config "${deepspeed_config}" --output_dir "${lm_exp}" "${lm_options[@]}" \
+      --deepspeed_config "${deepspeed_config}" --output_dir "${lm_exp}" "${more_steps[@]}" "${lm_options[@]}" \
       --train_shape_file "${lm_stats}/train/codec_ssl_shape" \
       --valid_shape_file "${lm_stats}/valid/codec_ssl_shape"
     mark "${lm_exp}" "${made}"
@@ -487,14 +491,15 @@ if runs 10; then
     sung=(sampled)
     [ "${soft_tokens}" != true ] || sung+=(soft)
   fi
-  made=$(digest 10 "${lm_inputs}" "$(contents "${flow_config}")" "${flow_args}" "${sung_made[@]}")
+  longer "${flow_config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
+  made=$(digest 10 "${lm_inputs}" "$(contents "${flow_config}")" "${flow_args}" "${sung_made[@]}" "${more_steps[@]}")
   if todo_training "${flow_exp}" "${made}" --flow_tag; then
     data=()
     data_of train "${train_set}" codec_ssl score_frames prompts mel f0 "${sung[@]}"
     data_of valid "${valid_set}" codec_ssl score_frames prompt mel f0 "${sung[@]}"
     "${cuda_launch[@]}" "${training_resources[@]}" "${flow_exp}/train.log" \
       "${train_on[@]}" espnet2_ext.bin.flow_train --resume true \
-      --config "${flow_config}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${flow_exp}" \
+      --config "${flow_config}" "${more_steps[@]}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${flow_exp}" \
       "${data[@]}" --train_shape_file "${tokens}/${train_set}/utt2num_frames" \
       --valid_shape_file "${tokens}/${valid_set}/utt2num_frames" "${flow_words[@]}"
     mark "${flow_exp}" "${made}"
@@ -549,14 +554,16 @@ fi
 if runs 12; then
   begin 12 "vocoder training" "${tokens}/{${train_set},${valid_set}}: mel f0, ${dumpdir}/raw/<set>/wav.scp, ${vocoder_config}" \
     "${vocoder_exp}: config.yaml, ${vocoder_model}"
-  made=$(digest 12 "$(made_of "${tokens}/${train_set}" "${tokens}/${valid_set}")" "$(contents "${vocoder_config}")" "${vocoder_args}")
+  longer "${vocoder_config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
+  made=$(digest 12 "$(made_of "${tokens}/${train_set}" "${tokens}/${valid_set}")" "$(contents "${vocoder_config}")" \
+    "${vocoder_args}" "${more_steps[@]}")
   if todo_training "${vocoder_exp}" "${made}" --vocoder_tag; then
     data=()
     data_of train "${train_set}" mel f0
     data_of valid "${valid_set}" mel f0
     "${cuda_launch[@]}" "${training_resources[@]}" "${vocoder_exp}/train.log" \
       "${train_on[@]}" espnet2_ext.bin.vocoder_train --resume true \
-      --config "${vocoder_config}" --mel_config "${mel_config}" --output_dir "${vocoder_exp}" "${data[@]}" \
+      --config "${vocoder_config}" "${more_steps[@]}" --mel_config "${mel_config}" --output_dir "${vocoder_exp}" "${data[@]}" \
       --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,wav,sound" \
       --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,wav,sound" \
       --train_shape_file "${tokens}/${train_set}/utt2num_frames" \

@@ -13,6 +13,7 @@ stop_stage=4           # last stage to run
 system=                # name of the system: names conf/train_${system}.yaml and exp/${system}
 train_config=          # default: conf/train_${system}.yaml
 train_args=            # more options of svs_train or gan_svs_train
+tuned_on_frames=0      # token frames for which the YAML's number of steps is right; 0: for any corpus
 tag=                   # names exp/${system}_${tag} in place of exp/${system}
 inference_model=       # default: valid.loss.best.pth; of a GAN the last epoch's, latest.pth
 inference_args=        # more options of svs_inference
@@ -33,7 +34,7 @@ python=python3
 help_message="Usage: ./run.sh [options of svs.sh]
 Stages: 1 data, 2 phone list and statistics, 3 training, 4 inference.
 Options (--name value; their meaning stands at the top of svs.sh):
-  --stage --stop_stage --system --train_config --train_args --tag --inference_model
+  --stage --stop_stage --system --train_config --train_args --tuned_on_frames --tag --inference_model
   --inference_args --speechlm_dir --source_dump --tokenizer_dir --train_set --valid_set
   --test_sets --mel_config --dumpdir --expdir --ngpu --gpu_inference --nj --python"
 
@@ -144,15 +145,16 @@ if runs 2; then
 fi
 if "${normalized}"; then options+=(--normalize_conf "stats_file=${stats}/train/feats_stats.npz"); fi
 
-made_exp=$(digest 3 "$(made_of "${data}")" "$(contents "${train_config}")" "${train_args}")
 if runs 3; then
   begin 3 "training" "${data}/{${train_set},${valid_set}}, ${train_config}" "${svs_exp}: config.yaml, ${inference_model}, train.log"
+  longer "${train_config}" "${source_dump}/tokens/${train_set}/utt2num_frames" "${tuned_on_frames}"
+  made_exp=$(digest 3 "$(made_of "${data}")" "$(contents "${train_config}")" "${train_args}" "${more_steps[@]}")
   if todo_training "${svs_exp}" "${made_exp}" --tag; then
     resources=()
     if [ "${ngpu}" -gt 0 ]; then resources=(--gpu "${ngpu}"); fi
     "${cuda_launch[@]}" "${resources[@]}" "${svs_exp}/train.log" \
       "${run_module[@]}" espnet2_ext.bin.espnet "${trainer}" --resume true \
-      --output_dir "${svs_exp}" "${options[@]}"
+      --output_dir "${svs_exp}" "${options[@]}" "${more_steps[@]}" "${train_words[@]}"
     mark "${svs_exp}" "${made_exp}"
   fi
   end

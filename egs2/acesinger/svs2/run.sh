@@ -16,6 +16,9 @@ case ${size} in
       --train_args "--batch_size 16 --num_iters_per_epoch 1000 --max_epoch 100 --scheduler_conf end_steps=100000 --discrete_token_layers 9 --nclusters 5000")
     run_systems conf/mini_singing ""
     ;;
-  small) run_systems conf/mini_singing "" ;;
+  small)
+    options+=(--tuned_on_frames 150000) # as ../speechlm1/utils/sizes.sh
+    run_systems conf/mini_singing ""
+    ;;
   *) echo "run.sh: error: --size ${size} (expected paper or small)" >&2; exit 2 ;;
 esac

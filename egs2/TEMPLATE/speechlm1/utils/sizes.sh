@@ -2,7 +2,8 @@
 # The sizes that a corpus' recipe comes in. Sourced by run.sh: takes `--size NAME` from the front of
 # its arguments and sets the array size_options.
 #   paper  SLM-SVS as published: GPUs, 16 kHz, a pretrained codec and SSL model (see the YAMLs)
-#   small  the embedded recipe's models at 24 kHz: two cores will do, nothing is downloaded
+#   small  the embedded recipe's models at 24 kHz: two cores will do, nothing is downloaded; trained as
+#          many times longer as the corpus is larger than the embedded one
 #   debug  the same stages with tiny models: sings noise
 size=paper
 if [ "${1:-}" = --size ]; then size=${2:-}; shift "$(($# < 2 ? $# : 2))"; fi
@@ -29,6 +30,7 @@ case ${size} in
   small)
     configs_of conf/mini_singing "" ""
     size_options+=(--train_config conf/mini_singing/train_speechlm.yaml
+      --tuned_on_frames 150000 # the 50 minutes that the embedded recipe trains on
       --duration_config conf/mini_singing/train_duration.yaml)
     ;;
   debug)

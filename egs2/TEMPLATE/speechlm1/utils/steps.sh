@@ -67,6 +67,24 @@ todo_training() { # todo_training DIR DIGEST TAG_OPTION
   if [ -f "$1/train.log" ]; then mv -- "$1/train.log" "$1/train.$(date '+%Y%m%d-%H%M%S').log"; fi
 }
 
+# A YAML's number of steps is right for a corpus of some size. A larger one is trained on as many
+# times longer, so that it is passed over as often; a smaller one is not trained on for less.
+longer() { # longer CONFIG UTT2NUM_FRAMES TUNED_ON_FRAMES: options, into the array more_steps
+  local key value times
+  more_steps=()
+  [ "$3" -gt 0 ] || return 0
+  times=$(awk -v tuned_on="$3" '{ n += $2 } END { print int(n / tuned_on) }' "$2")
+  [ "${times}" -gt 1 ] || return 0
+  log "stage ${this_stage}: ${times} times the steps of $1, as the training set is larger"
+  while IFS=': ' read -r key value; do
+    value=$((value * times))
+    case ${key} in
+      num_iters_per_epoch) more_steps+=("--${key}" "${value}") ;;
+      *) more_steps+=(--scheduler_conf "${key}=${value}") ;;
+    esac
+  done < <(sed 's/#.*//' "$1" | grep -oE '(num_iters_per_epoch|hold_steps|end_steps|total_steps): *[0-9]+')
+}
+
 # What the reader of the recipe should know of a log: its lines from WORDS on, each once.
 tell() { # tell WORDS LOG...
   local words=$1 line
