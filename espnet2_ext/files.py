@@ -12,6 +12,7 @@ import numpy as np
 
 from espnet2_ext.config_types import parse_config as parse_config
 from espnet2_ext.errors import UserError
+from espnet2_ext.ids import check_id
 from espnet2_ext.yaml_text import parse_yaml as parse_yaml
 
 MAX_TEXT_BYTES = 64 * 2**20
@@ -73,17 +74,24 @@ def read_table(path: str | Path) -> dict[str, str]:
     """Read a Kaldi table ``key value...``, in order; an empty value is allowed.
 
     Raises:
-        UserError: the file cannot be read, or a key stands twice.
+        UserError: the file cannot be read, or a key stands twice or is no id that files can be
+            named after (`check_id`).
     """
     table: dict[str, str] = {}
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
-        key, _, value = line.strip().partition(" ")
+        key, value = split_line(line)
         if key in table:
             raise UserError(f"{path}:{number}", f"duplicate id {key!r}", "each id once")
-        table[key] = value.strip()
+        table[check_id(key, f"{path}:{number}")] = value
     return table
+
+
+def split_line(line: str) -> tuple[str, str]:
+    """Key and value of a Kaldi table's line, parted by spaces or tabs; the value may be empty."""
+    key, *rest = line.split(maxsplit=1)
+    return key, rest[0].strip() if rest else ""
 
 
 def write_table(path: str | Path, table: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:

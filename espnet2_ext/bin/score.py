@@ -12,6 +12,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_table, read_text, write_json
+from espnet2_ext.ids import check_id
 from espnet2_ext.judges.data import require
 from espnet2_ext.judges.f0 import EXTRACTORS
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer, HfPhoneRecognizer
@@ -99,6 +100,8 @@ def read_rows(table: str, scores_dir: str | None) -> list[Row]:
         system, split, ref_dir, wavs, timing, f0_source = cells
         if timing not in TIMINGS:
             raise UserError(f"{table}:{number}", repr(timing), " or ".join(TIMINGS), "timing")
+        for name, field in ((system, "system"), (split, "split")):
+            check_id(name, f"{table}:{number}", field)
         out_dir = Path(scores_dir) / system / split
         rows.append(Row(system, split, Path(ref_dir), Path(wavs), out_dir, timing, f0_source))
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json
+from espnet2_ext.ids import check_id
 from espnet2_ext.listening.headphones import PASSED
 
 KEY_FORMAT = "espnet2_ext.listening_test.key"
@@ -72,6 +73,7 @@ def read_key(path: str | Path) -> dict[str, Any]:
     names = {"test", "systems", "splits", "samples", "trials", "sections", "check"}
     if missing := names - set(key):
         raise UserError(path, f"lacks {', '.join(sorted(missing))}", "a key as it was written")
+    check_id(str(key["test"]), path, "test")
     return key
 
 

@@ -15,6 +15,7 @@ from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_table, read_text
+from espnet2_ext.ids import check_id
 from espnet2_ext.metrics.table import EXTRA_METRICS, METRICS
 from espnet2_ext.report.attribution import Attribution
 from espnet2_ext.report.curves import read_curves
@@ -111,7 +112,16 @@ def read_rows(table: str | Path) -> list[dict[str, str]]:
     header, *lines = read_text(table).rstrip("\n").split("\n")
     if tuple(header.split("\t")) != TABLE_COLUMNS:
         raise UserError(f"{table}:1", repr(header), "columns " + " ".join(TABLE_COLUMNS))
-    return [dict(zip(TABLE_COLUMNS, line.split("\t"), strict=True)) for line in lines]
+    rows = []
+    for number, line in enumerate(lines, 2):
+        cells = line.split("\t")
+        if len(cells) != len(TABLE_COLUMNS):
+            raise UserError(f"{table}:{number}", f"{len(cells)} cells", f"{len(TABLE_COLUMNS)}")
+        row = dict(zip(TABLE_COLUMNS, cells, strict=True))
+        for name in ("system", "split"):
+            check_id(row[name], f"{table}:{number}", name)
+        rows.append(row)
+    return rows
 
 
 def result_tables(

@@ -11,6 +11,7 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_table, write_json, write_table, write_text
+from espnet2_ext.ids import check_id
 from espnet2_ext.score.music_score import REST_MIDI, SLUR_LYRIC, MusicScore, Note, Phone
 from espnet2_ext.score.phone_set import PHONES_FILE, ordered, write_phones
 
@@ -69,8 +70,8 @@ def write_data_dir(
         if entry.utt == after.utt:
             raise UserError(path, f"duplicate id {entry.utt!r}", "each id once")
     for entry in entries:
-        if len(entry.utt.split()) != 1 or "/" in entry.utt or entry.utt in (".", ".."):
-            raise UserError(path, f"id {entry.utt!r}", "one word without '/'")
+        check_id(entry.utt, path)
+        check_id(entry.speaker, f"{path}: {entry.utt}", "speaker")
         if (entry.score is None) != (entries[0].score is None):
             raise UserError(path, f"{entry.utt}: singing and speech mixed", "one kind")
         if (entry.span is None) != (entries[0].span is None):
@@ -215,6 +216,8 @@ def write_scores(path: str | Path, scores: Mapping[str, MusicScore]) -> None:
     others = read_table(path / "score.scp").keys() if (path / "score.scp").exists() else set()
     if (path / "wav.scp").exists() or others - scores.keys():
         raise UserError(path, "a data directory already", "a new directory, or one of these scores")
+    for utt in scores:
+        check_id(utt, path)
     for utt, score in scores.items():
         write_json(path / "score" / f"{utt}.json", score_to_json(score))
     write_table(path / "score.scp", {utt: path / "score" / f"{utt}.json" for utt in scores})

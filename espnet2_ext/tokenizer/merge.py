@@ -5,6 +5,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, write_json, write_table
+from espnet2_ext.ids import check_id
 from espnet2_ext.tokenizer.dump import (
     ARKS,
     NUM_FRAMES,
@@ -65,6 +66,7 @@ def _utt2spk(data: DataDir) -> dict[str, str]:
     for utt in data.wavs:
         if not utt2spk.get(utt):
             raise UserError(data.path / "utt2spk", f"no speaker of {utt!r}", "each id of wav.scp")
+        check_id(utt2spk[utt], f"{data.path / 'utt2spk'}: {utt}", "speaker")
     return {utt: utt2spk[utt] for utt in data.wavs}
 
 

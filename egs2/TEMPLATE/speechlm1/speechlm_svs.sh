@@ -142,6 +142,9 @@ read -ra cuda_launch <<< "${cuda_cmd:?}"
 read -ra decode_launch <<< "${decode_cmd:?}"
 # Each set once: what is tuned on may be evaluated too.
 mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${test_list[@]}" "${prompt_list[@]}" | awk '!seen[$0]++')
+for set in "${all_sets[@]}"; do # folders are named after them
+  [[ ${set} != */* && ${set} != .* && ${set} != -* ]] || fail "${set} is no name of a set (in --train_set, --valid_set, --test_sets or --prompt_sets)"
+done
 run_module=("${python}" -m)
 
 : "${tag:=$(tag_of speechlm "${train_config}" "${train_words[@]}")}"

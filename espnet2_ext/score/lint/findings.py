@@ -28,7 +28,9 @@ class Kind:
 
 KINDS = {
     "table": Kind(ERROR, False, "a table or score file is missing or unreadable"),
-    "id": Kind(ERROR, True, "ids are duplicate, unsorted, or not the same in all tables"),
+    "id": Kind(
+        ERROR, True, "ids are duplicate, unsorted, not the same in all tables, or cannot name a file"
+    ),
     "label": Kind(ERROR, True, "the label or transcription line cannot be read"),
     "score": Kind(ERROR, True, "the score is impossible, or is not what label or text say"),
     "phone": Kind(ERROR, True, "a phone is not of the corpus' phone set"),

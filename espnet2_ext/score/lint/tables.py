@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_table, read_text
+from espnet2_ext.files import read_table, read_text, split_line
+from espnet2_ext.ids import check_id
 from espnet2_ext.score.lint.findings import Findings
 from espnet2_ext.score.lint.utterance import Item
 from espnet2_ext.score.phone_set import PHONES_FILE, phones_of
@@ -49,6 +50,7 @@ class Lines(Source):
             if not line.strip():
                 continue
             utt = line.partition("|")[0].strip()
+            self.findings.take("id", check_id, utt, f"{path}:{number}")
             if utt in self._lines:
                 expected = f"each id once, see {path}:{self._lines[utt][0]}"
                 place = f"{path}:{number}"
@@ -92,6 +94,8 @@ class DataDirTables(Source):
             findings.add("table", path / "wav.scp", "no utterances", "at least one")
         for name in self.tables.keys() - {"wav.scp", "segments"}:
             self._check_ids(name)
+        for speaker in sorted(set(self.tables.get("utt2spk", {}).values()) - {""}):
+            findings.take("id", check_id, speaker, path / "utt2spk", "speaker")
         for utt, value in self.tables.get("segments", {}).items():
             recording = value.partition(" ")[0]
             if recording not in self.tables["wav.scp"]:
@@ -115,16 +119,17 @@ class DataDirTables(Source):
         for number, line in enumerate(read_text(path).split("\n"), 1):
             if not line.strip():
                 continue
-            key, _, value = line.strip().partition(" ")
+            key, value = split_line(line)
             place = f"{path}:{number}"
+            self.findings.take("id", check_id, key, place)
             if key in table:
                 self.findings.add("id", place, f"duplicate id {key!r}", "each id once", utt=key)
             elif key < previous and is_sorted:
                 self.findings.add("id", place, f"{key!r} after {previous!r}", "ids in order")
                 is_sorted = False
-            if not value.strip():
+            if not value:
                 self.findings.add("id", place, f"{key!r} without a value", "a value", utt=key)
-            table.setdefault(key, value.strip())
+            table.setdefault(key, value)
             previous = key
         return table
 

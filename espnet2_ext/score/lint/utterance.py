@@ -238,7 +238,9 @@ def _key(audio: Audio, score: MusicScore | None, limits: Limits) -> str:
         stat = os.stat(audio.path)
     except OSError:
         return ""
-    what = (CHECKS_VERSION, limits, audio, stat.st_size, stat.st_mtime_ns, score)
+    # The last change of the file's entry as well: a file put in its place may have its old time.
+    file = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    what = (CHECKS_VERSION, limits, audio, file, score)
     return hashlib.blake2b(repr(what).encode(), digest_size=12).hexdigest()
 
 
