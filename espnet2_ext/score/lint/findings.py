@@ -29,7 +29,9 @@ class Kind:
 KINDS = {
     "table": Kind(ERROR, False, "a table or score file is missing or unreadable"),
     "id": Kind(
-        ERROR, True, "ids are duplicate, unsorted, not the same in all tables, or cannot name a file"
+        ERROR,
+        True,
+        "ids are duplicate, unsorted, not the same in all tables, or cannot name a file",
     ),
     "label": Kind(ERROR, True, "the label or transcription line cannot be read"),
     "score": Kind(ERROR, True, "the score is impossible, or is not what label or text say"),
