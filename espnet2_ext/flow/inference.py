@@ -18,7 +18,7 @@ from espnet2_ext.flow.build import build_model
 from espnet2_ext.flow.dataset import SCORE_COLUMNS
 from espnet2_ext.flow.features import Features
 from espnet2_ext.flow.model import MelFlow
-from espnet2_ext.flow.sampler import SamplingConfig
+from espnet2_ext.flow.sampler import ADAPTIVE_SOLVERS, SamplingConfig
 from espnet2_ext.flow.token_embedding import Geometry, check_codes
 from espnet2_ext.score.length import PAD, shared_frames
 
@@ -165,7 +165,9 @@ class FlowInference:
         while order:
             batch = [order.pop()]
             longest = len(tokens[batch[0]])
-            while order and (len(batch) + 1) * longest <= self.batch_frames:
+            # an adaptive solver chooses its steps for a whole batch: each utterance gets its own
+            alone = config.solver in ADAPTIVE_SOLVERS
+            while order and not alone and (len(batch) + 1) * longest <= self.batch_frames:
                 batch.append(order.pop())
             features = self._generate_batch(
                 [tokens[k] for k in batch],

@@ -13,6 +13,7 @@ from espnet2_ext.score.length import EXACT, check_policy
 FIXED_SOLVERS = ("euler", "midpoint")
 ADAPTIVE_SOLVERS = ("dopri5", "bosh3", "adaptive_heun")
 TIME_GRIDS = ("uniform", "cosine")
+MAX_STEPS = 10_000
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
@@ -50,10 +51,14 @@ class SamplingConfig:
             raise ValueError(f"solver {self.solver!r} is none of {', '.join(solvers)}")
         if self.time_grid not in TIME_GRIDS:
             raise ValueError(f"time_grid {self.time_grid!r} is none of {', '.join(TIME_GRIDS)}")
-        if self.n_steps < 1:
-            raise ValueError(f"n_steps {self.n_steps} is below 1")
-        if self.noise_temperature < 0:
-            raise ValueError(f"noise_temperature {self.noise_temperature} is negative")
+        if not 1 <= self.n_steps <= MAX_STEPS:
+            raise ValueError(f"n_steps {self.n_steps} is not 1 to {MAX_STEPS}")
+        for name in ("guidance", "noise_temperature"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)} is negative")
+        for name in ("rtol", "atol"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} {getattr(self, name)} is not above 0")
         check_policy(self.length_policy)
 
 

@@ -188,7 +188,7 @@ class SpeechLMInference:
         self, scores: list[LongTensor], prompts: list[LongTensor] | None, config: DecodingConfig
     ) -> list[Generated]:
         n, nq, device = config.nbest, self.model.vocabulary.nq, self.model.device
-        frames = [len(s) if config.fixed_length else config.max_frames for s in scores]
+        frames = [len(s) if config.fixed_length else self._most_frames(s, config) for s in scores]
         uniform = [_uniform(s, k, F, nq, config.seed) for s, F in zip(scores, frames, strict=True)
                    for k in range(n)]  # fmt: skip
         conditions = self._conditions(scores, prompts, config)
@@ -202,6 +202,12 @@ class SpeechLMInference:
         best = decoded.scores.view(-1, n).argmax(-1).tolist()
         chosen = [utterance * n + k for utterance, k in enumerate(best)]
         return [Generated(decoded.tokens[k].cpu(), float(decoded.scores[k])) for k in chosen]
+
+    def _most_frames(self, score: LongTensor, config: DecodingConfig) -> int:
+        """Where a free length is given up: what runs far past its score has lost it."""
+        if not self.model.keeps_time:
+            return config.max_frames
+        return min(config.max_frames, 4 * len(score) + 100)
 
     def _check(self, scores: Sequence[LongTensor], prompts: Sequence[LongTensor] | None) -> None:
         sizes = torch.tensor([end - start for start, end in self.model.vocabulary.stream_slices()])

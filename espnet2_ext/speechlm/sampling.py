@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import LongTensor, Tensor
 
 METHODS = ("sampling", "greedy")
+MAX_CANDIDATES = 1000
 
 
 @dataclass
@@ -27,7 +28,8 @@ class DecodingConfig:
         max_prompt_frames: Longer prompts are cut; 0: as the model was trained.
         fixed_length: Exactly the score's frames; else until the end token: what needs the score's
             length then joins the two by its own ``length_policy`` (`score.length`).
-        max_frames: Most frames when the length is free.
+        max_frames: Most frames when the length is free; of a score with times, also no more than
+            four times its frames and 100 (a length that runs away is not sung to its end).
         batch_size: Candidates decoded together.
         seed: Of the sampling; an utterance's draw depends on it and on its score alone.
         use_cache: Keep keys and values (off: recompute all, to check).
@@ -58,9 +60,12 @@ class DecodingConfig:
             ("nbest", 1),
             ("max_frames", 1),
             ("batch_size", 1),
+            ("seed", 0),
         ):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} {getattr(self, name)} is below {low}")
+        if self.nbest > MAX_CANDIDATES:
+            raise ValueError(f"nbest {self.nbest} is above {MAX_CANDIDATES}")
         if not 0 <= self.score_weight < 1:
             raise ValueError(f"score_weight {self.score_weight} is not in [0, 1)")
         if self.prompt_guidance < 0:

@@ -69,6 +69,38 @@ def test_batched_equals_single(make_model, make_batch, velocity, residual):
         torch.testing.assert_close(features.f0, single.f0, atol=1e-2, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        SamplingConfig(n_steps=2, guidance=0.5),
+        SamplingConfig(n_steps=1, solver="midpoint"),
+        SamplingConfig(solver="dopri5"),
+        SamplingConfig(solver="bosh3", guidance=0.5),
+    ],
+    ids=lambda config: config.solver,
+)
+@pytest.mark.parametrize("velocity", ["convnext", "dit"])
+def test_one_frame_beside_hundreds_equals_it_alone(make_model, make_batch, velocity, config):
+    """An adaptive solver chose its steps for the whole batch: differences of up to .6."""
+    flow = FlowInference(randomise(make_model(velocity, residual="none")))
+    inputs = utterances(make_batch([1, 300, 2, 17]))
+    together = flow.generate(*inputs, config)
+    for k, features in enumerate(together):
+        (single,) = flow.generate(*(v[k : k + 1] for v in inputs), config)
+        torch.testing.assert_close(features.mel, single.mel, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(features.f0, single.f0, atol=1e-2, rtol=1e-4)
+
+
+def test_one_frame_is_trained_on(make_model, make_batch):
+    for lengths in ([1, 1], [1, 90]):
+        model = randomise(make_model())
+        loss, _, _ = model(**make_batch(lengths))
+        loss.backward()
+        assert torch.isfinite(loss)
+        _, stats, _ = model.eval()(**make_batch(lengths))
+        assert all(torch.isfinite(value).all() for value in stats.values())
+
+
 def test_parts_of_a_long_song_equal_the_whole(make_model, make_batch, monkeypatch):
     model = randomise(make_model(velocity_conf={"kernel_size": 5}))
     tokens, midi, prompts = utterances(make_batch([40, 33]))

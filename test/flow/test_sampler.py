@@ -43,6 +43,15 @@ def test_guidance_extrapolates_from_the_unconditional_field():
 
 
 def test_bad_options_are_refused():
-    for options in ({"solver": "rk9"}, {"n_steps": 0}, {"time_grid": "x"}):
+    for options in (
+        {"solver": "rk9"},
+        {"n_steps": 0},
+        {"n_steps": 2**40},
+        {"time_grid": "x"},
+        {"guidance": -0.5},
+        {"noise_temperature": -1.0},
+        {"rtol": 0.0},
+        {"atol": -1e-3},
+    ):
         with pytest.raises(ValueError):
             SamplingConfig(**options)

@@ -61,6 +61,36 @@ def test_free_length_batch_equals_single(sung):
         assert torch.equal(one.tokens, alone.tokens) and 1 <= len(one.tokens) <= 20
 
 
+def test_a_length_that_runs_away_is_given_up(sung, monkeypatch):
+    """Of a foreign `max_frames` or an LM that never ends, no more than the score asks for."""
+    inference, _ = sung
+    scores = [make_utterance(n, 3, seed=n).score_frames for n in (2, 5)]
+    config = replace(GREEDY, fixed_length=False, max_frames=10**9)
+    head = inference.model.corelm.lm_head.weight.data.clone()
+    head[inference.model.corelm.eos] = 0.0  # never the likeliest
+    monkeypatch.setattr(inference.model.corelm.lm_head.weight, "data", head)
+    lengths = [len(made.tokens) for made in inference.generate(scores, None, config)]
+    assert lengths == [108, 120]
+    shorter = inference.generate(scores, None, replace(config, max_frames=50))
+    assert [len(made.tokens) for made in shorter] == [50, 50]
+
+
+@pytest.mark.parametrize("options", [{"seed": -1}, {"nbest": 10**6}, {"max_frames": 0}])
+def test_options_that_nothing_can_be_drawn_with_are_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        DecodingConfig(**options)
+
+
+def test_a_score_of_one_frame_is_sung_beside_a_long_one(sung):
+    inference, _ = sung
+    scores = [make_utterance(n, 3, seed=n).score_frames for n in (1, 150, 2)]
+    together = inference.generate(scores, None, SAMPLING)
+    assert [len(made.tokens) for made in together] == [1, 150, 2]
+    for score, made in zip(scores, together, strict=True):
+        (alone,) = inference.generate([score], None, SAMPLING)
+        assert torch.equal(alone.tokens, made.tokens)
+
+
 def test_greedy_choices_are_the_training_forwards(sung):
     """Decoding sees what training saw: the model's own tokens are likeliest when scored."""
     inference, utterances = sung
