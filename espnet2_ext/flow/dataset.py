@@ -1,6 +1,6 @@
 """Utterances of the flow: checked against each other, and cropped to equal lengths for training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ class FlowPreprocessor:
             end.
         length_policy: Of ``sampled`` tokens that are not as many as ``codec_ssl``: "exact" refuses
             them; with "pad" or "trim" all streams are cut to the frames that both have.
+        widths: Columns that streams of matrices have (``mel``, ``soft``), where they are known.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class FlowPreprocessor:
         max_prompt_frames: int = 150,
         train: bool = True,
         length_policy: str = EXACT,
+        widths: Mapping[str, int] | None = None,
     ) -> None:
         self.sizes, self.per_token = list(sizes), frames_per_token
         self.crop_frames, self.max_prompt_frames = crop_frames, max_prompt_frames
         self.train, self.length_policy = train, length_policy
+        self.widths = dict(widths or {})
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Streams of `uid` as they stand in the arks to what the model's forward takes.
@@ -56,6 +59,9 @@ class FlowPreprocessor:
         for name in ("codec_ssl", "sampled", "prompt"):
             if name in data:
                 self._check_codes(uid, name, data[name])
+        for name, columns in self.widths.items():
+            if name in data and data[name].shape[1:] != (columns,):
+                raise UserError(uid, f"shape {data[name].shape}", f"(frames, {columns})", name)
         n_sampled = shared = n_frames
         if "sampled" in data:
             n_sampled = self._frames(uid, "sampled", data["sampled"], nq)

@@ -15,12 +15,15 @@ from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.flow.build import build_model
+from espnet2_ext.flow.condition import notes_of
 from espnet2_ext.flow.dataset import SCORE_COLUMNS
 from espnet2_ext.flow.features import Features
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.sampler import ADAPTIVE_SOLVERS, SamplingConfig
 from espnet2_ext.flow.token_embedding import Geometry, check_codes
 from espnet2_ext.score.length import PAD, shared_frames
+
+MAX_MIDI = 127
 
 __all__ = ["Features", "FlowInference", "SamplingConfig"]
 
@@ -147,7 +150,7 @@ class FlowInference:
         """
         config = config or SamplingConfig()
         names = names or [f"utterance {k + 1} of {len(tokens)}" for k in range(len(tokens))]
-        self._check(tokens, midi, prompts, names)
+        self._check(tokens, midi, prompts, soft, names)
         scored = [len(t) for t in tokens] if midi is None else [len(m) for m in midi]
         shared = [
             shared_frames(config.length_policy, len(t), n_score, name)
@@ -228,26 +231,48 @@ class FlowInference:
     def _check(
         self,
         tokens: Sequence[LongTensor],
-        midi: Sequence[LongTensor] | None,
+        scores: Sequence[LongTensor] | None,
         prompts: Sequence[LongTensor] | None,
+        soft: Sequence[Tensor] | None,
         names: Sequence[str],
     ) -> None:
-        sizes = self.model.geometry.sizes
-        for k, utterance in enumerate(tokens):
-            place = names[k]
+        sizes, dim = self.model.geometry.sizes, self.model.geometry.embed_dim
+        for field, values in (("midi", scores), ("prompts", prompts), ("soft", soft)):
+            if values is not None and len(values) != len(tokens):
+                raise UserError("flow", f"{len(values)}", f"{len(tokens)}, as the tokens", field)
+        if (self.needs_pitch or self.needs_phones) and scores is None:
+            raise UserError("flow", "no midi frames", "the score's pitch: a Flow2 model", "midi")
+        for k, (place, utterance) in enumerate(zip(names, tokens, strict=True)):
             if utterance.dim() != 2 or not len(utterance):
                 raise UserError(place, f"tokens of shape {tuple(utterance.shape)}", "(F, nq)")
             check_codes(utterance, sizes, place)
-            if midi is not None:
-                shape = tuple(midi[k].shape)
-                columns = [(SCORE_COLUMNS,)] if self.needs_phones else [(), (SCORE_COLUMNS,)]
-                if not shape or not shape[0] or shape[1:] not in columns:
-                    expected = f"(F, {SCORE_COLUMNS})" if self.needs_phones else "(F,) or (F, 4)"
-                    raise UserError(place, f"shape {shape}", expected, "midi")
+            if scores is not None:
+                self._check_score(scores[k], place)
             if prompts is not None:
                 check_codes(prompts[k], sizes, f"prompt of {place}")
-        if (self.needs_pitch or self.needs_phones) and midi is None:
-            raise UserError("flow", "no midi frames", "the score's pitch: a Flow2 model", "midi")
+            if soft is not None:
+                if soft[k].shape != (len(utterance), dim):
+                    found, expected = f"{tuple(soft[k].shape)}", f"{(len(utterance), dim)}"
+                    raise UserError(
+                        place, found, f"{expected}: as the tokens and the codec", "soft"
+                    )
+                if not torch.isfinite(soft[k]).all():
+                    raise UserError(place, "values that are not finite", "embeddings", "soft")
+
+    def _check_score(self, score: LongTensor, place: str) -> None:
+        shape = tuple(score.shape)
+        columns = [(SCORE_COLUMNS,)] if self.needs_phones else [(), (SCORE_COLUMNS,)]
+        if not shape or not shape[0] or shape[1:] not in columns:
+            expected = f"(F, {SCORE_COLUMNS})" if self.needs_phones else "(F,) or (F, 4)"
+            raise UserError(place, f"shape {shape}", expected, "midi")
+        notes = notes_of(score[None])
+        if notes.min() < 0 or notes.max() > MAX_MIDI:
+            found = f"notes {int(notes.min())} to {int(notes.max())}"
+            raise UserError(place, found, f"0 to {MAX_MIDI}", "midi")
+        n_phones = self.model.geometry.n_phones
+        if self.needs_phones and not 0 <= score[:, 0].min() <= score[:, 0].max() < n_phones:
+            found = f"phone ids {int(score[:, 0].min())} to {int(score[:, 0].max())}"
+            raise UserError(place, found, f"0 to {n_phones - 1}", "score_frames")
 
 
 def _check_tokenizers(model: MelFlow, folder: str | Path, weights: str | Path) -> None:

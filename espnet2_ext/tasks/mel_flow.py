@@ -86,6 +86,7 @@ class MelFlowTask(OneLineTask):
             max_prompt_frames=args.max_prompt_frames,
             train=train and not args.collect_stats,
             length_policy=args.length_policy,
+            widths={"mel": geometry.mel_config.n_mels, "soft": geometry.embed_dim},
         )
 
     @classmethod
