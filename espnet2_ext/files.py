@@ -118,13 +118,18 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def read_json(path: str | Path, max_bytes: int | None = None) -> Any:
-    """Read JSON; raises `UserError` as `read_text`, or naming the line of a syntax error."""
+    """Read JSON; raises `UserError` as `read_text` and `parse_json`."""
+    return parse_json(read_text(path, max_bytes), path)
+
+
+def parse_json(text: str, place: str | Path) -> Any:
+    """The value of a JSON text; raises `UserError` naming the line of a syntax error."""
     try:
-        return json.loads(read_text(path, max_bytes))
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}:{error.lineno}", error.msg, "JSON") from None
+        raise UserError(f"{place}:{error.lineno}", error.msg, "JSON") from None
     except (ValueError, RecursionError):
-        raise UserError(path, "a number too long or lists too deep", "JSON") from None
+        raise UserError(place, "a number too long or lists too deep", "JSON") from None
 
 
 def write_json(path: str | Path, value: Any) -> None:

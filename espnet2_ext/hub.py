@@ -59,7 +59,12 @@ def fetch(
     return Path(folder)
 
 
-def locate(model: str | Path, offline: bool = False, cache_dir: str | Path | None = None) -> Path:
+def locate(
+    model: str | Path,
+    offline: bool = False,
+    cache_dir: str | Path | None = None,
+    only: list[str] | None = None,
+) -> Path:
     """The local path of a pack, downloaded once where it is not local.
 
     Of a hub repository only files that hold no code (safetensors, YAML, JSON, text) are taken.
@@ -69,6 +74,7 @@ def locate(model: str | Path, offline: bool = False, cache_dir: str | Path | Non
             the URL of an archive.
         offline: Use what was downloaded before alone.
         cache_dir: Where downloads are kept; default: the hub's, and the model zoo's.
+        only: Files of a hub repository that are enough for now; default: all that are safe.
 
     Raises:
         UserError: nothing of that name, or no network.
@@ -81,7 +87,7 @@ def locate(model: str | Path, offline: bool = False, cache_dir: str | Path | Non
     if Path(name).suffix == ".zip":
         raise UserError(model, "no such file", "a packed model")
     name, _, revision = name.partition("@")
-    only = [f"*{suffix}" for suffix in SAFE_SUFFIXES]
+    only = only or [f"*{suffix}" for suffix in SAFE_SUFFIXES]
     return fetch(name, revision or None, offline, cache_dir, only)
 
 
@@ -122,7 +128,7 @@ def upload(pack: str | Path, repo: str, private: bool = False) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-    from espnet2_ext.pack import read_manifest
+    from espnet2_ext.pack_about import read_manifest
 
     with scratch_folder() as scratch:
         folder = extract(pack, scratch / "pack")

@@ -8,7 +8,6 @@ Inside: ``manifest.json`` (format, licence, corpus, languages, singers, commit, 
 """
 
 import os
-import reprlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -22,7 +21,6 @@ from torch import LongTensor
 from espnet2_ext.archive import extract
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import load_state, save_safetensors
-from espnet2_ext.config_types import describe, fits
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import (
     atomic_path,
@@ -35,14 +33,11 @@ from espnet2_ext.files import (
     write_json,
 )
 from espnet2_ext.model_card import model_card
+from espnet2_ext.pack_about import FORMAT, MIDI_RANGE, PackAbout, read_manifest
 from espnet2_ext.score.espnet_format import read_scores
 from espnet2_ext.scratch import scratch_folder
 
-FORMAT = 1
 MODELS = ("speechlm", "flow", "vocoder", "duration")
-MIDI_RANGE = (1, 127)
-MAX_JSON_BYTES = 16 * 2**20
-"""Of a pack's own tables, which are read whole."""
 
 
 @dataclass(frozen=True)
@@ -137,36 +132,6 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
     return out
 
 
-def read_manifest(folder: Path, place: str | Path) -> dict[str, Any]:
-    """``manifest.json`` of a pack's folder.
-
-    Args:
-        folder: The unpacked pack.
-        place: The pack as the user named it, for errors.
-
-    Raises:
-        UserError: there is none, of this format; or singers or languages are missing or of another
-            form.
-    """
-    if not (folder / "manifest.json").is_file():
-        raise UserError(place, "no manifest.json", "a packed model")
-    manifest = read_json(folder / "manifest.json", MAX_JSON_BYTES)
-    place = f"{place}: manifest.json"
-    if not isinstance(manifest, dict):
-        raise UserError(place, f"a {type(manifest).__name__}", "a mapping")
-    for key, hint in (("format", int), ("languages", list[str]), ("singers", dict[str, dict])):
-        if not fits(manifest.get(key), hint):
-            raise UserError(place, reprlib.repr(manifest.get(key)), describe(hint), key)
-    if manifest["format"] != FORMAT:
-        raise UserError(place, f"{manifest['format']}", f"{FORMAT}", "format")
-    for singer, about in manifest["singers"].items():
-        sung = about.get("midi_range")
-        if not fits(sung, tuple[int, int]) or not 0 <= sung[0] <= sung[1] <= MIDI_RANGE[1]:
-            expected = "lowest and highest MIDI number"
-            raise UserError(f"{place}: {singer}", reprlib.repr(sung), expected, "midi_range")
-    return manifest
-
-
 def _pack_in(folder: Path, pack: Any, files: list[Path], out: Path) -> None:
     """ESPnet's packer stores paths relative to the working directory, so it runs in `folder`."""
     back = os.getcwd()
@@ -208,16 +173,11 @@ class PackedModel:
     sampling: Any
     prompts: dict[str, LongTensor]
     phone_ids: dict[str, int] = field(init=False)
+    about: PackAbout = field(init=False)
 
     def __post_init__(self) -> None:
         self.phone_ids = {phone: k for k, phone in enumerate(self.tokenizers.phones)}
-
-    def range_of(self, singer: str | None) -> tuple[int, int]:
-        """MIDI range that a singer sang in training; of all singers for a voice from a prompt."""
-        singers = self.manifest["singers"]
-        known = [singers[singer]] if singer in singers else list(singers.values())
-        ranges = [s["midi_range"] for s in known]
-        return min(r[0] for r in ranges), max(r[1] for r in ranges)
+        self.about = PackAbout.of(self.manifest, self.tokenizers.phones)
 
     @classmethod
     def load(cls, pack: str | Path, device: str = "cpu") -> "PackedModel":

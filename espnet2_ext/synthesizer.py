@@ -1,22 +1,23 @@
 """Sing a score with a packed model: durations, speech LM, flow and vocoder in one call."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import librosa
 import numpy as np
 import torch
 from torch import LongTensor
+from tqdm import tqdm
 
-from espnet2_ext.audio.wav import read_wav, write_wav
+from espnet2_ext.audio.wav import read_voice, write_wav
 from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
 from espnet2_ext.score.frames import FrameScore, expand, round_boundaries
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.segment import Part, split_at_rests, transpose, without_phones
+from espnet2_ext.score.segment import Part, split_at_rests
 
 MAX_PART_SEC = 10.0
 PAD_SEC = 0.2
@@ -93,12 +94,14 @@ class SingingSynthesizer:
         semitones: int = 0,
         seed: int = 0,
         onset: str = "corpus",
+        progress: bool = False,
         **read_options: str | int | None,
     ) -> Singing:
         """Sing a score of any length; it is cut at rests and joined again.
 
         Args:
-            score: A score, or a file of one (MusicXML, MIDI with lyrics, Opencpop line, JSON).
+            score: A score, or a file of one in any format of `read_score`, whose lyrics are in the
+                pack's language, where it sings one, unless the file or `language` says otherwise.
             singer: Name in `singers`; the first when neither singer nor prompt is given.
             prompt: Audio of a voice to sing in, instead of a singer.
             timing: ``label`` takes the score's own phone times, ``model`` predicts them, ``auto``
@@ -107,7 +110,9 @@ class SingingSynthesizer:
             seed: Of all sampling: the same seed gives the same audio.
             onset: What falls on the beat: ``vowel``, ``consonant``, or as the ``corpus`` has it,
                 by its label or the duration model.
-            read_options: ``part``, ``voice``, ``verse`` and ``lyrics`` of `read_score`.
+            progress: Show how much is sung.
+            read_options: ``part``, ``voice``, ``verse``, ``lyrics`` and ``language`` of
+                `read_score`.
 
         Raises:
             UserError: bad score, unknown singer, unknown phone, unreadable prompt.
@@ -116,45 +121,63 @@ class SingingSynthesizer:
         if not isinstance(score, MusicScore):
             from espnet2_ext.score.read import read_score
 
-            score = read_score(score, **read_options)
-        if semitones:
-            score = transpose(score, semitones)
-        if timing == "auto":
-            timing = "label" if score.phones else "model"
-        if timing == "label" and not score.phones:
-            raise UserError(place, "no phone times", "a label, or timing by the model")
-        self._check_notes(score, place)
-        tokens = self._prompt(singer, prompt)
-        self._warn_range(score, singer, place)
+            language = self.model.about.only_language
+            score = read_score(score, default_language=language, **read_options)
+        if prompt is None:
+            singer = singer or self.singers[0]
+        score = self.model.about.prepare(score, place, singer, timing, semitones, onset)
+        tokens = self.encode_prompt(prompt) if prompt is not None else self._prompt_of(singer)
+        for remark in self.model.about.remarks(score, singer):
+            logging.warning("%s: %s", place, remark)
+        timing = "label" if score.phones else "model"
         if timing == "model":
-            score = self.model.duration.generate(without_phones(score))
-        score = with_onsets(score, onset, str(place))
+            score = with_onsets(self.model.duration.generate(score), onset, str(place))
         parts = split_at_rests(score, MAX_PART_SEC, self.fps, PAD_SEC)
         parts = [part for part in parts if not part.is_silent]
         frames = [expand(p.score, self.model.phone_ids, self.fps) for p in parts]
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            wavs = self.render_all(frames, [tokens] * len(frames)) if frames else []
+            wavs = self._render_in_batches(frames, tokens, seed, progress)
         return Singing(self._join(wavs, parts, score), self.fs, score, timing)
 
-    def render_all(self, frames: list[FrameScore], prompts: list[LongTensor]) -> list[np.ndarray]:
+    def _render_in_batches(
+        self, frames: list[FrameScore], prompt: LongTensor, seed: int, progress: bool
+    ) -> list[np.ndarray]:
+        """As `render_all`, with the memory of a batch of the speech LM's, however long the song."""
+        order = sorted(range(len(frames)), key=lambda k: -len(frames[k]))
+        size = max(1, self.model.decoding.batch_size // self.model.decoding.nbest)
+        wavs: dict[int, np.ndarray] = {}
+        total = sum(map(len, frames)) / self.fps
+        with tqdm(total=round(total), unit="s", desc="singing", disable=not progress) as bar:
+            for first in range(0, len(order), size):
+                batch = order[first : first + size]
+                sung = self.render_all([frames[k] for k in batch], [prompt] * len(batch), seed)
+                wavs |= zip(batch, sung, strict=True)
+                bar.update(round(sum(len(frames[k]) for k in wavs) / self.fps) - bar.n)
+        return [wavs[k] for k in range(len(frames))]
+
+    def render_all(
+        self, frames: list[FrameScore], prompts: list[LongTensor], seed: int = 0
+    ) -> list[np.ndarray]:
         """Samples of scores on the token grid, each with its own prompt's tokens (P, nq).
 
         They are as long as their scores: a part whose tokens end early ends in silence.
         """
         features = [torch.from_numpy(f.stacked()).long() for f in frames]
-        sung = self.model.speechlm.generate(features, prompts, self.model.decoding)
+        decoding = replace(self.model.decoding, seed=seed)
+        sampling = replace(self.model.sampling, seed=seed)
+        sung = self.model.speechlm.generate(features, prompts, decoding)
         tokens, soft = [s.tokens for s in sung], None
-        if self.model.decoding.soft:
+        if decoding.soft:
             codec = self.model.flow.model.codec
             soft = self.model.speechlm.expect(
-                tokens, features, prompts, codec.tables, codec.offset, self.model.decoding
+                tokens, features, prompts, codec.tables, codec.offset, decoding
             )
-        if not self.model.decoding.fixed_length:
+        if not decoding.fixed_length:
             names = (f"part {k + 1}" for k in range(len(frames)))
             lengths = zip(names, map(len, tokens), map(len, features), strict=True)
             LengthCount.of(lengths).log("the score's parts")
-        refined = self.model.flow.generate(tokens, features, prompts, self.model.sampling, soft)
+        refined = self.model.flow.generate(tokens, features, prompts, sampling, soft)
         f0s = None if refined[0].f0 is None else [r.f0 for r in refined]
         wavs = self.model.vocoder.generate([r.mel for r in refined], f0s)
         samples = [len(f) * self.tokenizers.mel.samples_per_token for f in features]
@@ -178,47 +201,21 @@ class SingingSynthesizer:
             song[start : start + len(wav)] = wav
         return song
 
-    def _prompt(self, singer: str | None, prompt: str | Path | None) -> LongTensor:
-        if prompt is not None:
-            return self.encode_prompt(prompt)
-        name = singer or self.singers[0]
-        if name not in self.model.prompts:
-            raise UserError("singer", f"{name!r} is not in the pack", ", ".join(self.singers))
-        return self.model.prompts[name]
+    def _prompt_of(self, singer: str) -> LongTensor:
+        if singer not in self.model.prompts:
+            raise UserError("singer", f"{singer!r} without a prompt", ", ".join(self.singers))
+        return self.model.prompts[singer]
 
     def encode_prompt(self, prompt: str | Path) -> LongTensor:
         """Tokens (P, nq) of a recording that gives the voice.
 
         Raises:
-            UserError: silence, or shorter than one frame.
+            UserError: as `read_voice`, or shorter than one frame.
         """
-        wav, rate = read_wav(prompt)
-        if np.abs(wav).max() < 1e-4:
-            raise UserError(prompt, "silence", "a voice")
+        wav, rate = read_voice(prompt)
         wav = librosa.resample(wav, orig_sr=rate, target_sr=self.fs)
         spt = self.tokenizers.mel.samples_per_token
         wav = wav[: len(wav) // spt * spt]
         if not len(wav):
             raise UserError(prompt, "shorter than one frame", "a second or more of a voice")
         return self.tokenizers.encode(torch.from_numpy(wav))
-
-    def _check_notes(self, score: MusicScore, place: str | Path) -> None:
-        for index, note in enumerate(score.notes):
-            if not note.phones:
-                raise UserError(f"{place}: note {index + 1}", f"syllable {note.lyric!r} without "
-                                "phones", "a syllable that the model's lexicon knows")  # fmt: skip
-            for phone in note.phones:
-                if phone not in self.model.phone_ids:
-                    raise UserError(f"{place}: note {index + 1} ({note.lyric})", f"phone {phone!r}",
-                                    "a phone of the pack's phone set")  # fmt: skip
-
-    def _warn_range(self, score: MusicScore, singer: str | None, place: str | Path) -> None:
-        low, high = self.model.range_of(singer)
-        outside = sorted(
-            {n.midi for n in score.notes if not n.is_rest and not low <= n.midi <= high}
-        )
-        if outside:
-            logging.warning(
-                "%s: notes %s lie outside what this singer sang in training (%d-%d); sung anyway",
-                place, ", ".join(map(str, outside)), low, high,
-            )  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError
+from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.pack import PackedModel
 from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
@@ -84,7 +85,10 @@ def synthesizer(voice):
         encode=lambda wav: torch.full((len(wav) // MEL.samples_per_token, 3), 7),
     )
     model = PackedModel(
-        manifest={"singers": {"ann": {"midi_range": [60, 70]}, "bob": {"midi_range": [45, 55]}}},
+        manifest={
+            "languages": ["zh"],
+            "singers": {"ann": {"midi_range": [60, 70]}, "bob": {"midi_range": [45, 55]}},
+        },
         tokenizers=tokenizers,
         vocabulary=None,
         speechlm=SimpleNamespace(generate=voice.speechlm),
@@ -92,7 +96,7 @@ def synthesizer(voice):
         vocoder=SimpleNamespace(generate=voice.vocoder),
         duration=EvenDuration(),
         decoding=DecodingConfig(),
-        sampling=None,
+        sampling=SamplingConfig(),
         prompts={"ann": torch.full((4, 3), 1), "bob": torch.full((4, 3), 2)},
     )
     return SingingSynthesizer(model)

@@ -9,6 +9,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path
 
 PCM16_FULL_SCALE = 32768.0
+SILENCE_LEVEL = 1e-4
 
 
 def read_wav(path: str | Path, fs: int | None = None) -> tuple[np.ndarray, int]:
@@ -38,6 +39,14 @@ def read_wav(path: str | Path, fs: int | None = None) -> tuple[np.ndarray, int]:
     if not np.isfinite(wav).all():
         raise UserError(path, "samples that are not finite", "finite samples")
     return np.ascontiguousarray(wav), rate
+
+
+def read_voice(path: str | Path) -> tuple[np.ndarray, int]:
+    """As `read_wav`, of a recording that is to give a voice; raises `UserError` for silence too."""
+    wav, rate = read_wav(path)
+    if np.abs(wav).max() < SILENCE_LEVEL:
+        raise UserError(path, "silence", "a voice")
+    return wav, rate
 
 
 def write_wav(path: str | Path, wav: np.ndarray, fs: int, comment: str = "") -> None:

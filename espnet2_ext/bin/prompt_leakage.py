@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     for index, side in enumerate(SIDES):
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(args.seed)
-            wavs = synthesizer.render_all(frames, tokens[index::2])
+            wavs = synthesizer.render_all(frames, tokens[index::2], args.seed)
         outputs[side] = []
         for utt, wav in zip(utts, wavs, strict=True):
             comment = "synthetic singing, made by espnet2-ext"

@@ -29,7 +29,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--voice", help="voice of that part")
     parser.add_argument("--verse", type=int, help="verse of the lyrics, from 1")
     parser.add_argument("--lyrics", help="for MIDI without lyrics, - for a slur")
-    parser.add_argument("--lang", help="of the lyrics: zh (the default), yue, ja, en")
+    parser.add_argument(
+        "--lang",
+        help="of the lyrics: zh, yue, ja, en; by default what the "
+        "score says, else the pack's where it sings one, else zh",
+    )
     parser.add_argument("--semitones", type=int, default=0, help="transposition")
     parser.add_argument(
         "--timing",
@@ -56,19 +60,31 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("sing", "both --singer and --prompt", "one of them")
     if args.output.suffix.lower() != ".wav":
         raise UserError(args.output, f"suffix {args.output.suffix!r}", ".wav", "-o")
+    from espnet2_ext.audio.wav import read_voice
+    from espnet2_ext.hub import locate
+    from espnet2_ext.pack_about import MANIFEST, PHONES, PackAbout
     from espnet2_ext.score.json_format import write_json_score
     from espnet2_ext.score.read import read_score
+
+    # What cannot be sung is refused here, before anything large is downloaded, imported or loaded.
+    about = PackAbout.read(locate(args.model, args.offline, only=[MANIFEST, PHONES]))
+    chosen = {k: getattr(args, k) for k in ("part", "voice", "verse", "lyrics") if getattr(args, k)}
+    score = read_score(
+        args.score, **chosen, language=args.lang, default_language=about.only_language
+    )
+    about.prepare(score, args.score, args.singer, args.timing, args.semitones, args.onset)
+    if args.prompt:
+        read_voice(args.prompt)
     from espnet2_ext.synthesizer import SingingSynthesizer
 
-    chosen = {k: getattr(args, k) for k in ("part", "voice", "verse", "lyrics") if getattr(args, k)}
-    score = read_score(args.score, **chosen, language=args.lang)
     required = {name: getattr(args, name) for name in REQUIRED}
     synthesizer = SingingSynthesizer.from_pretrained(
         args.model, args.device, args.offline, **required
     )
     singing = synthesizer(
-        score, args.singer, args.prompt, args.timing, args.semitones, args.seed, args.onset
-    )
+        score, args.singer, args.prompt, args.timing, args.semitones, args.seed, args.onset,
+        progress=True,
+    )  # fmt: skip
     singing.save(args.output)
     if args.score_out:
         write_json_score(args.score_out, singing.score)

@@ -41,7 +41,8 @@ class Format:
             phone times, slur times (where a vowel goes on to the next note apart from where that
             note begins), glide times (of Mandarin's y and w), seconds (to the microsecond;
             otherwise times are rounded to ticks).
-        options: What `read` can be told: part, voice, verse, lyrics, language, utt.
+        options: What `read` can be told: part, voice, verse, lyrics, language, default_language
+            (where the file may say the language itself), utt.
     """
 
     name: str
@@ -74,7 +75,7 @@ FORMATS = (
         read_musicxml,
         write_musicxml,
         _TICKS | {"language"},
-        options=("part", "voice", "verse", "language"),
+        options=("part", "voice", "verse", "language", "default_language"),
     ),
     Format(
         "MIDI",
@@ -116,8 +117,16 @@ FORMATS = (
         read_gtsinger,
         timed_writer(write_gtsinger, read_gtsinger),
         _PERFORMED - {"glide times"},
+        ("language", "default_language"),
     ),
-    Format("JSON", (".json",), read_any_json, write_json_score, _ALL, ("language", "utt")),
+    Format(
+        "JSON",
+        (".json",),
+        read_any_json,
+        write_json_score,
+        _ALL,
+        ("language", "default_language", "utt"),
+    ),
     Format(
         "Opencpop",
         (".txt",),

@@ -321,27 +321,34 @@ def tempo_beside(path: str | Path) -> float:
 
 
 def read_annotated(
-    path: str | Path, language: str | None = None, own_phones: bool = False
+    path: str | Path,
+    language: str | None = None,
+    own_phones: bool = False,
+    default_language: str = "zh",
 ) -> Annotated:
     """Read an utterance's JSON, with the tempo of the MusicXML beside it.
 
     Args:
         path: The file.
-        language: ISO 639 code; by default that of the folder it lies in, else Mandarin.
+        language: ISO 639 code; by default that of the folder it lies in.
         own_phones: Keep the published phones; see `gtsinger_phones`.
+        default_language: Where neither says it.
 
     Raises:
         UserError: naming file, word and field of the first mistake.
     """
-    code = language or language_of_path(path) or "zh"
+    code = language or language_of_path(path) or default_language
     return parse_words(read_json(path), str(path), code, tempo_beside(path), own_phones)
 
 
 def read_gtsinger(
-    path: str | Path, language: str | None = None, own_phones: bool = False
+    path: str | Path,
+    language: str | None = None,
+    own_phones: bool = False,
+    default_language: str = "zh",
 ) -> MusicScore:
     """The score of an utterance's JSON; see `read_annotated`."""
-    return read_annotated(path, language, own_phones).score
+    return read_annotated(path, language, own_phones, default_language).score
 
 
 def write_gtsinger(path: str | Path, score: MusicScore) -> list[str]:

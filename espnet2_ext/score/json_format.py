@@ -57,7 +57,9 @@ def _check(item: Any, types: dict[str, type], required: set[str], place: str) ->
     return item
 
 
-def read_json_score(path: str | Path, language: str | None = None) -> MusicScore:
+def read_json_score(
+    path: str | Path, language: str | None = None, default_language: str = "zh"
+) -> MusicScore:
     """Read our JSON, or the JSON that ESPnet's `score.scp` points to.
 
     Written by hand it may be short: a note needs ``start_sec``, ``end_sec``, ``midi`` and
@@ -69,7 +71,7 @@ def read_json_score(path: str | Path, language: str | None = None) -> MusicScore
     """
     loaded = read_json(path)
     if isinstance(loaded, dict) and "item_list" in loaded:
-        return parse_score_json(loaded, str(path), None, language or "zh")
+        return parse_score_json(loaded, str(path), None, language or default_language)
     types = {"format": str, "tempo": float, "language": str, "notes": object, "phones": object}
     loaded = _check(loaded, types, {"notes"}, str(path))
     if loaded.get("format", FORMAT) != FORMAT:
@@ -77,7 +79,7 @@ def read_json_score(path: str | Path, language: str | None = None) -> MusicScore
     for key in ("notes", "phones"):
         if not isinstance(loaded.get(key, []), list):
             raise UserError(path, f"{type(loaded[key]).__name__}", "a list", key)
-    language = language or loaded.get("language", "zh")
+    language = language or loaded.get("language", default_language)
     tempo = loaded.get("tempo", 120.0)
     required = {"start_sec", "end_sec", "midi"}
     rows = [

@@ -111,6 +111,7 @@ def read_musicxml(
     verse: int | None = None,
     language: str | None = None,
     graces: bool = True,
+    default_language: str = "zh",
 ) -> MusicScore:
     """Read one voice of a score.
 
@@ -125,8 +126,9 @@ def read_musicxml(
         voice: Of the part; the first with lyrics by default.
         verse: Number of the lyrics line; by default 1, and n in the n-th pass of a repeat.
             Measures where that line is not written, such as a refrain, take line 1.
-        language: ISO 639 code; by default what the lyrics say, or zh.
+        language: ISO 639 code; by default what the lyrics say.
         graces: Whether grace notes are sung, or left out.
+        default_language: Where neither says it.
 
     Raises:
         UserError: broken, truncated or unsafe file; no such part, voice or verse; overlaps.
@@ -147,4 +149,5 @@ def read_musicxml(
     others = [parse_measures(p, place) for p in root.findall("part") if p is not element]
     _shared_marks(measures, others)
     melody = sing(measures, voice, verse, graces)
-    return assemble(melody.notes, str(path), melody.tempo, language or _language(element) or "zh")
+    language = language or _language(element) or default_language
+    return assemble(melody.notes, str(path), melody.tempo, language)

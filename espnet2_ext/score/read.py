@@ -16,6 +16,7 @@ def read_score(
     verse: int | None = None,
     lyrics: str | None = None,
     language: str | None = None,
+    default_language: str | None = None,
 ) -> MusicScore:
     """Read a score.
 
@@ -27,7 +28,8 @@ def read_score(
         verse: Verse of MusicXML lyrics; 1 by default, or the n-th in the n-th pass of a repeat.
         lyrics: For MIDI without lyric events: hanzi or pinyin, ``-`` for a slur.
         language: ISO 639 code of the lyrics, one of `languages.LANGUAGES`; what the file says
-            by default, zh where it does not.
+            by default.
+        default_language: Where neither `language` nor the file says it; zh by default.
 
     Returns:
         MusicScore: Notes with phones; performed phones where the format has them.
@@ -44,4 +46,9 @@ def read_score(
         if name not in known.options:
             taken = ", ".join(known.options) or "none"
             raise UserError(path, f"given for a {Path(place).suffix} file", taken, name)
+    if default_language is not None and language is None:
+        if "default_language" in known.options:
+            given["default_language"] = default_language
+        elif "language" in known.options:  # such a file does not say it
+            given["language"] = default_language
     return known.read(place, **given)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from espnet2_ext.score.music_score import REST_MIDI, SILENCE, MusicScore, Note, Phone
+from espnet2_ext.score.music_score import REST_MIDI, REST_PHONES, SILENCE, MusicScore, Note, Phone
 
 MIN_REST_SEC = 0.1
+MAX_LATE_SEC = 0.005
+"""Of the first note and phone after 0 s: less than half a frame."""
 LONG_REST_SEC = 2.0
 """Rests of training utterances are shorter: of a longer silence only the edges are sung."""
 KEPT_REST_SEC = 0.5
@@ -14,6 +16,9 @@ KEPT_REST_SEC = 0.5
 
 def transpose(score: MusicScore, semitones: int) -> MusicScore:
     """The score with every sung note moved; raises ValueError outside MIDI 1-127."""
+    for index, note in enumerate(score.notes):
+        if not note.is_rest and not 1 <= note.midi + semitones <= 127:
+            raise ValueError(f"note {index + 1}: midi {note.midi + semitones} outside 1-127")
     return replace(
         score,
         notes=tuple(n if n.is_rest else replace(n, midi=n.midi + semitones) for n in score.notes),
@@ -23,6 +28,27 @@ def transpose(score: MusicScore, semitones: int) -> MusicScore:
 def without_phones(score: MusicScore) -> MusicScore:
     """The score as written, its performed timing dropped."""
     return replace(score, phones=())
+
+
+def from_zero(score: MusicScore) -> MusicScore:
+    """The score with a rest from 0 s to where its notes and phones begin, if that is later.
+
+    Raises:
+        ValueError: the first phone is sung on the first note, and does not begin at 0 s.
+    """
+    notes, phones = list(score.notes), list(score.phones)
+    if notes[0].start_sec > MAX_LATE_SEC:
+        notes.insert(0, _rest(0.0, notes[0].start_sec))
+        phones = [replace(phone, note=phone.note + 1) for phone in phones]
+    if phones and phones[0].start_sec > MAX_LATE_SEC:
+        begin = phones[0].start_sec
+        if phones[0].phone in REST_PHONES:
+            phones[0] = replace(phones[0], start_sec=0.0)
+        elif notes[0].is_rest:
+            phones.insert(0, Phone(0.0, begin, SILENCE, 0))
+        else:
+            raise ValueError(f"the first phone starts at {begin:.3f} s, not at 0")
+    return replace(score, notes=tuple(notes), phones=tuple(phones))
 
 
 def _rest(start_sec: float, end_sec: float) -> Note:

@@ -86,7 +86,10 @@ def read_directory(path: str | Path, utt: str | None = None) -> MusicScore:
 
 
 def read_any_json(
-    path: str | Path, language: str | None = None, utt: str | None = None
+    path: str | Path,
+    language: str | None = None,
+    utt: str | None = None,
+    default_language: str = "zh",
 ) -> MusicScore:
     """Read a JSON of ours, ESPnet's, M4Singer's or GTSinger's; its fields say which."""
     loaded = read_json(path, MAX_JSON_BYTES)
@@ -101,5 +104,5 @@ def read_any_json(
     if utt is not None:
         raise UserError(path, f"given for a file of one score: {utt!r}", "no #ID", "utt")
     if "note_start" in keys or "word" in keys:
-        return read_gtsinger(path, language)
-    return read_json_score(path, language)
+        return read_gtsinger(path, language, default_language=default_language)
+    return read_json_score(path, language, default_language)

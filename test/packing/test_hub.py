@@ -34,6 +34,12 @@ def test_up_down_and_without_a_network(pack, tmp_path):
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"{server.url}/org/tiny/commit/")
         assert server.repos["org/tiny"]["README.md"].startswith(b"---\n")
+        notes = '{"notes": [{"start_sec": 0, "end_sec": 1, "midi": 60, "phones": ["EY"]}]}'
+        (tmp_path / "bad.json").write_text(notes)
+        sing = ("-m", "espnet2_ext.bin.sing", "bad.json", "--model", "org/tiny", "-o", "o.wav")
+        done = python(tmp_path, server.url, *sing)
+        assert done.returncode == 2 and "phone 'EY'" in done.stderr, done.stderr
+        assert not any(".safetensors" in line for line in server.asked)  # refused before that
         done = python(tmp_path, server.url, *cli, "download", "org/tiny")
         assert done.returncode == 0, done.stderr
         assert SingingSynthesizer.from_pretrained(done.stdout.strip()).singers == ["ann", "bo"]
