@@ -15,6 +15,9 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.ids import check_id
 from espnet2_ext.yaml_text import parse_yaml as parse_yaml
 
+TABLES = ("wav.scp", "segments", "utt2spk", "text", "utt2lang", "label", "score.scp")
+"""Of a data directory: a line per utterance; wav.scp per recording where there are segments."""
+
 MAX_TEXT_BYTES = 64 * 2**20
 """Of a file that is read whole, and holds options or tokens."""
 
@@ -88,10 +91,16 @@ def read_table(path: str | Path) -> dict[str, str]:
     return table
 
 
+def remove_stale_tables(folder: str | Path, kept: Iterable[str]) -> None:
+    """Remove the tables of a data directory that an earlier run wrote and this one has not."""
+    for name in {*TABLES, "spk2utt", "phones.txt"}.difference(kept):
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
 def split_line(line: str) -> tuple[str, str]:
     """Key and value of a Kaldi table's line, parted by spaces or tabs; the value may be empty."""
-    key, *rest = line.split(maxsplit=1)
-    return key, rest[0].strip() if rest else ""
+    parts = line.split(maxsplit=1)
+    return parts[0] if parts else "", parts[1].strip() if len(parts) > 1 else ""
 
 
 def write_table(path: str | Path, table: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:

@@ -1,7 +1,9 @@
 """Formatting a data directory's audio: one rate, mono, 16-bit wav, one file per utterance."""
 
 import functools
+import hashlib
 import logging
+import math
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -10,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet2_ext.audio.wav import read_wav, write_wav
+from espnet2_ext.audio.wav import mix, read_channels, write_wav
+from espnet2_ext.digest import digest_files
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_table, write_table
+from espnet2_ext.files import read_table, remove_stale_tables, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -22,13 +25,16 @@ SILENT_PEAK = 1e-3
 _FRACTION_LOGGED = 10
 
 
+_MADE_BY = "espnet2-ext format_wav 2"
+"""Of this module, in each file's header; another number has everything written again."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """One utterance's audio: a file, or a stretch of one.
 
     Args:
         utt: Utterance id.
-        source: Audio file.
         target: Where the formatted wav goes.
         start_sec: Start in the file.
         end_sec: End in the file; None for all of it.
@@ -36,15 +42,22 @@ class Cut:
     """
 
     utt: str
-    source: str
     target: Path
     start_sec: float
     end_sec: float | None
     place: str
 
 
-def read_cuts(in_dir: Path, out_dir: Path) -> list[Cut]:
-    """List the utterances of a data directory, `segments` honoured, sorted by id.
+@dataclass(frozen=True)
+class Recording:
+    """An audio file and the utterances in it."""
+
+    source: str
+    cuts: list[Cut]
+
+
+def read_recordings(in_dir: Path, out_dir: Path) -> list[Recording]:
+    """List the audio files of a data directory, each with its utterances by id.
 
     Raises:
         UserError: a pipe where a file should be, an unknown recording, impossible times.
@@ -67,59 +80,77 @@ def read_cuts(in_dir: Path, out_dir: Path) -> list[Cut]:
                 raise UserError(place, f"{line!r}", "recording start end") from None
             if recording not in recordings:
                 raise UserError(place, f"recording {recording!r}", "one of wav.scp")
-            if not 0 <= start < end:
+            if not (0 <= start < end and math.isfinite(end)):
                 raise UserError(place, f"{start}-{end} s", "0 <= start < end")
             rows.append((utt, recording, start, end))
     if not rows:
         raise UserError(in_dir, "no utterances", "at least one")
-    table = "segments" if segments.exists() else "wav.scp"
-    return [
-        Cut(utt, recordings[rec], out_dir / "wav" / f"{utt}.wav", start, end,
-            f"{in_dir / table}: {utt}")
-        for utt, rec, start, end in sorted(rows)
-    ]  # fmt: skip
+    table = in_dir / ("segments" if segments.exists() else "wav.scp")
+    files: dict[str, list[Cut]] = {}
+    for utt, recording, start, end in sorted(rows):
+        target = out_dir / "wav" / f"{utt}.wav"
+        cut = Cut(utt, target, start, end, f"{table}: {utt}")
+        files.setdefault(recordings[recording], []).append(cut)
+    return [Recording(source, cuts) for source, cuts in files.items()]
 
 
-def format_cut(cut: Cut, fs: int, newer_than: float) -> bool:
-    """Write one utterance's wav unless it is there already.
+def format_recording(recording: Recording, fs: int) -> tuple[int, int]:
+    """Write the wavs of a recording's utterances that are not there already, from the same audio.
+
+    The header of each wav holds a hash of the recording's content and of the stretch, so that a
+    wav is known by what it was made from and not by its time.
 
     Args:
-        cut: What to write.
+        recording: What to cut; each stretch is read by itself.
         fs: Rate of the output (Hz).
-        newer_than: Outputs older than this (file time) are written again.
 
     Returns:
-        Whether it was written.
+        How many were written, and how many of these were mixed from channels that differ.
 
     Raises:
         UserError: naming the utterance whose audio cannot be used.
     """
-    source = Path(cut.source)
+    source, first = Path(recording.source), recording.cuts[0]
     if not source.is_file():
-        raise UserError(cut.place, f"no such file {cut.source}", "an audio file")
-    newer_than = max(newer_than, source.stat().st_mtime)
-    if cut.target.exists() and cut.target.stat().st_mtime >= newer_than:
-        try:
-            if soundfile.info(cut.target).samplerate == fs:
-                return False
-        except soundfile.SoundFileError:
-            pass  # not a wav: written again
-    wav, rate = read_wav(source)
-    if cut.end_sec is not None:
-        if cut.end_sec * rate > len(wav) + rate // 100:
-            found = f"end {cut.end_sec} s of audio of {len(wav) / rate:.3f} s"
-            raise UserError(cut.place, found, "a segment within the audio")
-        wav = wav[round(cut.start_sec * rate) : round(cut.end_sec * rate)]
+        raise UserError(first.place, f"no such file {source}", "an audio file")
+    content = digest_files(source)
+    n_written = n_mixed = 0
+    for cut in recording.cuts:
+        made_from = f"{content} {cut.start_sec} {cut.end_sec} {fs}"
+        digest = hashlib.sha256(made_from.encode()).hexdigest()[:16]
+        made_by = f"{_MADE_BY}, from {digest}"
+        if not _is_made_by(cut.target, made_by):
+            n_mixed += _format_cut(cut, source, fs, made_by)
+            n_written += 1
+    return n_written, n_mixed
+
+
+def _is_made_by(path: Path, made_by: str) -> bool:
+    try:
+        with soundfile.SoundFile(path) as file:
+            # libsndfile adds its own name
+            return file.software.startswith(made_by)
+    except (soundfile.SoundFileError, OSError):
+        return False  # not there, or not a wav: written again
+
+
+def _format_cut(cut: Cut, source: Path, fs: int, made_by: str) -> bool:
+    """Write one wav; returns whether it was mixed from channels that differ."""
+    try:
+        channels, rate = read_channels(source, cut.start_sec, cut.end_sec)
+    except UserError as error:
+        raise UserError(cut.place, f"{error.found} in {source}", error.expected) from None
+    wav = mix(channels)
     if np.abs(wav).max(initial=0.0) < SILENT_PEAK:
-        raise UserError(cut.place, f"silence in {cut.source}", "a voice")
+        raise UserError(cut.place, f"silence in {source}", "a voice")
     if rate != fs:
         import soxr
 
         wav = soxr.resample(wav, rate, fs, quality="HQ")
     with soundfile.SoundFile(source) as file:
         comment = file.comment  # where synthetic audio says that it is
-    write_wav(cut.target, wav, fs, comment)
-    return True
+    write_wav(cut.target, wav, fs, comment, made_by)
+    return bool((channels != channels[:, :1]).any())
 
 
 def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 1) -> int:
@@ -129,7 +160,7 @@ def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 
         in_dir: Data directory with wav.scp and maybe segments.
         out_dir: Directory to write: wav.scp, wav/UTT.wav and copies of the other files.
         fs: Rate (Hz).
-        nj: Processes.
+        nj: Processes; recordings are dealt out to them.
 
     Returns:
         The number of files that were written now.
@@ -140,19 +171,24 @@ def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 
     in_dir, out_dir = Path(in_dir), Path(out_dir)
     if in_dir.resolve() == out_dir.resolve():
         raise UserError(out_dir, "the input directory", "another directory", "out_dir")
-    cuts = read_cuts(in_dir, out_dir)
-    segments = in_dir / "segments"
-    newer_than = segments.stat().st_mtime if segments.exists() else 0.0
-    work = functools.partial(format_cut, fs=fs, newer_than=newer_than)
-    written = 0
-    with ProcessPoolExecutor(max(1, min(nj, len(cuts)))) as pool:
-        results = pool.map(work, cuts, chunksize=8) if nj > 1 else map(work, cuts)
-        for number, fresh in enumerate(results, 1):
-            written += fresh
-            if number % -(-len(cuts) // _FRACTION_LOGGED) == 0:
-                logger.info("%s: %d of %d utterances", out_dir, number, len(cuts))
-    for path in in_dir.iterdir():
-        if path.is_file() and path.name not in ("wav.scp", "segments"):
-            shutil.copyfile(path, out_dir / path.name)
-    write_table(out_dir / "wav.scp", {cut.utt: cut.target for cut in cuts})
-    return written
+    recordings = read_recordings(in_dir, out_dir)
+    work = functools.partial(format_recording, fs=fs)
+    nj = max(1, min(nj, len(recordings)))
+    n_written = n_mixed = 0
+    with ProcessPoolExecutor(nj) as pool:
+        at_once = max(1, min(8, len(recordings) // (4 * nj)))
+        results = pool.map(work, recordings, chunksize=at_once) if nj > 1 else map(work, recordings)
+        for number, (written, mixed) in enumerate(results, 1):
+            n_written, n_mixed = n_written + written, n_mixed + mixed
+            if number % -(-len(recordings) // _FRACTION_LOGGED) == 0:
+                logger.info("%s: %d of %d audio files", out_dir, number, len(recordings))
+    if n_mixed:
+        logger.warning("%s: %d utterances are the mean of channels that differ", out_dir, n_mixed)
+    tables = [path for path in in_dir.iterdir() if path.is_file()]
+    tables = [path for path in tables if path.name not in ("wav.scp", "segments")]
+    for path in tables:
+        shutil.copyfile(path, out_dir / path.name)
+    remove_stale_tables(out_dir, ["wav.scp", *(path.name for path in tables)])
+    cuts = sorted((cut.utt, cut.target) for recording in recordings for cut in recording.cuts)
+    write_table(out_dir / "wav.scp", cuts)
+    return n_written

@@ -12,33 +12,68 @@ PCM16_FULL_SCALE = 32768.0
 SILENCE_LEVEL = 1e-4
 
 
+def mix(wav: np.ndarray) -> np.ndarray:
+    """Samples (N, channels) to one channel (N,): the mean of all, so that none is lost."""
+    if wav.shape[1] == 1:
+        return np.ascontiguousarray(wav[:, 0])
+    return wav.mean(axis=1, dtype=wav.dtype)
+
+
 def read_wav(path: str | Path, fs: int | None = None) -> tuple[np.ndarray, int]:
-    """Read the first channel of an audio file.
+    """Read an audio file as one channel.
 
     Args:
         path: Any format that libsndfile reads.
         fs: Expected rate (Hz); None accepts any.
 
     Returns:
-        Samples (N,) float32 in [-1, 1], and the rate (Hz).
+        Samples (N,) float32 in [-1, 1], channels mixed, and the rate (Hz).
 
     Raises:
-        UserError: missing or unreadable file, no samples, samples that are not finite, other rate.
+        UserError: as `read_channels`, or another rate.
+    """
+    wav, rate = read_channels(path)
+    if fs is not None and rate != fs:
+        raise UserError(path, f"{rate} Hz", f"{fs} Hz", "sampling rate")
+    return mix(wav), rate
+
+
+def read_channels(
+    path: str | Path, start_sec: float = 0.0, end_sec: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Read an audio file, or a stretch of one.
+
+    Args:
+        path: Any format that libsndfile reads.
+        start_sec: Start of the stretch (s); what lies before it is not read.
+        end_sec: Its end (s); None: that of the file.
+
+    Returns:
+        Samples (N, channels) float32 in [-1, 1], and the rate (Hz).
+
+    Raises:
+        UserError: missing or unreadable file, no samples, samples that are not finite, a stretch
+            that ends more than 10 ms after the audio.
     """
     if not Path(path).is_file():
         raise UserError(path, "no such file", "an audio file")
     try:
-        wav, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate, n_frames = file.samplerate, file.frames
+            start = min(round(start_sec * rate), n_frames)
+            stop = n_frames if end_sec is None else min(round(end_sec * rate), n_frames)
+            file.seek(start)
+            wav = file.read(max(0, stop - start), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise UserError(path, f"not readable as audio ({error})", "wav or flac") from None
-    if fs is not None and rate != fs:
-        raise UserError(path, f"{rate} Hz", f"{fs} Hz", "sampling rate")
+    if end_sec is not None and end_sec * rate > start + len(wav) + rate // 100:
+        found = f"end {end_sec} s of audio of {n_frames / rate:.3f} s"
+        raise UserError(path, found, "a segment within the audio")
     if not len(wav):
         raise UserError(path, "no samples", "audio")
-    wav = wav[:, 0]
     if not np.isfinite(wav).all():
         raise UserError(path, "samples that are not finite", "finite samples")
-    return np.ascontiguousarray(wav), rate
+    return wav, rate
 
 
 def read_voice(path: str | Path) -> tuple[np.ndarray, int]:
@@ -49,8 +84,13 @@ def read_voice(path: str | Path) -> tuple[np.ndarray, int]:
     return wav, rate
 
 
-def write_wav(path: str | Path, wav: np.ndarray, fs: int, comment: str = "") -> None:
-    """Write mono samples (N,) in [-1, 1] as 16-bit wav, atomically; louder ones are clipped."""
+def write_wav(
+    path: str | Path, wav: np.ndarray, fs: int, comment: str = "", software: str = ""
+) -> None:
+    """Write mono samples (N,) in [-1, 1] as 16-bit wav, atomically; louder ones are clipped.
+
+    `comment` and `software` go into the header.
+    """
     pcm = np.clip(np.round(np.asarray(wav, np.float64) * PCM16_FULL_SCALE), -32768, 32767)
     with (
         atomic_path(path) as part,
@@ -58,4 +98,6 @@ def write_wav(path: str | Path, wav: np.ndarray, fs: int, comment: str = "") -> 
     ):
         if comment:
             sound.comment = comment
+        if software:
+            sound.software = software
         sound.write(pcm.astype(np.int16))

@@ -16,7 +16,7 @@ from pathlib import Path
 import soundfile
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_table, write_table
+from espnet2_ext.files import read_table, remove_stale_tables, split_line, write_table
 from espnet2_ext.score.phone_set import PHONES_FILE, ordered, phones_of, write_phones
 
 _NAMES_SHOWN = 5
@@ -60,7 +60,7 @@ class DataDir:
         """Recording of each utterance: itself, where there are no segments."""
         if "segments" not in self.tables:
             return {utt: utt for utt in self.tables["wav.scp"]}
-        return {utt: line.partition(" ")[0] for utt, line in self.tables["segments"].items()}
+        return {utt: split_line(line)[0] for utt, line in self.tables["segments"].items()}
 
     @property
     def utts(self) -> list[str]:
@@ -98,6 +98,8 @@ class DataDir:
         for file in self.others:
             if file.parent.resolve() != path.resolve():
                 shutil.copyfile(file, path / file.name)
+        others = [file.name for file in self.others] + ["spk2utt"] * bool(spk2utt)
+        remove_stale_tables(path, [*self.tables, *others])
         write_table(path / "wav.scp", self.tables["wav.scp"])
 
 

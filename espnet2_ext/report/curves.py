@@ -40,8 +40,11 @@ def parse_log(text: str, curves: Curves) -> None:
 
 
 def read_curves(exp_dir: str | Path) -> Curves:
-    """Read all training logs of an experiment, oldest first; empty when there is none."""
+    """Read all training logs of an experiment, oldest first; empty when there is none.
+
+    Their names tell which is older: ``train.DATE-TIME.log``, and ``train.log`` the newest.
+    """
     curves = Curves()
-    for path in sorted(Path(exp_dir).glob(LOGS), key=lambda path: path.stat().st_mtime):
+    for path in sorted(Path(exp_dir).glob(LOGS)):
         parse_log(read_text(path), curves)
     return curves

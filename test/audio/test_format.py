@@ -1,5 +1,7 @@
 """Formatting audio: rate, segments, resuming, and audio that is refused."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -65,6 +67,106 @@ def test_segments(data_dir, capsys):
     assert not (data_dir.parent / "out/segments").exists()
 
 
+def test_audio_is_known_by_its_content_not_its_time(data_dir, capsys):
+    assert "2 files written" in run(data_dir, capsys)[1]
+    source, out = data_dir / "a.wav", data_dir.parent / "out/wav/a.wav"
+    os.utime(source, (2e9, 2e9))  # touched, in the far future
+    assert "0 files written" in run(data_dir, capsys)[1]
+    write_wav(source, tone(22050, hz=880), 22050)
+    os.utime(source, (0, 0))  # another sound, older than what was made from the first
+    assert "1 files written" in run(data_dir, capsys)[1]
+    wav, _ = read_wav(out, FS)
+    assert np.abs(wav[1000:-1000] - tone(FS, hz=880)[1000:-1000]).max() < 1e-3
+
+
+def test_audio_of_another_file_is_taken_however_old_that_is(data_dir, capsys):
+    assert "2 files written" in run(data_dir, capsys)[1]
+    other = data_dir / "older.wav"
+    write_wav(other, tone(22050, hz=880), 22050)
+    os.utime(other, (0, 0))
+    (data_dir / "wav.scp").write_text(f"b {data_dir}/b.flac\na {other}\n")
+    assert "1 files written" in run(data_dir, capsys)[1]
+    wav, _ = read_wav(data_dir.parent / "out/wav/a.wav", FS)
+    assert np.abs(wav[1000:-1000] - tone(FS, hz=880)[1000:-1000]).max() < 1e-3
+
+
+def test_a_moved_segment_is_cut_anew_and_the_others_are_kept(data_dir, capsys):
+    segments = data_dir / "segments"
+    segments.write_text("b-1 b 0.1 0.3\nb-2 b 0.3 0.5\n")
+    assert "2 files written" in run(data_dir, capsys)[1]
+    segments.write_text("b-1 b 0.1 0.3\nb-2 b 0.2 0.4\nb-3 b 0.3 0.5\n")
+    os.utime(segments, (0, 0))
+    assert "2 files written" in run(data_dir, capsys)[1]
+    wav, _ = read_wav(data_dir.parent / "out/wav/b-2.wav", FS)
+    assert np.abs(wav - tone(FS)[4800:9600]).max() < 1e-4
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+def test_of_a_song_only_what_is_cut_is_read(data_dir, capsys, monkeypatch, suffix):
+    song = 0.1 * np.random.default_rng(0).standard_normal((10 * FS, 2)).astype(np.float32)
+    with soundfile.SoundFile(data_dir / f"song.{suffix}", "w", FS, 2) as file:
+        for start in range(0, len(song), 4096):  # libsndfile cannot write much ogg at once
+            file.write(song[start : start + 4096])
+    (data_dir / "wav.scp").write_text(f"b {data_dir}/song.{suffix}\n")
+    (data_dir / "segments").write_text("b-1 b 0.1 0.3\nb-2 b 5.00003 5.3\nb-3 b 9.5 10.005\n")
+    whole, _ = soundfile.read(data_dir / f"song.{suffix}", dtype="float32")
+    frames, read = [], soundfile.SoundFile.read
+
+    def counted(self, n=-1, *args, **options):
+        frames.append(n)
+        return read(self, n, *args, **options)
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", counted)
+    assert "3 files written" in run(data_dir, capsys)[1]
+    assert frames == [4800, 7199, 12000]
+    monkeypatch.undo()
+    for utt, span in (("b-1", slice(2400, 7200)), ("b-2", slice(120001, 127200))):
+        wav, _ = read_wav(data_dir.parent / f"out/wav/{utt}.wav", FS)
+        assert np.array_equal(np.round(whole[span].mean(1) * 2**15), wav * 2**15)
+
+
+def test_jobs_write_the_same_files_and_a_killed_run_goes_on(data_dir, capsys):
+    for name in "cdef":
+        write_wav(data_dir / f"{name}.wav", tone(22050, hz=300), 22050)
+    lines = [f"{name} {data_dir}/{name}.wav\n" for name in "acdef"]
+    (data_dir / "wav.scp").write_text("".join(lines) + f"b {data_dir}/b.flac\n")
+    wavs = data_dir.parent / "out/wav"
+    assert "6 files written" in run(data_dir, capsys, nj=3)[1]
+    several = {path.name: path.read_bytes() for path in wavs.iterdir()}
+    for name in ("b.wav", "e.wav"):
+        (wavs / name).unlink()
+    assert "2 files written" in run(data_dir, capsys)[1]
+    assert {path.name: path.read_bytes() for path in wavs.iterdir()} == several
+
+
+def test_no_channel_is_lost(data_dir, capsys, caplog):
+    voice, band = tone(FS, hz=440), tone(FS, hz=3000)
+    soundfile.write(data_dir / "b.flac", np.stack([band, voice], axis=1), FS)
+    assert run(data_dir, capsys)[0] == 0
+    wav, _ = read_wav(data_dir.parent / "out/wav/b.wav", FS)
+    assert np.abs(wav - (voice + band) / 2).max() < 1e-3
+    assert "1 utterances are the mean of channels that differ" in caplog.text
+    assert np.abs(read_wav(data_dir / "b.flac")[0] - (voice + band) / 2).max() < 1e-3
+
+
+def test_channels_that_cancel_each_other_are_refused(data_dir, capsys):
+    soundfile.write(data_dir / "b.flac", np.stack([tone(FS), -tone(FS)], axis=1), FS)
+    code, _, error = run(data_dir, capsys)
+    assert code == 2 and "b: silence in" in error
+
+
+def test_a_table_that_is_no_longer_there_is_not_kept(data_dir, capsys):
+    (data_dir / "text").write_text("a la\nb la\n")
+    assert run(data_dir, capsys)[0] == 0
+    out = data_dir.parent / "out"
+    (out / "notes.txt").write_text("somebody's own")
+    (data_dir / "text").unlink()
+    assert run(data_dir, capsys)[0] == 0
+    assert sorted(p.name for p in out.iterdir() if p.is_file()) == [
+        "a.wav", "b.flac", "notes.txt", "utt2spk", "wav.scp"
+    ]  # fmt: skip
+
+
 def write_bad(data_dir, name: str, samples) -> None:
     soundfile.write(data_dir / name, np.asarray(samples, np.float32), FS, subtype="FLOAT")
     (data_dir / "wav.scp").write_text(f"a {data_dir / name}\n")
@@ -95,6 +197,9 @@ def test_unusable_audio_is_named_in_one_line(data_dir, capsys, samples, message)
         ("segments", "u c 0 0.1", "recording 'c'"),
         ("segments", "u b zero 0.1", "recording start end"),
         ("segments", "u b 0.1 9", "a segment within the audio"),
+        ("segments", "u b 8 9", "a segment within the audio"),
+        ("segments", "u b 0.1 inf", "0 <= start < end"),
+        ("segments", "u b nan 0.2", "0 <= start < end"),
     ],
 )
 def test_bad_tables_are_named_in_one_line(data_dir, capsys, table, line, message):

@@ -49,6 +49,18 @@ def test_filter_by_length(data, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_tables_of_an_earlier_run_do_not_stay(data, tmp_path):
+    out = tmp_path / "out"
+    filter_by_length(data, out)
+    for name in ("label", "score.scp", "text"):
+        (data / name).unlink()  # speech now
+    (out / "notes.txt").write_text("somebody's own")
+    filter_by_length(data, out)
+    assert {p.name for p in out.iterdir()} == {p.name for p in data.iterdir() if p.is_file()} | {
+        "notes.txt"
+    }
+
+
 def test_fix_sorts_and_drops(data, tmp_path):
     table = read_table(data / "wav.scp")
     write_table(data / "wav.scp", reversed(table.items()))

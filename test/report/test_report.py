@@ -1,5 +1,6 @@
 """The report: curves from logs, pictures, and a page that needs no other file."""
 
+import os
 import re
 
 import numpy as np
@@ -72,6 +73,15 @@ def test_logs_of_an_interrupted_training_are_joined(tmp_path):
     )
     assert read_curves(tmp_path).train["loss"] == {1: 4.5, 2: 3.5, 3: 2.0}
     assert read_curves(tmp_path / "nothing").n_epochs == 0
+
+
+def test_the_newest_log_is_told_by_its_name_though_a_copy_has_other_times(tmp_path):
+    for time, (name, loss) in enumerate(
+        [("train.log", 3.0), ("train.20260102-000000.log", 2.0), ("train.20260101-000000.log", 1.0)]
+    ):
+        (tmp_path / name).write_text(f"INFO: 1epoch results: [train] loss={loss}, [valid] acc=1\n")
+        os.utime(tmp_path / name, (time, time))
+    assert read_curves(tmp_path).train["loss"] == {1: 3.0}
 
 
 def test_midi_to_hz():

@@ -260,11 +260,10 @@ if runs 2; then
     out="${dumpdir}/raw/org/${set}"
     made=$(digest 2 "$(made_of data)" "${fs}")
     if todo "${out}" "${made}"; then
-      spawn - - "${train_launch[@]}" "${out}/logs/format.log" \
-        "${run_module[@]}" espnet2_ext.bin.format_wav --in_dir "data/${set}" --out_dir "${out}" --fs "${fs}"
+      "${train_launch[@]}" --num_threads "${nj}" "${out}/logs/format.log" \
+        "${run_module[@]}" espnet2_ext.bin.format_wav --in_dir "data/${set}" --out_dir "${out}" --fs "${fs}" --nj "${nj}"
     fi
   done
-  drain
   for set in "${all_sets[@]}"; do
     out="${dumpdir}/raw/org/${set}"
     made=$(digest 2 "$(made_of data)" "${fs}")

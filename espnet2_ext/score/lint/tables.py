@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_table, read_text, split_line
+from espnet2_ext.files import TABLES, read_table, read_text, split_line
 from espnet2_ext.ids import check_id
 from espnet2_ext.score.lint.findings import Findings
 from espnet2_ext.score.lint.utterance import Item
 from espnet2_ext.score.phone_set import PHONES_FILE, phones_of
-
-TABLES = ("wav.scp", "segments", "utt2spk", "text", "utt2lang", "label", "score.scp")
 
 
 class Source:
@@ -97,7 +95,7 @@ class DataDirTables(Source):
         for speaker in sorted(set(self.tables.get("utt2spk", {}).values()) - {""}):
             findings.take("id", check_id, speaker, path / "utt2spk", "speaker")
         for utt, value in self.tables.get("segments", {}).items():
-            recording = value.partition(" ")[0]
+            recording = split_line(value)[0]
             if recording not in self.tables["wav.scp"]:
                 place, found = f"{path / 'segments'}: {utt}", f"recording {recording!r}"
                 findings.add("segment", place, found, "one of wav.scp", utt=utt)
@@ -160,7 +158,7 @@ class DataDirTables(Source):
         scores, languages = tables.get("score.scp", {}), tables.get("utt2lang", {})
         in_segments = "segments" in tables
         for utt, value in self._utts.items():
-            recording = value.partition(" ")[0] if in_segments else utt
+            recording = split_line(value)[0] if in_segments else utt
             audio_place = f"{path / 'wav.scp'}: {utt}"
             if in_segments:
                 audio_place = f"{path / 'segments'}: {utt}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from espnet2_ext.audio.wav import mix
 from espnet2_ext.files import read_json
 from espnet2_ext.score.espnet_format import parse_label, parse_score_json
 from espnet2_ext.score.languages import LANGUAGES
@@ -104,11 +105,11 @@ class Audio:
     end: int
 
     def read(self) -> np.ndarray:
-        """Samples (N,) of the first channel."""
+        """Samples (N,), channels mixed as stage 2 mixes them."""
         wav, _ = soundfile.read(
             self.path, start=self.start, stop=self.end, dtype="float32", always_2d=True
         )
-        return wav[:, 0].copy()
+        return mix(wav)
 
 
 def read_utterance(item: Item, findings: Findings, checks: Checks) -> MusicScore | None:

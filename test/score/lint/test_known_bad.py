@@ -228,6 +228,17 @@ def test_a_killed_run_goes_on(corpus, tmp_path, monkeypatch):
     assert len(Path(options.work).read_text().splitlines()) == 10
 
 
+def test_a_file_put_in_the_place_of_another_is_read_again_whatever_its_time(corpus, tmp_path):
+    options = Options(work=tmp_path / "work.jsonl")
+    assert lint(corpus) == list(iterate(corpus, options)) == []
+    wav = Path(read_table(corpus / "wav.scp")["u1"])
+    before = wav.stat()
+    PLANTED["dc"](corpus, "u1")
+    assert wav.stat().st_size == before.st_size
+    os.utime(wav, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert kinds_of(iterate(corpus, options)) == [("dc", "u1")]
+
+
 def test_a_run_killed_outright(corpus, tmp_path):
     """SIGKILL of the command over processes: none of them stays, and little is done again."""
     tables = {path: read_table(path) for path in corpus.iterdir() if path.is_file()}
