@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_ext.errors import cli
-from espnet2_ext.files import parse_config, read_json, read_table, write_json
-from espnet2_ext.judges.data import known_f0, load_recordings
+from espnet2_ext.files import parse_config, read_json, write_json
+from espnet2_ext.judges.data import digest_data, known_f0, load_recordings
 from espnet2_ext.judges.f0 import qualify
 from espnet2_ext.judges.fitting import (
     EmbedderFitConfig,
@@ -60,25 +60,25 @@ def main(argv: list[str] | None = None) -> None:
     out_dir = Path(args.out_dir)
     fit = parse_config(FitConfig, config.fit_recognizer, args.config or "fit_recognizer")
     fit_voice = parse_config(EmbedderFitConfig, config.fit_embedder, args.config or "fit_embedder")
-    data = read_table(Path(args.data_dir) / "wav.scp")
+    contents = [digest_data(folder) for folder in (args.data_dir, *args.centroid_dirs)]
     done = _Done(out_dir / "fitted.json")
     train: dict[str, Recording] = {}
 
-    key = _digest("recognizer", asdict(fit), sorted(data))
+    key = _digest("recognizer", asdict(fit), contents[0])
     if not done.has("recognizer", key):
         train = load_recordings(args.data_dir)
         fit_recognizer(list(train.values()), fit).save(out_dir)
         done.add("recognizer", key)
     recognizer = CtcPhoneRecognizer.load(out_dir)
 
-    voice_key = _digest("embedder", asdict(fit_voice), sorted(data))
+    voice_key = _digest("embedder", asdict(fit_voice), contents[0])
     if not done.has("embedder", voice_key):
         train = train or load_recordings(args.data_dir)
         fit_embedder(list(train.values()), fit_voice).save(out_dir)
         done.add("embedder", voice_key)
     embedder = ConvSingerEmbedder.load(out_dir)
 
-    centroid_key = _digest(voice_key, config.centroid_utts, args.centroid_dirs)
+    centroid_key = _digest(voice_key, config.centroid_utts, contents)
     if not done.has("centroids", centroid_key):
         embeddings, singers = {}, {}
         for folder in (args.data_dir, *args.centroid_dirs):
@@ -89,8 +89,9 @@ def main(argv: list[str] | None = None) -> None:
         done.add("centroids", centroid_key)
 
     names = dict.fromkeys([config.f0_extractor, *args.compare_f0])
+    measured_on = [digest_data(f) for f in (args.dev_dir, args.qualify_dir) if f]
     quality_key = _digest(
-        key, centroid_key, args.dev_dir, args.qualify_dir, list(names), config.dev_utts,
+        key, centroid_key, measured_on, args.true_f0_period, list(names), config.dev_utts,
         config.qualify_utts,
     )  # fmt: skip
     if not done.has("quality", quality_key):

@@ -1,5 +1,7 @@
 """Data directories as judges learn from them."""
 
+import hashlib
+import json
 import logging
 import random
 from collections.abc import Iterator, Sequence
@@ -8,12 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.digest import digest_files
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.judges.network import FRAME_SHIFT_SEC, judge_mel
 from espnet2_ext.judges.recording import Recording, Span
 from espnet2_ext.metrics.per import sung_phones
 from espnet2_ext.score.espnet_format import read_scores
+
+TRUE_F0 = "true_f0.scp"
 
 
 def choose(utts: Sequence[str], limit: int | None, seed: int = 0) -> list[str]:
@@ -70,6 +75,29 @@ def load_recordings(folder: str | Path, limit: int | None = None) -> dict[str, R
     return recordings
 
 
+def digest_data(folder: str | Path) -> str:
+    """Hash of all that judges learn from a data directory, and are measured on.
+
+    Audio, scores and known F0 count by their content, wherever they lie; speakers, labels and
+    languages as the tables have them.
+    """
+    folder = Path(folder)
+    total = hashlib.sha256()
+    for name in ("utt2spk", "label", "utt2lang"):
+        table = read_table(folder / name) if (folder / name).is_file() else {}
+        total.update(json.dumps([name, table]).encode())
+    for name in ("wav.scp", "score.scp"):
+        table = read_table(folder / name) if (folder / name).is_file() else {}
+        for utt, path in table.items():
+            if not Path(path).is_file():
+                raise UserError(f"{folder / name}: {utt}", f"no such file {path}", "a file")
+            total.update(json.dumps([name, utt, digest_files(path)]).encode())
+    if (folder / TRUE_F0).is_file():
+        for utt, f0 in read_scp(folder / TRUE_F0).items():
+            total.update(json.dumps([utt, len(f0)]).encode() + np.asarray(f0).tobytes())
+    return total.hexdigest()
+
+
 def known_f0(
     folder: str | Path, period_sec: float, limit: int | None
 ) -> Iterator[tuple[np.ndarray, int, np.ndarray, np.ndarray]]:
@@ -79,7 +107,7 @@ def known_f0(
         folder: With ``true_f0.scp``: F0 vectors (Hz, 0 where unvoiced), a value every `period_sec`
             from 0.
     """
-    true_f0 = Path(folder) / "true_f0.scp"
+    true_f0 = Path(folder) / TRUE_F0
     wavs, truth = read_table(Path(folder) / "wav.scp"), read_scp(true_f0)
     utts = [utt for utt in wavs if utt in truth]
     if not utts:

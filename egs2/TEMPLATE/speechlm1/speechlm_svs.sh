@@ -635,8 +635,8 @@ fi
 
 fit_judges() {
   local made
-  made=$(digest 14 "$(made_of "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}")" \
-    "$(contents "${scoring_config}")" "${judge_args}" "${test_sets}")
+  made=$(digest 14 "$(made_of "${all_sets[@]/#/${dumpdir}/raw/}")" \
+    "$(contents "${scoring_config}")" "${judge_args}" "${test_sets}" "${prompt_sets}")
   if todo "${judges_dir}" "${made}"; then
     local centroids=() set
     for set in "${prompt_list[@]}" "${test_list[@]}"; do centroids+=("${dumpdir}/raw/${set}"); done
