@@ -14,7 +14,7 @@ from espnet2_ext.audio.wav import read_voice, write_wav
 from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.pack import PackedModel
-from espnet2_ext.score.frames import FrameScore, expand, round_boundaries
+from espnet2_ext.score.frames import expand, round_boundaries
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.segment import Part, split_at_rests
@@ -134,44 +134,49 @@ class SingingSynthesizer:
             score = with_onsets(self.model.duration.generate(score), onset, str(place))
         parts = split_at_rests(score, MAX_PART_SEC, self.fps, PAD_SEC)
         parts = [part for part in parts if not part.is_silent]
-        frames = [expand(p.score, self.model.phone_ids, self.fps) for p in parts]
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            wavs = self._render_in_batches(frames, tokens, seed, progress)
+            scores = [part.score for part in parts]
+            wavs = self._render_in_batches(scores, tokens, seed, progress)
         return Singing(self._join(wavs, parts, score), self.fs, score, timing)
 
     def _render_in_batches(
-        self, frames: list[FrameScore], prompt: LongTensor, seed: int, progress: bool
+        self, scores: list[MusicScore], prompt: LongTensor, seed: int, progress: bool
     ) -> list[np.ndarray]:
         """As `render_all`, with the memory of a batch of the speech LM's, however long the song."""
-        order = sorted(range(len(frames)), key=lambda k: -len(frames[k]))
+        seconds = [score.duration_sec for score in scores]
+        order = sorted(range(len(scores)), key=lambda k: -seconds[k])
         size = max(1, self.model.decoding.batch_size // self.model.decoding.nbest)
         wavs: dict[int, np.ndarray] = {}
-        total = sum(map(len, frames)) / self.fps
-        with tqdm(total=round(total), unit="s", desc="singing", disable=not progress) as bar:
+        with tqdm(total=round(sum(seconds)), unit="s", desc="singing", disable=not progress) as bar:
             for first in range(0, len(order), size):
                 batch = order[first : first + size]
-                sung = self.render_all([frames[k] for k in batch], [prompt] * len(batch), seed)
+                sung = self.render_all([scores[k] for k in batch], [prompt] * len(batch), seed)
                 wavs |= zip(batch, sung, strict=True)
-                bar.update(round(sum(len(frames[k]) for k in wavs) / self.fps) - bar.n)
-        return [wavs[k] for k in range(len(frames))]
+                bar.update(round(sum(seconds[k] for k in wavs)) - bar.n)
+        return [wavs[k] for k in range(len(scores))]
 
     def render_all(
-        self, frames: list[FrameScore], prompts: list[LongTensor], seed: int = 0
+        self, scores: list[MusicScore], prompts: list[LongTensor], seed: int = 0
     ) -> list[np.ndarray]:
-        """Samples of scores on the token grid, each with its own prompt's tokens (P, nq).
+        """Samples of scores with phone times, each with its own prompt's tokens (P, nq).
 
         They are as long as their scores: a part whose tokens end early ends in silence.
         """
+        frames = [expand(score, self.model.phone_ids, self.fps) for score in scores]
         features = [torch.from_numpy(f.stacked()).long() for f in frames]
+        labels = None
+        if self.tokenizers.svs_lb.rounding != "cumulative":
+            as_told = [self.tokenizers.label_frames(score) for score in scores]
+            labels = [torch.from_numpy(f.stacked()).long() for f in as_told]
         decoding = replace(self.model.decoding, seed=seed)
         sampling = replace(self.model.sampling, seed=seed)
-        sung = self.model.speechlm.generate(features, prompts, decoding)
+        sung = self.model.speechlm.generate(features, prompts, decoding, labels)
         tokens, soft = [s.tokens for s in sung], None
         if decoding.soft:
             codec = self.model.flow.model.codec
             soft = self.model.speechlm.expect(
-                tokens, features, prompts, codec.tables, codec.offset, decoding
+                tokens, features, prompts, codec.tables, codec.offset, decoding, labels
             )
         if not decoding.fixed_length:
             names = (f"part {k + 1}" for k in range(len(frames)))

@@ -12,11 +12,12 @@ from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.pack import PackedModel
-from espnet2_ext.score.frames import expand
+from espnet2_ext.score.frames import FrameScore, expand
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 from espnet2_ext.score.segment import split_at_rests
 from espnet2_ext.speechlm.sampling import DecodingConfig
 from espnet2_ext.synthesizer import MAX_PART_SEC, PAD_SEC, SingingSynthesizer
+from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig
 from espnet2_ext.vocoder.inference import VocoderInference
 from espnet2_ext.vocoder.source_filter import SourceFilterVocoder
 
@@ -49,8 +50,9 @@ class PitchThrough:
     def __init__(self) -> None:
         self.prompts_seen = []
 
-    def speechlm(self, frames, prompts, decoding):
+    def speechlm(self, frames, prompts, decoding, svs_frames):
         self.prompts_seen += prompts
+        self.svs_frames = svs_frames
         return [SimpleNamespace(tokens=f[:, :1].repeat(1, 3), score=0.0) for f in frames]
 
     def flow(self, tokens, scores, prompts, sampling, soft):
@@ -82,6 +84,7 @@ def synthesizer(voice):
         mel=MEL,
         phones=PHONES,
         n_streams=3,
+        svs_lb=SvsLabelConfig(),
         encode=lambda wav: torch.full((len(wav) // MEL.samples_per_token, 3), 7),
     )
     model = PackedModel(
@@ -214,7 +217,7 @@ def test_parts_whose_tokens_have_their_own_length_stay_at_their_places(
     whole = synthesizer(song(), "ann").wav
     first = 80  # token frames that the LM sings of the first part, or 5 too many
 
-    def sing(frames, prompts, decoding):
+    def sing(frames, prompts, decoding, svs_frames):
         lengths = [first if ends == "early" else len(frames[0]) + 5, *map(len, frames[1:])]
         return [SimpleNamespace(tokens=torch.zeros(n, 3).long(), score=0.0) for n in lengths]
 
@@ -299,3 +302,13 @@ def test_a_wav_says_that_it_is_synthetic(synthesizer, tmp_path):
     sung.save(tmp_path / "o.wav")
     assert b"synthetic" in (tmp_path / "o.wav").read_bytes()
     assert len(read_wav(tmp_path / "o.wav", MEL.fs)[0]) == len(sung.wav)
+
+
+def test_the_prefix_has_the_frames_of_svs_lb_where_it_rounds_otherwise(synthesizer, voice):
+    synthesizer(song(1))
+    assert voice.svs_frames is None
+    label = FrameScore(*np.ones((4, 3), int), 50)
+    synthesizer.tokenizers.svs_lb = SvsLabelConfig(rounding="per_phone")
+    synthesizer.tokenizers.label_frames = lambda score: label
+    synthesizer(song(1))
+    assert all(torch.equal(one, torch.ones(3, 4)) for one in voice.svs_frames)

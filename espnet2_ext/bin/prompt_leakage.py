@@ -40,7 +40,6 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.judges.data import choose
     from espnet2_ext.judges.f0 import EXTRACTORS
     from espnet2_ext.score.espnet_format import read_scores
-    from espnet2_ext.score.frames import expand
     from espnet2_ext.synthesizer import SingingSynthesizer
 
     if args.f0_extractor not in EXTRACTORS:
@@ -52,9 +51,8 @@ def main(argv: list[str] | None = None) -> None:
     utts = choose(sorted(scores), args.utts, args.seed)
     sources = draw_prompts(utts, singers, args.prompt_dir, args.seed)
 
-    frames, tokens, prompts = [], [], {side: [] for side in SIDES}
+    tokens, prompts = [], {side: [] for side in SIDES}
     for utt in utts:
-        frames.append(expand(scores[utt], synthesizer.model.phone_ids, synthesizer.fps))
         wav, fs = read_wav(sources[utt], synthesizer.fs)
         for side, semitones in zip(SIDES, (-HALF_OCTAVE, HALF_OCTAVE), strict=True):
             shifted = shift_pitch(wav, fs, semitones)
@@ -66,7 +64,8 @@ def main(argv: list[str] | None = None) -> None:
     for index, side in enumerate(SIDES):
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(args.seed)
-            wavs = synthesizer.render_all(frames, tokens[index::2], args.seed)
+            sung = [scores[utt] for utt in utts]
+            wavs = synthesizer.render_all(sung, tokens[index::2], args.seed)
         outputs[side] = []
         for utt, wav in zip(utts, wavs, strict=True):
             comment = "synthetic singing, made by espnet2-ext"

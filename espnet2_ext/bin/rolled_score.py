@@ -42,10 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.max_utts < 1:
         raise UserError("--max_utts", str(args.max_utts), "1 or more")
     model = SpeechLMInference.load(args.train_config, args.model_file, args.device).model
-    paths = {n: args.token_dir / f"{n}.scp" for n in ("codec_ssl", "score_frames", "prompt")}
-    if not paths["prompt"].is_file():
-        del paths["prompt"]
-    columns = {"score_frames": SCORE_COLUMNS}
+    names = ("codec_ssl", "score_frames", "prompt", "svs_frames")
+    paths = {name: args.token_dir / f"{name}.scp" for name in names}
+    for name in ("prompt", "svs_frames"):
+        if not paths[name].is_file():
+            del paths[name]
+    columns = dict.fromkeys(("score_frames", "svs_frames"), SCORE_COLUMNS)
     tables = {name: read_scp(path) for name, path in paths.items()}
     keys = sorted(read_table(paths["codec_ssl"]))
     if not keys:

@@ -50,10 +50,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         codec.embed, codec.n_codebooks, codec.codebook_size, str(args.tokenizer_dir)
     )
     paths = {name: args.token_dir / f"{name}.scp" for name in ("score_frames", "prompt")}
+    if (args.token_dir / "svs_frames.scp").is_file():
+        paths["svs_frames"] = args.token_dir / "svs_frames.scp"
     paths["codec_ssl"] = args.codec_ssl or args.token_dir / "codec_ssl.scp"
     streams = {name: read_scp(path) for name, path in paths.items()}
     nq = inference.model.vocabulary.nq
-    columns = {"score_frames": SCORE_COLUMNS, "prompt": nq, "codec_ssl": nq}
+    columns = dict.fromkeys(("score_frames", "svs_frames"), SCORE_COLUMNS)
     keys = sorted(streams["codec_ssl"], key=lambda k: (len(streams["codec_ssl"][k]), k))
     for name, stream in streams.items():
         for key in keys:
@@ -63,12 +65,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         for first in range(0, len(keys), args.batch_size):
             batch = keys[first : first + args.batch_size]
             rows = {
-                name: [read_rows(paths[name], k, streams[name][k], columns[name]) for k in batch]
+                name: [
+                    read_rows(paths[name], k, streams[name][k], columns.get(name, nq))
+                    for k in batch
+                ]
                 for name in streams
             }
             expected = inference.expect(
                 rows["codec_ssl"], rows["score_frames"], rows["prompt"],
-                tables, offset, decoding,
+                tables, offset, decoding, rows.get("svs_frames"),
             )  # fmt: skip
             for key, embedding in zip(batch, expected, strict=True):
                 writer[key] = embedding.cpu().numpy()

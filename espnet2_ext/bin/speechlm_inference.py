@@ -20,7 +20,8 @@ def get_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--train_config", type=Path, required=True, help="EXP/config.yaml")
     add("--model_file", type=Path, required=True, help="EXP/valid.loss.best.pth")
-    add("--score_frames_scp", type=Path, required=True, help="dump/tokens/SET/score_frames.scp")
+    add("--score_frames_scp", type=Path, required=True,
+        help="dump/tokens/SET/score_frames.scp; svs_frames.scp beside it is read too")  # fmt: skip
     add("--prompt_scp", type=Path, help="dump/tokens/SET/prompt.scp; none: no singer is given")
     add("--output_dir", type=Path, required=True)
     add("--decode_config", type=Path, help="conf/decode_speechlm.yaml")
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     weights = digest_files(args.train_config, args.model_file)
     model_id = f"{weights} {args.dtype} {device_kind(args.device)}"
     inference = SpeechLMInference.load(args.train_config, args.model_file, args.device, args.dtype)
+    svs_frames = args.score_frames_scp.with_name("svs_frames.scp")
     task = DecodeTask(
         args.score_frames_scp,
         args.prompt_scp,
@@ -51,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.shard,
         args.num_shards,
         args.chunk_utts,
+        svs_frames if svs_frames.is_file() else None,
     )
     complete = decode_dir(inference, model_id, task, decoding)
     logging.info("%s: %s", args.output_dir, "complete" if complete else "other shards run on")

@@ -62,16 +62,24 @@ def round_boundaries(ends_sec: Sequence[float], fps: float) -> np.ndarray:
     return frames
 
 
-def expand(score: MusicScore, phone_ids: Mapping[str, int], fps: float) -> FrameScore:
+ROUNDINGS = ("cumulative", "per_phone")
+
+
+def expand(
+    score: MusicScore, phone_ids: Mapping[str, int], fps: float, rounding: str = ROUNDINGS[0]
+) -> FrameScore:
     """Expand the performed phones of a score into frames.
 
     Args:
         score: With phones; the first starts at 0.
         phone_ids: Number of each phone in the phone list.
         fps: Frames per second.
+        rounding: ``cumulative`` rounds boundaries. ``per_phone`` rounds each duration by itself,
+            as ESPnet-SpeechLM does: frames drift from the audio's, and a phone that rounds to none
+            disappears.
 
     Returns:
-        FrameScore: F = round(end of the last phone * fps) frames.
+        FrameScore: F = round(end of the last phone * fps) frames, where boundaries are rounded.
 
     Raises:
         ValueError: the score has no phones or starts late, or a phone is not in the list.
@@ -83,7 +91,11 @@ def expand(score: MusicScore, phone_ids: Mapping[str, int], fps: float) -> Frame
     for index, phone in enumerate(score.phones):
         if phone.phone not in phone_ids:
             raise ValueError(f"phone {index}: {phone.phone!r} is not in the phone list")
-    frames = round_boundaries([phone.end_sec for phone in score.phones], fps)
+    if rounding == "per_phone":
+        seconds = [phone.end_sec - phone.start_sec for phone in score.phones]
+        frames = np.rint(np.array(seconds) * fps).astype(np.int64)
+    else:
+        frames = round_boundaries([phone.end_sec for phone in score.phones], fps)
     phone_index = np.repeat(np.arange(len(score.phones)), frames)
     phone_id = np.array([phone_ids[phone.phone] for phone in score.phones])
     note_index = np.array([phone.note for phone in score.phones])[phone_index]

@@ -6,8 +6,9 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
+from espnet2_ext.speechlm.config import SpeechLMConfig
 from espnet2_ext.speechlm.corelm import DelayLM
-from espnet2_ext.speechlm.model import SpeechLM, SpeechLMConfig, stream_sizes
+from espnet2_ext.speechlm.model import SpeechLM, stream_sizes
 from espnet2_ext.speechlm.prompt_encoder import PooledPromptEncoder
 from espnet2_ext.speechlm.score_encoder import ConvScoreEncoder
 from espnet2_ext.speechlm.template import read_phones, read_vocabulary

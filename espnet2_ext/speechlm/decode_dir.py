@@ -1,6 +1,7 @@
 """LM inference over Kaldi tables: sharded, and resumed chunk by chunk."""
 
 import hashlib
+import itertools
 import logging
 import shutil
 import time
@@ -33,6 +34,7 @@ class DecodeTask:
         shard: This job, from 1.
         num_shards: Jobs.
         chunk_utts: Utterances between savepoints.
+        svs_frames: scp of the scores as svs_lb rounds them; None: as in `score_frames`.
     """
 
     score_frames: Path
@@ -41,6 +43,7 @@ class DecodeTask:
     shard: int = 1
     num_shards: int = 1
     chunk_utts: int = 64
+    svs_frames: Path | None = None
 
 
 def read_rows(path: Path, key: str, values: np.ndarray, columns: int) -> LongTensor:
@@ -70,28 +73,32 @@ def decode_dir(
     keys = sorted(read_table(task.score_frames))
     if not keys:
         raise UserError(task.score_frames, "no utterances")
-    scores = read_scp(task.score_frames)
-    prompts = None if task.prompt is None else read_scp(task.prompt)
-    for key in keys:
-        if prompts is not None and key not in prompts:
-            raise UserError(task.prompt, f"no {key}", "every utterance of the scores")
-    chunks = [keys[k : k + task.chunk_utts] for k in range(0, len(keys), task.chunk_utts)]
     nq = inference.model.vocabulary.nq
+    columns = {task.score_frames: SCORE_COLUMNS, task.prompt: nq, task.svs_frames: SCORE_COLUMNS}
+    tables = {path: read_scp(path) for path in columns if path is not None}
+    for path, table in tables.items():
+        missing = next((key for key in keys if key not in table), None)
+        if missing is not None:
+            raise UserError(path, f"no {missing}", "every utterance of the scores")
+
+    def rows(path: Path | None, chunk: Sequence[str]) -> list[LongTensor] | None:
+        if path is None:
+            return None
+        return [read_rows(path, key, tables[path][key], columns[path]) for key in chunk]
+
+    chunks = [keys[k : k + task.chunk_utts] for k in range(0, len(keys), task.chunk_utts)]
     folders = []
     for number, chunk in enumerate(chunks):
-        score = [read_rows(task.score_frames, k, scores[k], SCORE_COLUMNS) for k in chunk]
-        prompt = None
-        if prompts is not None:
-            prompt = [read_rows(task.prompt, k, prompts[k], nq) for k in chunk]
-        name = f"{number + 1}-{_digest(model_id, config, chunk, score, prompt)}"
+        inputs = [rows(path, chunk) for path in (task.score_frames, task.prompt, task.svs_frames)]
+        name = f"{number + 1}-{_digest(model_id, config, chunk, inputs)}"
         folders.append(task.output_dir / "chunks" / name)
         if number % task.num_shards == task.shard - 1 and not (folders[-1] / _DONE).exists():
-            _decode_chunk(inference, chunk, score, prompt, config, folders[-1])
+            _decode_chunk(inference, chunk, inputs, config, folders[-1])
     if not all((folder / _DONE).exists() for folder in folders):
         return False
     _join(folders, task.output_dir)
     if not config.fixed_length and inference.model.keeps_time:
-        sung = read_scp(task.output_dir / f"{_TOKENS}.scp")
+        scores, sung = tables[task.score_frames], read_scp(task.output_dir / f"{_TOKENS}.scp")
         LengthCount.of(
             (key, len(sung[key]) // nq, len(scores[key]) // SCORE_COLUMNS) for key in keys
         ).log(str(task.score_frames))
@@ -102,11 +109,10 @@ def _digest(
     model_id: str,
     config: DecodingConfig,
     keys: Sequence[str],
-    scores: Sequence[LongTensor],
-    prompts: Sequence[LongTensor] | None,
+    inputs: Sequence[Sequence[LongTensor] | None],
 ) -> str:
     total = hashlib.sha256(f"{model_id} {config} {' '.join(keys)}".encode())
-    for tensor in (*scores, *(prompts or ())):
+    for tensor in itertools.chain.from_iterable(rows or () for rows in inputs):
         total.update(f"{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
     return total.hexdigest()[:12]
 
@@ -114,13 +120,13 @@ def _digest(
 def _decode_chunk(
     inference: SpeechLMInference,
     keys: Sequence[str],
-    scores: list[LongTensor],
-    prompts: list[LongTensor] | None,
+    inputs: Sequence[list[LongTensor] | None],
     config: DecodingConfig,
     folder: Path,
 ) -> None:
     started = time.perf_counter()
-    sung = inference.generate(scores, prompts, config)
+    scores, prompts, svs_frames = inputs
+    sung = inference.generate(scores, prompts, config, svs_frames)
     seconds = time.perf_counter() - started
     frames = sum(len(s.tokens) for s in sung)
     logging.info("%d utterances, %d frames, %.0f frames/s", len(keys), frames, frames / seconds)

@@ -90,6 +90,7 @@ class SpeechLMInference:
         score_frames: Sequence[LongTensor],
         prompts: Sequence[LongTensor] | None = None,
         decoding: DecodingConfig | None = None,
+        svs_frames: Sequence[LongTensor] | None = None,
     ) -> list[Generated]:
         """Sing scores of any lengths, in their order.
 
@@ -100,12 +101,14 @@ class SpeechLMInference:
             score_frames: Per utterance (F, 4): phone id, midi, phone index, note index.
             prompts: Per utterance local codes of the singer (P, nq); None: no prompt.
             decoding: Options.
+            svs_frames: Per utterance (S, 4): the score as the prefix tells it, where svs_lb
+                rounds otherwise.
 
         Raises:
             UserError: a score or prompt that the model has no tokens for.
         """
         config = decoding or DecodingConfig()
-        self._check(score_frames, prompts)
+        self._check(score_frames, prompts, svs_frames)
         order = sorted(range(len(score_frames)), key=lambda k: -len(score_frames[k]))
         per_batch = max(1, config.batch_size // config.nbest)
         results: dict[int, Generated] = {}
@@ -117,6 +120,7 @@ class SpeechLMInference:
                     [score_frames[k].long() for k in batch],
                     None if prompts is None else [prompts[k].long() for k in batch],
                     config,
+                    None if svs_frames is None else [svs_frames[k].long() for k in batch],
                 ),
                 strict=True,
             )
@@ -131,6 +135,7 @@ class SpeechLMInference:
         tables: Tensor,
         offset: Tensor,
         decoding: DecodingConfig | None = None,
+        svs_frames: Sequence[LongTensor] | None = None,
     ) -> list[Tensor]:
         """Codec embeddings (F, D) expected where `tokens` were chosen, of one batch.
 
@@ -143,25 +148,26 @@ class SpeechLMInference:
             offset: Added to their sum (D,).
             decoding: Options; `score_weight`, `prompt_guidance`, `soft_temperature` and
                 `max_prompt_frames` hold.
+            svs_frames: As in `generate`.
 
         Raises:
             UserError: a score or prompt that the model has no tokens for, or that does not fit;
                 guidance of a model that was never trained without prompts.
         """
         config = decoding or DecodingConfig()
-        self._check(score_frames, prompts)
+        self._check(score_frames, prompts, svs_frames)
         for k, (codes, score) in enumerate(zip(tokens, score_frames, strict=True)):
             if config.fixed_length and len(codes) != len(score):
                 raise UserError(f"utterance {k + 1}", f"{len(codes)} frames of tokens",
                                 f"{len(score)}, as its score")  # fmt: skip
         scores = [s.long() for s in score_frames]
-        conditions, unprompted = self._conditions(scores, prompts, config), None
+        conditions, unprompted = self._conditions(scores, prompts, config, svs_frames), None
         if config.prompt_guidance:
             if not getattr(self.model.prompt_encoder, "dropout", 0):
                 found = f"{config.prompt_guidance} for a model never trained without prompts"
                 expected = "0, or a model with prompt dropout"
                 raise UserError("speech LM", found, expected, "prompt_guidance")
-            unprompted = self._conditions(scores, None, config)
+            unprompted = self._conditions(scores, None, config, svs_frames)
         codes = [t.long() for t in tokens]
         return expected_embeddings(
             self.model, conditions, unprompted, codes, tables, offset, config
@@ -172,26 +178,34 @@ class SpeechLMInference:
         scores: Sequence[LongTensor],
         prompts: Sequence[LongTensor] | None,
         config: DecodingConfig,
+        svs_frames: Sequence[LongTensor] | None,
     ) -> Conditions:
-        device = self.model.device
-        lengths = torch.tensor([len(s) for s in scores], device=device)
-        prompt = prompt_lengths = None
-        if prompts is not None:
-            prompt = pad_sequence([p.long() for p in prompts], batch_first=True).to(device)
-            prompt_lengths = torch.tensor([len(p) for p in prompts], device=device)
-        padded = pad_sequence(list(scores), batch_first=True).to(device)
-        return self.model.conditions(
-            padded, lengths, prompt, prompt_lengths, max_prompt_frames=config.max_prompt_frames
+        (score, lengths), (prompt, prompt_lengths), (svs, svs_lengths) = (
+            (None, None) if rows is None else self._pad(rows)
+            for rows in (scores, prompts, svs_frames)
         )
+        return self.model.conditions(
+            score, lengths, prompt, prompt_lengths, max_prompt_frames=config.max_prompt_frames,
+            svs_frames=svs, svs_lengths=svs_lengths,
+        )  # fmt: skip
+
+    def _pad(self, rows: Sequence[LongTensor]) -> tuple[LongTensor, LongTensor]:
+        device = self.model.device
+        padded = pad_sequence([r.long() for r in rows], batch_first=True).to(device)
+        return padded, torch.tensor([len(r) for r in rows], device=device)
 
     def _generate_batch(
-        self, scores: list[LongTensor], prompts: list[LongTensor] | None, config: DecodingConfig
+        self,
+        scores: list[LongTensor],
+        prompts: list[LongTensor] | None,
+        config: DecodingConfig,
+        svs_frames: list[LongTensor] | None,
     ) -> list[Generated]:
         n, nq, device = config.nbest, self.model.vocabulary.nq, self.model.device
         frames = [len(s) if config.fixed_length else self._most_frames(s, config) for s in scores]
         uniform = [_uniform(s, k, F, nq, config.seed) for s, F in zip(scores, frames, strict=True)
                    for k in range(n)]  # fmt: skip
-        conditions = self._conditions(scores, prompts, config)
+        conditions = self._conditions(scores, prompts, config, svs_frames)
         decoded = decode(
             self.model,
             conditions,
@@ -209,7 +223,16 @@ class SpeechLMInference:
             return config.max_frames
         return min(config.max_frames, 4 * len(score) + 100)
 
-    def _check(self, scores: Sequence[LongTensor], prompts: Sequence[LongTensor] | None) -> None:
+    def _check(
+        self,
+        scores: Sequence[LongTensor],
+        prompts: Sequence[LongTensor] | None,
+        svs_frames: Sequence[LongTensor] | None = None,
+    ) -> None:
+        if svs_frames is not None:
+            if len(svs_frames) != len(scores):
+                raise UserError("svs_frames", f"{len(svs_frames)}", f"{len(scores)}, as the scores")
+            self._check(svs_frames, None)
         sizes = torch.tensor([end - start for start, end in self.model.vocabulary.stream_slices()])
         if prompts is not None and len(prompts) != len(scores):
             raise UserError("prompts", f"{len(prompts)}", f"{len(scores)}, as the scores")

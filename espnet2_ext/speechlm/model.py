@@ -1,6 +1,6 @@
 """The speech LM as an ESPnet model: conditioning, sequence, core LM, loss on the target."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -9,78 +9,12 @@ from torch import LongTensor, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.speechlm.config import SpeechLMConfig, autocast_dtype
 from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.interleave import delay
 from espnet2_ext.speechlm.packing import Segments
-from espnet2_ext.speechlm.template import (
-    CONDITIONING,
-    TASKS,
-    Assembled,
-    Assembler,
-    LossWeights,
-    template_of,
-)
+from espnet2_ext.speechlm.template import Assembled, Assembler, template_of
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
-
-AUTOCAST = ("none", "auto", "bfloat16", "float16")
-
-
-@dataclass
-class SpeechLMConfig:
-    """Options of the model that are not of one of its parts.
-
-    Args:
-        task: ``svs``, or ``codec_ssl_tts`` to learn from speech; what differs is the template.
-        conditioning: ``prefix`` (score and prompt before the target, as the paper) or
-            ``synchronous`` (the score encoder's output joins where a frame is predicted).
-        loss_weights: Weight of ssl, codec, text and special tokens (default: ESPnet-SpeechLM's).
-        svs_placeholder: Put ``<svs_placeholder>`` between phones of the prefix.
-        condition_pad: Put nq - 1 positions of padding after each condition of the prefix.
-        max_prompt_frames: Longer prompts are cut: at random in training, else at the start.
-        token_noise: Share of input frames whose codes are replaced at random in training.
-        history_dropout: Share of target frames that, in training, are predicted from the score
-            alone: the hidden state, which knows the tokens before, is left out.
-        pitch: Of the notes is given; without it (synchronous mode) the phones and their times are.
-        autocast: Matrix products over float32 weights in ``bfloat16`` or ``float16``; ``auto``:
-            bfloat16 on a CPU that computes it faster, else none.
-        packing: Lay a batch's sequences end to end in place of padding them (see `packing`).
-        loss_chunk: Target frames whose logits exist at once, recomputed in the backward pass; 0:
-            those of the whole batch, kept.
-        extract_feats_in_collect_stats: Build the model to collect statistics (it has none).
-    """
-
-    task: str = "svs"
-    conditioning: str = "synchronous"
-    loss_weights: dict[str, float] = field(default_factory=dict)
-    svs_placeholder: bool = False
-    condition_pad: bool = False
-    max_prompt_frames: int = 500
-    token_noise: float = 0.0
-    history_dropout: float = 0.0
-    pitch: bool = True
-    autocast: str = "none"
-    packing: bool = False
-    loss_chunk: int = 0
-    extract_feats_in_collect_stats: bool = False
-
-    def __post_init__(self) -> None:
-        if self.task not in TASKS:
-            raise ValueError(f"task {self.task!r} is not one of {', '.join(TASKS)}")
-        if self.conditioning not in CONDITIONING:
-            raise ValueError(f"conditioning {self.conditioning!r} is not of {CONDITIONING}")
-        if self.autocast not in AUTOCAST:
-            raise ValueError(f"autocast {self.autocast!r} is not one of {', '.join(AUTOCAST)}")
-        if self.loss_chunk < 0:
-            raise ValueError(f"loss_chunk {self.loss_chunk} is below 0")
-        self.weights = LossWeights(**self.loss_weights)
-
-
-def autocast_dtype(name: str, device: torch.device) -> torch.dtype | None:
-    """The precision that an `AUTOCAST` name stands for on a device; None: as the weights."""
-    if name == "auto":
-        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-        return torch.bfloat16 if fast else None
-    return None if name == "none" else getattr(torch, name)
 
 
 def stream_sizes(vocabulary: Vocabulary) -> list[int]:
@@ -181,6 +115,8 @@ class SpeechLM(AbsESPnetModel):
         score_frames_lengths: LongTensor,
         prompt: LongTensor | None = None,
         prompt_lengths: LongTensor | None = None,
+        svs_frames: LongTensor | None = None,
+        svs_frames_lengths: LongTensor | None = None,
         **_: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Loss per target frame.
@@ -189,14 +125,17 @@ class SpeechLM(AbsESPnetModel):
             codec_ssl: Local codes (B, F, nq).
             score_frames: (B, S, 4): phone id, midi, phone index, note index.
             prompt: Local codes of another utterance of each singer (B, P, nq).
+            svs_frames: (B, S', 4): the score's frames as the prefix tells them, where svs_lb
+                rounds them otherwise.
 
         Returns:
             tuple: loss, stats (loss and accuracy of every stream), and the number of frames as
             the weight of both.
         """
         scored = self.score(
-            codec_ssl, codec_ssl_lengths, score_frames, score_frames_lengths, prompt, prompt_lengths
-        )
+            codec_ssl, codec_ssl_lengths, score_frames, score_frames_lengths, prompt,
+            prompt_lengths, svs_frames, svs_frames_lengths,
+        )  # fmt: skip
         weight = scored.mask.sum().to(scored.log_prob.dtype)
         nll = -scored.log_prob.sum((0, 1)) / weight  # (nq,)
         accuracy = scored.correct.sum((0, 1)) / weight
@@ -221,13 +160,16 @@ class SpeechLM(AbsESPnetModel):
         score_frames_lengths: LongTensor,
         prompt: LongTensor | None = None,
         prompt_lengths: LongTensor | None = None,
+        svs_frames: LongTensor | None = None,
+        svs_frames_lengths: LongTensor | None = None,
     ) -> Scored:
         """Log-likelihood of every target token (arguments as `forward`)."""
         dtype = autocast_dtype(self.config.autocast, self.device)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
             conditions = self.conditions(
-                score_frames, score_frames_lengths, prompt, prompt_lengths, self.config.packing
-            )
+                score_frames, score_frames_lengths, prompt, prompt_lengths, self.config.packing,
+                svs_frames=svs_frames, svs_lengths=svs_frames_lengths,
+            )  # fmt: skip
             if self.synchronous and not torch.equal(score_frames_lengths, codec_ssl_lengths):
                 raise UserError(
                     "score_frames", f"{score_frames_lengths.tolist()} frames",
@@ -257,11 +199,14 @@ class SpeechLM(AbsESPnetModel):
         prompt_lengths: LongTensor | None,
         packed: bool = False,
         max_prompt_frames: int = 0,
+        svs_frames: LongTensor | None = None,
+        svs_lengths: LongTensor | None = None,
     ) -> Conditions:
         """Encode score and prompt as the conditioning mode wants them.
 
         With `packed`, the score encoder computes nothing for padding. `max_prompt_frames`, where
-        given, holds in place of the configuration's.
+        given, holds in place of the configuration's. `svs_frames`, where given, stand in the
+        prefix in place of the score's.
         """
         if prompt is not None:
             most = max_prompt_frames or self.config.max_prompt_frames
@@ -278,6 +223,8 @@ class SpeechLM(AbsESPnetModel):
             prefix = self.assembler.prefix(None, None).to(self.device)
             score = self.score_encoder(score_frames, score_lengths, singer, packed)
             return Conditions([prefix] * len(score_frames), score)
+        if svs_frames is not None and "svs_lb" in self.assembler.marker:
+            score_frames, score_lengths = svs_frames, svs_lengths
         prefixes = []
         for b, n in enumerate(score_lengths.tolist()):
             cut = None if prompt is None else prompt[b, : int(prompt_lengths[b])].cpu()

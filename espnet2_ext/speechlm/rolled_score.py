@@ -55,11 +55,15 @@ class RolledScoreReport:
 
 @dataclass(frozen=True)
 class Utterance:
-    """Local codes (F, nq), score frames (F, 4), and the singer's prompt (P, nq) if any."""
+    """Local codes (F, nq), score frames (F, 4), the singer's prompt (P, nq) if any.
+
+    And the score as svs_lb rounds it (S, 4), where it does so otherwise.
+    """
 
     codec_ssl: LongTensor
     score_frames: LongTensor
     prompt: LongTensor | None = None
+    svs_frames: LongTensor | None = None
 
 
 def shifted(score_frames: LongTensor, shift: Shift) -> LongTensor:
@@ -119,10 +123,12 @@ def _log_probs(
         batch = [utterances[k] for k in chosen]
         codes, lengths = _pad([u.codec_ssl for u in batch], model.device)
         scores, score_lengths = _pad([shifted(u.score_frames, shift) for u in batch], model.device)
-        prompts = prompt_lengths = None
+        prompt = svs = (None, None)
         if batch[0].prompt is not None:
-            prompts, prompt_lengths = _pad([u.prompt for u in batch], model.device)
-        scored = model.score(codes, lengths, scores, score_lengths, prompts, prompt_lengths)
+            prompt = _pad([u.prompt for u in batch], model.device)
+        if batch[0].svs_frames is not None:
+            svs = _pad([shifted(u.svs_frames, shift) for u in batch], model.device)
+        scored = model.score(codes, lengths, scores, score_lengths, *prompt, *svs)
         means[chosen] = (scored.log_prob.sum((1, 2)) / (lengths * codes.size(2))).double().cpu()
     return means
 

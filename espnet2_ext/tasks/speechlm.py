@@ -31,6 +31,7 @@ from espnet2_ext.speechlm.pretrained import (
 )
 from espnet2_ext.speechlm.template import read_vocabulary
 from espnet2_ext.tasks.one_line import OneLineTask
+from espnet2_ext.tokenizer.svs_lb import read_label_config
 from espnet2_ext.train.pack_sampler import PackBatchSampler
 from espnet2_ext.train.zero_trainer import ZeroTrainer
 
@@ -52,7 +53,12 @@ class FramesPreprocessor:
     """
 
     def __init__(self, nq: int) -> None:
-        self.columns = {"codec_ssl": nq, "prompt": nq, "score_frames": SCORE_COLUMNS}
+        self.columns = {
+            "codec_ssl": nq,
+            "prompt": nq,
+            "score_frames": SCORE_COLUMNS,
+            "svs_frames": SCORE_COLUMNS,
+        }
 
     def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         shaped = {}
@@ -123,6 +129,7 @@ class SpeechLMTask(OneLineTask):
         )
         add("--token_bias", default=None, help=argparse.SUPPRESS)
         add("--phone_list", type=str_or_none, help="Phones in the order of their ids, one a line")
+        add("--tokenizer_dir", type=str_or_none, help="How svs_lb is written: its config.yaml")
         add("--model_conf", action=NestedDictAction, default={}, help="See SpeechLMConfig")
         add("--pretrained", type=str_or_none,
             help="Start from this LM: a folder, its weights, or owner/name on the hub")  # fmt: skip
@@ -159,11 +166,13 @@ class SpeechLMTask(OneLineTask):
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        return ("prompt",)
+        return ("prompt", "svs_frames")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> SpeechLM:
         place = str(getattr(args, "config", None) or "config")
+        if getattr(args, "tokenizer_dir", None) is not None:
+            take_label_config(args, place)
         source = getattr(args, "pretrained", None)
         adaptation = parse_config(
             AdaptationConfig, getattr(args, "adaptation_conf", {}), f"{place}: adaptation_conf"
@@ -191,6 +200,24 @@ class SpeechLMTask(OneLineTask):
             args = cls.get_parser().parse_args(cmd)
             check_files(args)
         super().main(args=args, cmd=cmd)
+
+
+def take_label_config(args: argparse.Namespace, place: str) -> None:
+    """Have the prefix written as the tokenizer writes svs_lb.
+
+    Raises:
+        UserError: the configuration says otherwise, or svs_frames are missing or not wanted.
+    """
+    source = Path(args.tokenizer_dir) / "config.yaml"
+    svs_lb = read_label_config(source)
+    said = args.model_conf.setdefault("svs_placeholder", svs_lb.placeholder)
+    if said != svs_lb.placeholder:
+        raise UserError(f"{place}: model_conf", f"{said}", f"{svs_lb.placeholder}, as svs_lb in "
+                        f"{source} has it (or nothing)", "svs_placeholder")  # fmt: skip
+    given = "svs_frames" in [name for _, name, _ in args.train_data_path_and_name_and_type]
+    if given != (svs_lb.rounding == "per_phone"):
+        found, expected = ("svs_frames", "none") if given else ("no svs_frames", "their stream")
+        raise UserError("data", found, f"{expected}, for rounding {svs_lb.rounding} in {source}")
 
 
 def check_files(args: argparse.Namespace) -> None:

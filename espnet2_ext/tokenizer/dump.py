@@ -19,10 +19,10 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_json, read_table, read_text, write_json, write_table
 from espnet2_ext.one_thread import one_thread
 from espnet2_ext.score.espnet_format import parse_label, parse_score_json
-from espnet2_ext.score.frames import FrameScore, expand
+from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.tokenizer.align import fit_audio
-from espnet2_ext.tokenizer.svs_lb import frames_to_tokens, score_to_tokens_per_phone
+from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig, frames_to_tokens
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 CHUNK_UTTS = 50
 DONE = "done.json"
 SCORE_FRAMES, SVS_LB, NUM_FRAMES = "score_frames", "svs_lb", "utt2num_frames"
+SVS_FRAMES = "svs_frames"  # score_frames as svs_lb rounds them, where it does so otherwise
 ARKS = ("codec_ssl", "mel", "f0")
 
 
@@ -121,6 +122,11 @@ def tokenizer_fingerprint(folder: str | Path, device: str = "cpu") -> str:
     return f"{digest_files(*files)} {names} {device_kind(device)}"
 
 
+def score_arks(svs_lb: SvsLabelConfig) -> tuple[str, ...]:
+    """The arks that hold a set's scores."""
+    return (SCORE_FRAMES,) if svs_lb.rounding == "cumulative" else (SCORE_FRAMES, SVS_FRAMES)
+
+
 @torch.no_grad()
 def tokenize_chunk(chunk: Chunk, tokenizers: Tokenizers, fingerprint: str) -> None:
     """Write every feature of a chunk's utterances; ``done.json`` last."""
@@ -130,7 +136,7 @@ def tokenize_chunk(chunk: Chunk, tokenizers: Tokenizers, fingerprint: str) -> No
     svs_lb: dict[str, str] = {}
     num_frames: dict[str, int] = {}
     with ExitStack() as stack:
-        names = (*ARKS, SCORE_FRAMES) if data.scores else ARKS
+        names = (*ARKS, *score_arks(tokenizers.svs_lb)) if data.scores else ARKS
         arks = {name: stack.enter_context(ArkWriter(folder, name)) for name in names}
         for utt in utts:
             place = f"{data.path}: {utt}"
@@ -140,10 +146,14 @@ def tokenize_chunk(chunk: Chunk, tokenizers: Tokenizers, fingerprint: str) -> No
             if score is not None:
                 try:
                     frames = expand(score, tokenizers.phone_ids, mel.fps)
+                    label = tokenizers.label_frames(score)
                 except ValueError as error:
                     raise UserError(place, str(error)) from None
                 arks[SCORE_FRAMES][utt] = frames.stacked().reshape(-1)
-                svs_lb[utt] = " ".join(_svs_lb(score, frames, tokenizers))
+                if SVS_FRAMES in arks:
+                    arks[SVS_FRAMES][utt] = label.stacked().reshape(-1)
+                columns = (label.phone_id, label.midi, label.phone_index, tokenizers.phones)
+                svs_lb[utt] = " ".join(frames_to_tokens(*columns, tokenizers.svs_lb.placeholder))
                 note_per_hop = np.repeat(frames.midi, mel.frames_per_token)
             tokens = tokenizers.encode(wav)
             num_frames[utt] = len(tokens)
@@ -154,14 +164,6 @@ def tokenize_chunk(chunk: Chunk, tokenizers: Tokenizers, fingerprint: str) -> No
         write_table(folder / SVS_LB, svs_lb)
     write_table(folder / NUM_FRAMES, num_frames)
     write_json(folder / DONE, {"fingerprint": fingerprint, "utterances": len(utts)})
-
-
-def _svs_lb(score: MusicScore, frames: FrameScore, tokenizers: Tokenizers) -> list[str]:
-    config, phones = tokenizers.svs_lb, tokenizers.phones
-    if config.rounding == "per_phone":
-        return score_to_tokens_per_phone(score, phones, tokenizers.mel.fps, config.placeholder)
-    columns = (frames.phone_id, frames.midi, frames.phone_index)
-    return frames_to_tokens(*columns, phones, config.placeholder)
 
 
 @one_thread()

@@ -9,13 +9,15 @@ from espnet2_ext.ids import check_id
 from espnet2_ext.tokenizer.dump import (
     ARKS,
     NUM_FRAMES,
-    SCORE_FRAMES,
+    SVS_FRAMES,
     SVS_LB,
     DataDir,
     chunks_of,
+    score_arks,
     tokenizer_fingerprint,
 )
 from espnet2_ext.tokenizer.prompts import CODEC_SSL, PHRASES, by_speaker, phrases
+from espnet2_ext.tokenizer.svs_lb import read_label_config
 
 
 def merge_chunks(
@@ -44,9 +46,12 @@ def merge_chunks(
         if not chunk.is_done(chunk.fingerprint(tokenizer)):
             found = f"{chunk.utts[0]} .. {chunk.utts[-1]} not tokenized"
             raise UserError(chunk.folder, found, "all shards done")
+    (out_dir / f"{SVS_FRAMES}.scp").unlink(missing_ok=True)  # of a tokenizer that wrote others
     _remove_stale(out_dir / "chunks", folders)
     names = [f"{name}.scp" for name in ARKS] + [NUM_FRAMES]
-    names += [f"{SCORE_FRAMES}.scp", SVS_LB] if data.scores else []
+    if data.scores:
+        config = read_label_config(Path(tokenizer_dir) / "config.yaml")
+        names += [SVS_LB, *(f"{name}.scp" for name in score_arks(config))]
     for name in names:
         table: dict[str, str] = {}
         for folder in folders:

@@ -6,14 +6,16 @@ round each phone's duration by itself; both are options here, cumulative roundin
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from espnet2_ext.score.music_score import REST_MIDI, MusicScore
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.score.frames import ROUNDINGS
 
 PREFIX, PLACEHOLDER = "svs_", "<svs_placeholder>"
 N_MIDI = 128
-ROUNDINGS = ("cumulative", "per_phone")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,18 @@ class SvsLabelConfig:
     def __post_init__(self) -> None:
         if self.rounding not in ROUNDINGS:
             raise ValueError(f"rounding {self.rounding!r} is none of {', '.join(ROUNDINGS)}")
+
+
+def read_label_config(path: str | Path) -> SvsLabelConfig:
+    """The ``svs_lb`` section of a tokenizer's YAML.
+
+    Raises:
+        UserError: it is no mapping, or has an unknown key or value.
+    """
+    section = read_yaml(path).get("svs_lb") or {}
+    if not isinstance(section, dict):
+        raise UserError(path, f"{section!r}", "a mapping", "svs_lb")
+    return parse_config(SvsLabelConfig, section, path)
 
 
 @dataclass(frozen=True)
@@ -108,25 +122,3 @@ def tokens_to_frames(tokens: Sequence[str], phones: Sequence[str]) -> LabelFrame
         position, fresh = position + 2, False
     columns = np.array(rows, np.int32).reshape(-1, 3)
     return LabelFrames(*columns.T)
-
-
-def score_to_tokens_per_phone(
-    score: MusicScore, phones: Sequence[str], fps: int, placeholder: bool = False
-) -> list[str]:
-    """svs_lb with each phone's duration rounded by itself (upstream's way).
-
-    The number of frames drifts from the audio's; a phone that rounds to none disappears. For
-    comparison with published checkpoints only.
-    """
-    known = set(phones)
-    tokens: list[str] = []
-    for phone in score.phones:
-        if phone.phone not in known:
-            raise ValueError(f"unknown phone {phone.phone!r}")
-        n_frames = round((phone.end_sec - phone.start_sec) * fps)
-        note = score.notes[phone.note]
-        midi = REST_MIDI if note.is_rest else note.midi
-        if placeholder and tokens and n_frames:
-            tokens.append(PLACEHOLDER)
-        tokens += [f"{PREFIX}{phone.phone}", f"{PREFIX}{midi}"] * n_frames
-    return tokens

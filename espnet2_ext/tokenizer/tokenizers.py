@@ -14,10 +14,12 @@ from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.score.frames import FrameScore, expand
+from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.phone_set import PHONES_FILE, read_phones, write_phones
 from espnet2_ext.tokenizer.codec import AudioCodec, codec_type, load_codec
 from espnet2_ext.tokenizer.ssl import SSL_FILE, SSLTokenizer, load_ssl
-from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig
+from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig, read_label_config
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
 
 CONFIG, MEL, STATS = "config.yaml", "mel.yaml", "mel_stats.safetensors"
@@ -47,10 +49,7 @@ class TokenizerConfig:
         for key in ("codec", "ssl"):
             if not isinstance(values.get(key), dict):
                 raise UserError(path, f"{values.get(key)!r}", "a mapping with a type", key)
-        svs_lb = values.get("svs_lb") or {}
-        if not isinstance(svs_lb, dict):
-            raise UserError(path, f"{svs_lb!r}", "a mapping", "svs_lb")
-        values["svs_lb"] = parse_config(SvsLabelConfig, svs_lb, path)
+        values["svs_lb"] = read_label_config(path)
         codec_type(values["codec"], path)
         return parse_config(cls, values, path)
 
@@ -90,6 +89,14 @@ class Tokenizers:
     @property
     def phone_ids(self) -> dict[str, int]:
         return {phone: i for i, phone in enumerate(self.phones)}
+
+    def label_frames(self, score: MusicScore) -> FrameScore:
+        """The score's frames as svs_lb tells them; those of the audio unless it rounds otherwise.
+
+        Raises:
+            ValueError: as `expand`.
+        """
+        return expand(score, self.phone_ids, self.mel.fps, self.svs_lb.rounding)
 
     def to(self, device: str | torch.device) -> "Tokenizers":
         """Move codec and SSL model; audio is moved by `encode`."""

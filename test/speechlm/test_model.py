@@ -3,7 +3,7 @@ import torch
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.build import build_speechlm
-from espnet2_ext.speechlm.model import autocast_dtype
+from espnet2_ext.speechlm.config import autocast_dtype
 
 from .conftest import CODEBOOKS, make_args, make_batch, make_model, make_utterance
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from espnet2_ext.bin import build_vocabulary, tokenize
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.score.phones import PHONES
+from espnet2_ext.speechlm.template import Assembler, template_of
 from espnet2_ext.tokenizer import dump
 from espnet2_ext.tokenizer.merge import merge_chunks
 from espnet2_ext.tokenizer.prompts import write_prompts
@@ -217,3 +219,32 @@ def test_broken_data_ends_in_one_line(
     error = capsys.readouterr().err.strip()
     assert error.count("\n") == 0 and message in error
     assert not (data_dir / "out/codec_ssl.scp").exists()
+
+
+def test_svs_lb_as_configured_is_what_the_prefix_of_the_lm_says(corpus, tokenizer_dir, tmp_path):
+    """Rounding phone by phone and placeholders; the models' own frames stay those of the audio."""
+    own = tmp_path / "tokenizer"
+    shutil.copytree(tokenizer_dir, own)
+    with open(own / "config.yaml", "a") as file:
+        file.write("svs_lb: {placeholder: true, rounding: per_phone}\n")
+    dump.tokenize_shard([corpus / "dev"], own, [tmp_path / "dev"])
+    merge_chunks(corpus / "dev", own, tmp_path / "dev")
+    tokenizers = Tokenizers.load(own)
+    vocabulary = tokenizers.vocabulary()
+    template = template_of("svs", "prefix")
+    assembler = Assembler(vocabulary, template, tokenizers.phones, tokenizers.svs_lb.placeholder)
+    counts = {utt: int(n) for utt, n in read_table(tmp_path / "dev/utt2num_frames").items()}
+    frames = read_scp(tmp_path / "dev/score_frames.scp")
+    labels = read_scp(tmp_path / "dev/svs_frames.scp")
+    drifts = 0
+    for utt, line in read_table(tmp_path / "dev/svs_lb").items():
+        label = torch.from_numpy(labels[utt].reshape(-1, 4)).long()
+        ids = assembler.svs_lb(label)[:, 0].tolist()
+        assert [vocabulary.tokens[i] for i in ids] == line.split()
+        assert len(frames[utt]) == 4 * counts[utt]
+        drifts += len(labels[utt]) != len(frames[utt])
+    assert drifts
+    # tokenized again with boundaries rounded, nothing of it stays
+    dump.tokenize_shard([corpus / "dev"], tokenizer_dir, [tmp_path / "dev"])
+    merge_chunks(corpus / "dev", tokenizer_dir, tmp_path / "dev")
+    assert not (tmp_path / "dev/svs_frames.scp").exists()

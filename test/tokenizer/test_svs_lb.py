@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 from espnet2_ext.tokenizer.svs_lb import (
     PLACEHOLDER,
     SvsLabelConfig,
     frames_to_tokens,
-    score_to_tokens_per_phone,
     tokens_to_frames,
 )
 
@@ -67,7 +67,8 @@ def test_per_phone_rounding_drifts_as_upstream_does():
         notes=(Note(0, 0.06, 60, "ni", ("n", "i")), Note(0.06, 0.12, 0, "", ("SP",))),
         phones=(Phone(0, 0.03, "n", 0), Phone(0.03, 0.06, "i", 0), Phone(0.06, 0.12, "SP", 1)),
     )
-    tokens = score_to_tokens_per_phone(score, PHONES, fps=50)
+    frames = expand(score, {phone: i for i, phone in enumerate(PHONES)}, 50, "per_phone")
+    tokens = frames_to_tokens(frames.phone_id, frames.midi, frames.phone_index, PHONES)
     # .03 s is 1.5 frames, rounded to 2 twice: 7 frames where the audio has 6
     assert tokens[::2] == ["svs_n"] * 2 + ["svs_i"] * 2 + ["svs_SP"] * 3
     assert tokens[-1] == "svs_0"

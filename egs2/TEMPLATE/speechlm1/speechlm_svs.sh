@@ -342,7 +342,9 @@ if runs 5; then
   for set in "${test_list[@]}"; do test_tokens+=("${tokens}/${set}"); done
   made=$(digest 5e "$(made_of "${test_tokens[@]}")" "${test_sets}")
   if todo "${eval_tokens}" "${made}"; then
-    for table in codec_ssl.scp score_frames.scp prompt.scp mel.scp f0.scp utt2num_frames utt2spk; do
+    for table in codec_ssl.scp score_frames.scp svs_frames.scp prompt.scp mel.scp f0.scp utt2num_frames utt2spk; do
+      rm -f -- "${eval_tokens}/${table}"
+      [ -f "${test_tokens[0]}/${table}" ] || continue
       sort -- "${test_tokens[@]/%//${table}}" > "${eval_tokens}/${table}"
     done
     mark "${eval_tokens}" "${made}"
@@ -393,12 +395,14 @@ data_of() { # data_of SPLIT SET STREAM...: ESPnet's options for token streams, i
   done
 }
 
+# Where svs_lb rounds phone by phone, the LM's prefix has frames of its own.
+if [ -f "${tokens}/${train_set}/svs_frames.scp" ]; then svs_frames=(svs_frames); else svs_frames=(); fi
 lm_options=(--config "${train_config}" --token_list "${vocabulary}/token_list.json" --model_conf "task=${task}"
-  --phone_list "${tokenizer_dir}/phones.txt" "${train_words[@]}")
+  --phone_list "${tokenizer_dir}/phones.txt" --tokenizer_dir "${tokenizer_dir}" "${train_words[@]}")
 data=()
 # In training each epoch draws other prompts (a fixed one would name its target).
-data_of train "${train_set}" codec_ssl score_frames prompts
-data_of valid "${valid_set}" codec_ssl score_frames prompt
+data_of train "${train_set}" codec_ssl score_frames "${svs_frames[@]}" prompts
+data_of valid "${valid_set}" codec_ssl score_frames "${svs_frames[@]}" prompt
 lm_options+=("${data[@]}")
 lm_inputs=$(digest 7 "$(made_of "${tokens}/${train_set}" "${tokens}/${valid_set}" "${vocabulary}")")
 

@@ -68,7 +68,7 @@ sing() { # sing SET CONFIG OUT: tokens of a set, and soft ones where the decodin
 # The flow goes on training for a third of its steps on what the LM sings of the training set, and
 # sees the score's phones too.
 train_on_samples() {
-  local made config="${sampled_exp}/decode.yaml" data=() part set stream
+  local made config="${sampled_exp}/decode.yaml" data=() part set stream prompt
   made=$(digest samples "$(made_of "${lm_exp}" "${flow_exp}")" "$(contents conf/tuning/train_flow_on_samples.yaml)")
   todo "${sampled_exp}" "${made}" || return 0
   log "training: ${sampled_exp}"
@@ -77,9 +77,12 @@ train_on_samples() {
     set=${train_set}
     [ "${part}" = train ] || set=${valid_set}
     sing "${set}" "${config}" "${sampled_exp}/${set}"
-    for stream in codec_ssl score_frames prompt mel f0; do
+    for stream in codec_ssl score_frames mel f0; do
       data+=("--${part}_data_path_and_name_and_type" "${tokens}/${set}/${stream}.scp,${stream},kaldi_ark")
     done
+    prompt="prompts.json,prompt,prompt_pool"  # others in each epoch
+    [ "${part}" = train ] || prompt="prompt.scp,prompt,kaldi_ark"
+    data+=("--${part}_data_path_and_name_and_type" "${tokens}/${set}/${prompt}")
     data+=("--${part}_data_path_and_name_and_type" "${sampled_exp}/${set}/codec_ssl.scp,sampled,kaldi_ark"
       "--${part}_data_path_and_name_and_type" "${sampled_exp}/${set}/soft.scp,soft,kaldi_ark")
   done
