@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import math
 import os
 import sys
 from collections import defaultdict
@@ -44,7 +45,8 @@ class ZeroTrainerOptions(DeepSpeedTrainerOptions):
         ngpu: 0 for the CPU.
         accum_grad: Batches per optimizer step.
         deepspeed_conf: `ZeroOverrides` of the training YAML.
-        checkpoint_interval: Batches between resume states within an epoch; 0: only at its end.
+        checkpoint_interval: Fewest batches between resume states within an epoch, which follow a
+            step; 0: only at its end.
         patience: Epochs without improvement before training stops.
         early_stopping_criterion: Phase, statistic and ``min`` or ``max``.
         use_matplotlib: Plot the training curves at the end.
@@ -92,6 +94,8 @@ class ZeroTrainer(DeepSpeedTrainer):
             logging.info("training had already reached epoch %d", done)
 
         for epoch in range(done + 1, options.max_epoch + 1):
+            if point is None and epoch > 1 and _patience_is_out(reporter, options):
+                break
             seed_epoch(options.seed, epoch)
             reporter.set_epoch(epoch)
             cls._train_epoch(engine, epoch, train_iter_factory, reporter, options, point)
@@ -101,10 +105,6 @@ class ZeroTrainer(DeepSpeedTrainer):
                     engine, valid_iter_factory.build_iter(epoch), sub_reporter, options
                 )
             cls._end_epoch(engine, epoch, reporter, options)
-            if options.patience is not None and reporter.check_early_stopping(
-                options.patience, *options.early_stopping_criterion
-            ):
-                break
         if dist.get_rank() == 0 and reporter.get_epoch() > 0:
             cls._finish(reporter, options)
         dist.barrier()
@@ -113,12 +113,12 @@ class ZeroTrainer(DeepSpeedTrainer):
     def _initialise(
         cls, model: torch.nn.Module, train_iter_factory: Any, options: ZeroTrainerOptions
     ) -> Any:
-        batches = len(train_iter_factory.build_iter(1)) * options.max_epoch
+        batches = len(train_iter_factory.build_iter(1))
         config = zero_config(
             options.deepspeed_config,
             options.deepspeed_conf or {},
             options.ngpu > 0,
-            batches // options.accum_grad,
+            math.ceil(batches / options.accum_grad) * options.max_epoch,
             options.accum_grad,
         )
         decay = config["optimizer"]["params"].get("weight_decay")
@@ -172,6 +172,9 @@ class ZeroTrainer(DeepSpeedTrainer):
     ) -> None:
         """Train on the rest of an epoch.
 
+        Gradients are never carried over into another epoch: the last step is made with as many
+        batches as are left. Resume states are saved after steps, so that no gradient is lost.
+
         Args:
             model: DeepSpeed engine.
             iterator: Batches still to do.
@@ -182,10 +185,14 @@ class ZeroTrainer(DeepSpeedTrainer):
             total: Batches of the whole epoch.
         """
         model.train()
+        accum, saved = options.accum_grad, done
         log_interval = options.log_interval or max((total or 200) // 10, 10)
         epoch, world = reporter.get_epoch(), dist.get_world_size()
         bar = _Bar(f"epoch {epoch}/{options.max_epoch}", total, done)
         for utt_id, batch in _in_step(reporter.measure_iter_time(iterator, "iter_time"), model):
+            group = accum if total is None else min(accum, total - done + done % accum)
+            steps = done % accum == group - 1
+            model.set_gradient_accumulation_boundary(steps)
             with reporter.measure_time("step_time"):
                 batch = to_device(batch, model.device, dtype=options.train_dtype)
                 loss, stats, local_weight = model(utt_id=utt_id, **batch)
@@ -193,15 +200,17 @@ class ZeroTrainer(DeepSpeedTrainer):
                 stats, weight = recursive_average(stats, local_weight, True)
                 reporter.register(stats, weight)
                 # The gradient of the mean over all ranks' samples: DeepSpeed averages over ranks.
-                model.backward((loss * local_weight).sum() / weight * world)
+                loss = (loss * local_weight).sum() / weight * world
+                model.backward(loss / group, scale_wrt_gas=False)
                 model.step()
-                reporter.register(
-                    {
-                        "grad_norm": float(model.get_global_grad_norm() or 0.0),
-                        "loss_scale": float(model.loss_scale() or 1.0),
-                        "learning_rate": float(model.get_lr()[0]),
-                    }
-                )
+                if steps:
+                    reporter.register(
+                        {
+                            "grad_norm": float(model.get_global_grad_norm() or 0.0),
+                            "loss_scale": float(model.loss_scale() or 1.0),
+                            "learning_rate": float(model.get_lr()[0]),
+                        }
+                    )
             reporter.next()
             done += 1
             bar.advance(float(stats["loss"]) if "loss" in stats else None)
@@ -209,11 +218,11 @@ class ZeroTrainer(DeepSpeedTrainer):
                 logging.info(reporter.log_message(-min(log_interval, reporter.count)))
             if (
                 epochs is not None
-                and options.checkpoint_interval
-                and done % options.checkpoint_interval == 0
+                and 0 < options.checkpoint_interval <= done - saved
                 and done != total
-                and model.is_gradient_accumulation_boundary()
+                and steps
             ):
+                saved = done
                 point = ResumePoint(epoch, done, epochs.state_dict(), _observed(reporter))
                 save_state(model, Path(options.output_dir) / RESUME_DIR, point)
         bar.close()
@@ -315,6 +324,13 @@ class _Bar:
 
     def close(self) -> None:
         self._bar.close()
+
+
+def _patience_is_out(reporter: Reporter, options: ZeroTrainerOptions) -> bool:
+    """Whether training ends with the last epoch: also of a run that is started again."""
+    if options.patience is None:
+        return False
+    return reporter.check_early_stopping(options.patience, *options.early_stopping_criterion)
 
 
 def _nbest(options: ZeroTrainerOptions) -> list[int]:
