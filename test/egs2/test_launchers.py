@@ -100,6 +100,40 @@ def test_a_command_that_does_not_exist(tmp_path):
     assert "no_such_command_here: No such file" in done.stderr
 
 
+def test_only_the_word_job_is_a_number(tmp_path):
+    """A path such as /data/JOBS is no place for a number."""
+    log = tmp_path / "JOBS" / "my_job" / "a_JOB.JOB.log"
+    done = call(RUN, "JOB=1:2", log, "echo", "MYJOB JOBS split2/JOB --shard=JOB x.JOB_y")
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "JOBS/my_job/a_2.2.log").read_text().splitlines()
+    assert lines[3] == "MYJOB JOBS split2/2 --shard=2 x.2_y"
+
+
+def test_shards_are_numbered_by_a_word_that_no_path_holds(tmp_path):
+    """Of launchers that put the number wherever the word stands, as Kaldi's do."""
+    log = f"{tmp_path}/JOB/JOB_x/logs/shard"
+    done = subprocess.run(
+        ["bash", "-c", f". {UTILS}/steps.sh; decode_launch=({RUN}) inference_gpu=()\n"
+         f"in_shards 2 {log} echo {tmp_path}/JOB/in; printf '%s\\n' \"${{sharded[@]}}\"; "
+         '"${sharded[@]}"'],
+        capture_output=True, text=True, check=True, env={**os.environ, "nj": "1"},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[1:3] == ["JOB__=1:2", f"{log}.JOB__.log"]
+    for number in "12":
+        lines = (tmp_path / f"JOB/JOB_x/logs/shard.{number}.log").read_text().splitlines()
+        assert lines[3] == f"{tmp_path}/JOB/in --shard {number} --num_shards 2"
+
+
+@pytest.mark.parametrize(("gpu", "jobs"), [("false", "8"), ("true", "3")])
+def test_tokenizing_on_gpus_loads_its_models_no_more_often_than_inference(gpu, jobs):
+    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
+    options = ["--nj", "8", "--inference_nj", "3", "--gpu_inference", gpu, "--print_paths", "true"]
+    recipe = ROOT / "egs2/mini_singing/speechlm1"
+    done = subprocess.run([recipe / "run.sh", *options], capture_output=True, text=True,
+                          check=True, env={**os.environ, **venv})  # fmt: skip
+    assert f'tokenize_nj="{jobs}"' in done.stdout
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopping_the_launcher_stops_its_jobs(tmp_path, how):
     code = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
@@ -117,6 +151,134 @@ def test_stopping_the_launcher_stops_its_jobs(tmp_path, how):
     if how != signal.SIGKILL:
         assert launcher.returncode == 130
         assert "resume" in errors and "Traceback" not in errors
+
+
+# What a stage's local/data.sh does: a shell that waits for what it started; and one that went far.
+STARTS_OTHERS = """
+python3 -c 'import os, time; open("child", "w").write(str(os.getpid())); time.sleep(60)' &
+setsid setsid python3 -c '
+import os, time
+open("far", "w").write(str(os.getpid()))
+time.sleep(60)' &
+wait
+"""
+
+
+@pytest.mark.parametrize("how", ["leader", "group"])
+def test_what_a_job_started_dies_with_a_killed_launcher(tmp_path, how):
+    (tmp_path / "job.sh").write_text(STARTS_OTHERS)
+    script = f"python3 {RUN} log bash job.sh; true"
+    shell = subprocess.Popen(["bash", "-c", script], cwd=tmp_path, start_new_session=True)
+    pids = [tmp_path / "child", tmp_path / "far"]
+    wait_for(lambda: all(path.exists() and path.read_text() for path in pids))
+    if how == "leader":
+        os.kill(shell.pid, signal.SIGKILL)
+    else:
+        os.killpg(shell.pid, signal.SIGKILL)
+    shell.wait()
+    wait_for(lambda: not any(alive(int(path.read_text())) for path in pids), seconds=20)
+
+
+def test_what_a_job_leaves_behind_ends_with_it(tmp_path):
+    (tmp_path / "job.sh").write_text(STARTS_OTHERS.replace("wait\n", "sleep 1\nexit 3\n"))
+    done = call(RUN, "log", "bash", "job.sh", cwd=tmp_path)
+    assert done.returncode == 3
+    assert not any(alive(int((tmp_path / name).read_text())) for name in ("child", "far"))
+
+
+def test_what_does_not_end_when_told_is_killed(tmp_path, monkeypatch):
+    """The guard of a job that ignores TERM, whose caller dies."""
+    (tmp_path / "deaf.py").write_text(
+        "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "open('deaf', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
+    )
+    (tmp_path / "impatient.py").write_text(
+        "import guard\nguard.GRACE_SEC = 0.5\nguard.die_with_parent()\n"
+        "guard.run(['bash', '-c', 'python3 deaf.py; true'])\n"
+    )
+    caller = subprocess.Popen(["bash", "-c", "python3 impatient.py; true"], cwd=tmp_path,
+                              env={**os.environ, "PYTHONPATH": str(UTILS)})  # fmt: skip
+    wait_for(lambda: (tmp_path / "deaf").exists() and (tmp_path / "deaf").read_text())
+    caller.kill()
+    caller.wait()
+    wait_for(lambda: not alive(int((tmp_path / "deaf").read_text())))
+
+
+SEES = """
+import os, time
+seen = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
+for name in seen:
+    os.mkdir(name)
+time.sleep(.3)
+for name in seen:
+    os.rmdir(name)
+print("saw", *seen)
+"""
+
+
+@pytest.fixture
+def own_tmp(tmp_path, monkeypatch) -> Path:
+    """A place of the test's own for what is lent, so that no test waits for another."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("each", "seen"), [(1, {"saw 3", "saw 5", "saw GPU-7"}), (2, {"saw 3 5"})])
+def test_every_job_has_gpus_of_its_own(own_tmp, monkeypatch, each, seen):
+    """No GPU is seen by two jobs at once: mkdir of the second would fail."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-7,-1,9")
+    (own_tmp / "job.py").write_text(SEES)
+    job = [sys.executable, "job.py"]
+    done = call(RUN, "--gpu", each, "--max_jobs_run", 4, "JOB=1:4", "JOB.log", *job, cwd=own_tmp)
+    assert done.returncode == 0, done.stderr
+    logs = [(own_tmp / f"{n}.log").read_text().splitlines() for n in range(1, 5)]
+    assert {log[3] for log in logs} == seen
+    assert all(log[1].endswith(f" on GPU {','.join(log[3].split()[1:])}") for log in logs)
+
+
+def test_launchers_side_by_side_share_the_gpus(own_tmp, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    command = [sys.executable, RUN, "--gpu", "1", "JOB=1:2"]
+    launchers = [
+        subprocess.Popen([*command, f"{k}.JOB.log", sys.executable, "-c", SEES],
+                         cwd=own_tmp, stderr=subprocess.PIPE, text=True)
+        for k in range(3)
+    ]  # fmt: skip
+    said = [launcher.communicate(timeout=60)[1] for launcher in launchers]
+    assert [launcher.returncode for launcher in launchers] == [0, 0, 0], said
+    assert any("waiting for 1 of 2 GPUs" in text and "GPU 0: process " in text for text in said)
+    # Whoever was killed holds nothing.
+    assert call(RUN, "--gpu", 2, "a.log", "true", cwd=own_tmp).returncode == 0
+
+
+def test_without_enough_gpus_one_line_says_so(own_tmp, monkeypatch):
+    for visible, count in (("", 0), ("-1", 0), ("0", 1)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        done = call(RUN, "--gpu", 2, "a.log", "true", cwd=own_tmp)
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+        assert f"--gpu 2: {count} GPUs here" in done.stderr
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setenv("PATH", str(own_tmp))  # no nvidia-smi
+    assert "0 GPUs here" in call(RUN, "--gpu", 1, "a.log", "true", cwd=own_tmp).stderr
+    assert call(RUN, "--gpu", 0, "a.log", sys.executable, "-c", "", cwd=own_tmp).returncode == 0
+
+
+def test_the_gpus_of_a_machine_are_what_nvidia_smi_lists(own_tmp, monkeypatch):
+    """Whole ones by number; of a divided one its parts, for it cannot be used whole."""
+    smi = own_tmp / "nvidia-smi"
+    smi.write_text(
+        "#!/bin/sh\ncat << 'EOF'\nGPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6)\n"
+        "  MIG 3g.20gb     Device  0: (UUID: MIG-c7384736)\n"
+        "  MIG 3g.20gb     Device  1: (UUID: MIG-a28ad590)\n"
+        "GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-4cf8db2d)\nEOF\n"
+    )
+    smi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{own_tmp}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    done = call(RUN, "--gpu", 3, "a.log", sys.executable, "-c", SEES, cwd=own_tmp)
+    assert done.returncode == 0, done.stderr
+    assert "saw MIG-c7384736 MIG-a28ad590 1\n" in (own_tmp / "a.log").read_text()
 
 
 FAKE_SBATCH = """#!/usr/bin/env python3

@@ -21,7 +21,8 @@ num_nodes=1            # nodes of each training (stages 8, 10, 12)
 hostfile=              # those nodes, by ssh: lines of "host slots=N"
 train_procs=1          # processes of each training on each node where ngpu is 0
 nj=2                   # parallel jobs of data preparation and evaluation
-inference_nj=1         # shards of each model's inference (rows of the table run side by side too)
+inference_nj=1         # shards of each model's inference (rows of the table run side by side too);
+                       # with --gpu_inference also of tokenizing: give it the number of GPUs
 gpu_inference=false    # infer on a GPU
 parallel_stages=false  # stages 7-9 and the judges beside 10 and 12, which do not need each other
 dumpdir=dump           # features and tokens
@@ -184,13 +185,16 @@ soft_tokens=$(yaml_value "${inference_config}" soft 2>/dev/null || true)
 decode_soft="${decode_lm}/soft"
 device=cpu
 if "${gpu_inference}"; then device=cuda; fi
+# Jobs of tokenizing. Each loads codec and SSL model: on GPUs there are as many as load others.
+tokenize_nj=${nj}
 inference_gpu=()
-if "${gpu_inference}"; then inference_gpu=(--gpu 1); fi
+if "${gpu_inference}"; then inference_gpu=(--gpu 1) tokenize_nj=${inference_nj}; fi
 # How trainings start: what they ask of the launcher, and what starts their processes.
 training_resources=()
 train_on=("${run_module[@]}" espnet2_ext.bin.launch --ngpu "${ngpu}" --num_nodes "${num_nodes}")
 if [ "${ngpu}" -gt 0 ]; then
-  training_resources=(--gpu "${ngpu}")
+  # With a hostfile the GPUs are those of its machines.
+  [ -n "${hostfile}" ] || training_resources=(--gpu "${ngpu}")
 else
   train_on+=(--processes "${train_procs}")
   [ "${train_procs}" -eq 1 ] || training_resources=(--num_threads "${train_procs}")
@@ -200,7 +204,7 @@ elif [ "${num_nodes}" -gt 1 ]; then training_resources+=(--num_nodes "${num_node
 
 if "${print_paths}"; then
   declare -p tag eval_name tokenizer_dir tokens eval_tokens lm_exp flow_exp duration_exp vocoder_exp \
-    judges_dir decode_lm decode_soft soft_tokens flow_of_lm codec_decode expdir dumpdir device nj inference_nj scoring_config \
+    judges_dir decode_lm decode_soft soft_tokens flow_of_lm codec_decode expdir dumpdir device nj inference_nj tokenize_nj scoring_config \
     train_set valid_set test_list inference_config inference_words inference_model flow_inference_config \
     flow_inference_words flow_model duration_model vocoder_model vocoder_f0 run_module \
     train_launch decode_launch inference_gpu
@@ -302,10 +306,10 @@ if runs 4; then
     "${tokenizer_dir}: codec, SSL clusters, phones.txt, mel statistics"
   made=$(digest 4 "$(made_of "${dumpdir}/raw/${train_set}")" "$(contents "${tokenizer_config}" "${mel_config}")")
   if todo "${tokenizer_dir}" "${made}"; then
-    "${train_launch[@]}" --num_threads "${nj}" "${expdir}/logs/fit_tokenizers.log" \
+    "${train_launch[@]}" --num_threads "${nj}" "${inference_gpu[@]}" "${expdir}/logs/fit_tokenizers.log" \
       "${run_module[@]}" espnet2_ext.bin.fit_tokenizers --config "${tokenizer_config}" \
       --mel_config "${mel_config}" --data_dir "${dumpdir}/raw/${train_set}" \
-      --out_dir "${tokenizer_dir}" --nj "${nj}"
+      --out_dir "${tokenizer_dir}" --nj "${nj}" --device "${device}"
     mark "${tokenizer_dir}" "${made}"
   fi
   end
@@ -331,8 +335,8 @@ if runs 5; then
   if [ "${#out_dirs[@]}" -gt 0 ]; then
     step=("${run_module[@]}" espnet2_ext.bin.tokenize --data_dir "${in_dirs[@]}"
       --tokenizer_dir "${tokenizer_dir}" --out_dir "${out_dirs[@]}" --device "${device}")
-    "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${nj}" "${tokens}/logs/tokenize.JOB.log" \
-      "${step[@]}" --shard JOB --num_shards "${nj}"
+    in_shards "${tokenize_nj}" "${tokens}/logs/tokenize" "${step[@]}"
+    "${sharded[@]}"
     "${train_launch[@]}" "${tokens}/logs/merge.log" \
       "${step[@]}" --merge --prompted_dirs "${prompted_dirs[@]}" --prompt_dirs "${prompt_dirs[@]}" --seed "${prompt_seed}"
     for i in "${!out_dirs[@]}"; do mark "${out_dirs[i]}" "${step_digests[i]}"; done
@@ -376,7 +380,7 @@ if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${s
     && ! "${skip_train}"; then
   log "stages ${lm_stages}, judges (lm) and ${acoustic_stages} (acoustic) side by side"
   for name in lm acoustic; do
-    utils/die_with_parent.py bash "$0" "${called_with[@]}" --branch "${name}" &
+    utils/guard.py bash "$0" "${called_with[@]}" --branch "${name}" &
     spawned+=("$!"$'\t-\t-')
   done
   drain
@@ -441,12 +445,13 @@ lm_sings() { # lm_sings TOKEN_DIR OUT
   made=$(digest 9 "$(made_of "${lm_exp}" "$1")" "$(contents "${inference_config}")" \
     "${inference_args}" "${inference_model}" "${device}")
   if todo "$2" "${made}"; then
-    "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-      "$2/logs/speechlm_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
+    in_shards "${inference_nj}" "$2/logs/speechlm_inference" \
+      "${run_module[@]}" espnet2_ext.bin.speechlm_inference \
       --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
       --score_frames_scp "$1/score_frames.scp" --prompt_scp "$1/prompt.scp" \
       --decode_config "${inference_config}" --output_dir "$2" \
-      --shard JOB --num_shards "${inference_nj}" --device "${device}" "${inference_words[@]}"
+      --device "${device}" "${inference_words[@]}"
+    "${sharded[@]}"
     tell "lengths of" "$2/logs/"speechlm_inference.*.log
     mark "$2" "${made}"
   fi
@@ -539,12 +544,13 @@ if runs 11; then
     made=$(digest 11 "$(made_of "${flow_exp}" "${from[@]}")" "$(contents "${flow_inference_config}")" \
       "${flow_inference_args}" "${flow_model}" "${device}")
     if todo "${out}" "${made}"; then
-      spawn "${out}" "${made}" "${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" \
-        "${out}/logs/flow_inference.JOB.log" "${run_module[@]}" espnet2_ext.bin.flow_inference \
+      in_shards "${inference_nj}" "${out}/logs/flow_inference" \
+        "${run_module[@]}" espnet2_ext.bin.flow_inference \
         --train_config "${flow_exp}/config.yaml" --model_file "${flow_exp}/${flow_model}" \
         --inference_config "${flow_inference_config}" --token_dir "${eval_tokens}" "${sampled[@]}" \
-        --tokenizer_dir "${tokenizer_dir}" --output_dir "${out}" --shard JOB \
-        --num_shards "${inference_nj}" --device "${device}" "${flow_inference_words[@]}"
+        --tokenizer_dir "${tokenizer_dir}" --output_dir "${out}" \
+        --device "${device}" "${flow_inference_words[@]}"
+      spawn "${out}" "${made}" "${sharded[@]}"
     fi
   done
   made=$(digest 11c "$(made_of "${eval_tokens}" "${tokenizer_dir}")")
@@ -620,16 +626,15 @@ if runs 13; then
     fi
     step=("${run_module[@]}" espnet2_ext.bin.vocoder_inference --model_dir "${vocoder_exp}"
       --model_file "${vocoder_model}" --mel_scp "${features}/mel.scp" --f0_source "${source}"
-      --output_dir "${out}" --num_shards "${inference_nj}" --device "${device}")
+      --output_dir "${out}" --device "${device}")
     [ "${source}" != feats ] || step+=(--f0_scp "${features}/f0.scp")
     [ "${source}" != score ] || step+=(--score_scp "${eval_tokens}/score_frames.scp")
-    shards=("${decode_launch[@]}" "${inference_gpu[@]}" JOB=1:"${inference_nj}" "${out}/logs/vocoder_inference.JOB.log"
-      "${step[@]}" --shard JOB)
+    in_shards "${inference_nj}" "${out}/logs/vocoder_inference" "${step[@]}"
     if [ "${inference_nj}" -eq 1 ]; then
-      spawn "${out}" "${made}" "${shards[@]}"
+      spawn "${out}" "${made}" "${sharded[@]}"
     else
-      "${shards[@]}"
-      "${train_launch[@]}" "${out}/logs/merge.log" "${step[@]}" --merge
+      "${sharded[@]}"
+      "${decode_launch[@]}" "${inference_gpu[@]}" "${out}/logs/merge.log" "${step[@]}" --merge
       mark "${out}" "${made}"
     fi
   done

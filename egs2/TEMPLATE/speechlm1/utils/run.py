@@ -4,15 +4,18 @@
     run.py [options] [JOB=1:N] LOG COMMAND [ARGUMENT...]
 
 In LOG and in every ARGUMENT the word JOB (or whatever name stands before the =) becomes the number
-of the job. The command is run as it is, without a shell. Each job's log holds the command, when it
-started, what it printed, how long it took and its status.
+of the job; within a longer word (JOBS) it stays. Choose another name where a path holds that word.
+The command is run as it is, without a shell. Each job's log holds the command, when it started,
+what it printed, how long it took and its status.
+
+With --gpu N every job sees N GPUs of its own, by CUDA_VISIBLE_DEVICES: no more jobs run at once
+than that allows, also beside those of this user's other run.py on this machine. Without it a job
+sees the GPUs that run.py sees.
 
 When a job fails, no further one is started, the end of its log is shown and its status returned.
-Ctrl-C, a TERM signal or the death of the calling script stop the jobs.
+Ctrl-C, a TERM signal or the death of the calling script stop the jobs, and all that they started.
 """
 
-import contextlib
-import ctypes
 import os
 import re
 import shlex
@@ -22,16 +25,19 @@ import sys
 import time
 from pathlib import Path
 
+from gpus import Gpus, visible_gpus
+from guard import GRACE_SEC, die_with_parent
+
 TAIL_LINES = 30
-GRACE_SEC = 10.0  # between TERM and KILL
 POLL_SEC = 0.1
 USER_ERROR_STATUS = 2
 # Resources that a cluster's launcher asks for; here the machine is what it is.
-IGNORED = ("--num_threads", "--mem", "--gpu", "--time", "--config", "--num_nodes", "--max_retries")
+IGNORED = ("--num_threads", "--mem", "--time", "--config", "--num_nodes", "--max_retries")
 HELP = (
     f"{__doc__}\n"
     "options:\n"
     "  --max_jobs_run N   how many jobs run at once (default: the processors of this machine)\n"
+    "  --gpu N            GPUs of each job (default: 0)\n"
     f"  {' '.join(IGNORED)}: accepted with one value and ignored\n"
 )
 
@@ -46,7 +52,7 @@ class Jobs:
     def __init__(self, argv: list[str]) -> None:
         """Parse `argv`; raises UsageError."""
         self.options: dict[str, str] = {}
-        self.max_jobs_run = len(os.sched_getaffinity(0))
+        self.max_jobs_run, self.gpu = len(os.sched_getaffinity(0)), 0
         rest = list(argv)
         while rest and rest[0].startswith("-"):
             name = rest.pop(0).replace("-", "_").replace("__", "--", 1)
@@ -58,6 +64,10 @@ class Jobs:
                     raise UsageError(f"{name} {value}: expected a number from 1")
                 self.max_jobs_run = int(value)
                 self.options["--max_jobs_run"] = value
+            elif name == "--gpu":
+                if not value.isdigit():
+                    raise UsageError(f"--gpu {value}: expected a number")
+                self.gpu, self.options["--gpu"] = int(value), value
             elif name in IGNORED:
                 self.options[name] = value
             else:
@@ -75,7 +85,8 @@ class Jobs:
         if len(rest) < 2:
             raise UsageError("a log file and a command are needed (see --help)")
         self.log, self.command = rest[0], rest[1:]
-        if self.last > self.first and self.name not in self.log:
+        self._word = re.compile(rf"(?<![A-Za-z0-9]){self.name}(?![A-Za-z0-9])")
+        if self.last > self.first and not self._word.search(self.log):
             raise UsageError(f"{self.log}: several jobs, one log: put {self.name} into its name")
 
     @property
@@ -87,8 +98,8 @@ class Jobs:
         if not self.name:
             return Path(self.log), self.command
         put = str(number)
-        return Path(self.log.replace(self.name, put)), [
-            argument.replace(self.name, put) for argument in self.command
+        return Path(self._word.sub(put, self.log)), [
+            self._word.sub(put, argument) for argument in self.command
         ]
 
 
@@ -113,34 +124,33 @@ def report_failure(log: Path, status: int, launcher: str) -> None:
 
 
 class Job:
-    """A running job and its log."""
+    """A running job, its log, and the GPUs that it alone sees (None: those that we see)."""
 
-    def __init__(self, log: Path, command: list[str]) -> None:
-        self.log = log
+    def __init__(self, log: Path, command: list[str], gpus: list[str] | None = None) -> None:
+        self.log, self.gpus = log, gpus
         self.start = time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as file:
             print(f"# {shlex.join(command)}", file=file)
-            print(f"# Started at {time.strftime('%Y-%m-%d %H:%M:%S')}", file=file)
+            seen = f" on GPU {','.join(gpus)}" if gpus else ""
+            print(f"# Started at {time.strftime('%Y-%m-%d %H:%M:%S')}{seen}", file=file)
             print("#", file=file, flush=True)
-            # A session of its own, so that stopping it reaches the processes it started.
-            try:
-                self.process: subprocess.Popen | None = subprocess.Popen(
-                    command,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,
-                    preexec_fn=die_with_parent,
-                )
-            except OSError as error:
-                self.process = None
-                print(f"{command[0]}: {error.strerror}", file=file)
+            own = os.getpid()
+            # In a session of its own: Ctrl-C on the terminal is ours to handle. It keeps the files
+            # that we were given open, and with them the locks of the calling script.
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(Path(__file__).with_name("guard.py")), *command],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=None if gpus is None else os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(gpus)},
+                close_fds=False,
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(own),
+            )
 
     def poll(self) -> int | None:
         """Status of the job, None while it runs; a signal N counts as 128 + N."""
-        if self.process is None:
-            return 127
         status = self.process.poll()
         return status if status is None or status >= 0 else 128 - status
 
@@ -150,12 +160,6 @@ class Job:
             print(f"# Accounting: time={time.monotonic() - self.start:.1f}", file=file)
             now = time.strftime("%Y-%m-%d %H:%M:%S")
             print(f"# Ended (code {status}) at {now}", file=file)
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the job and to what it started."""
-        if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
 
 
 class Bar:
@@ -189,38 +193,52 @@ class Bar:
 
 
 def stop(running: dict[int, Job]) -> None:
-    """End the running jobs: first asked, then made to."""
+    """End the running jobs: their guards ask them to, and then make them."""
     for job in running.values():
-        job.signal(signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SEC
+        job.process.terminate()
+    deadline = time.monotonic() + 2 * GRACE_SEC
     while any(job.poll() is None for job in running.values()) and time.monotonic() < deadline:
         time.sleep(POLL_SEC)
     for job in running.values():
-        job.signal(signal.SIGKILL)
         job.close(128 + signal.SIGTERM)
 
 
 def run(jobs: Jobs, launcher: str = "run.py") -> int:
-    """Run all jobs; returns 0, or the status of the first that failed."""
+    """Run all jobs; returns 0, or the status of the first that failed; raises UsageError."""
     waiting, running = list(jobs.numbers), {}
     n_done, failed = 0, []
     bar = Bar(len(waiting))
+    gpus = None
+    if jobs.gpu:
+        gpus = Gpus(visible_gpus(), jobs.gpu)
+        if len(gpus.names) < jobs.gpu:
+            raise UsageError(
+                f"--gpu {jobs.gpu}: {len(gpus.names)} GPUs here, by CUDA_VISIBLE_DEVICES if it is "
+                "set, else by nvidia-smi"
+            )
     try:
         while running or (waiting and not failed):
             while waiting and not failed and len(running) < jobs.max_jobs_run:
+                lent = None
+                if gpus is not None and not (lent := gpus.lend()):
+                    break
                 number = waiting.pop(0)
-                running[number] = Job(*jobs.of(number))
+                running[number] = Job(*jobs.of(number), lent)
+            if gpus is not None and not running:
+                gpus.say_that_we_wait(launcher)
             for number, job in list(running.items()):
                 status = job.poll()
                 if status is None:
                     continue
                 del running[number]
                 job.close(status)
+                if gpus is not None:
+                    gpus.take_back(job.gpus)
                 n_done += 1
                 if status:
                     failed.append((job.log, status))
             bar.show(n_done, next((job.log for job in reversed(running.values())), None))
-            if running:
+            if running or (waiting and gpus is not None):
                 time.sleep(POLL_SEC)
     except KeyboardInterrupt:
         bar.clear()
@@ -235,15 +253,10 @@ def run(jobs: Jobs, launcher: str = "run.py") -> int:
     return failed[0][1] if failed else 0
 
 
-def die_with_parent() -> None:
-    """Have this process told to end (TERM) when the one that started it dies, even by KILL."""
-    pr_set_pdeathsig = 1
-    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
 def raise_interrupt(*_: object) -> None:
-    """Signal handler: TERM and HUP end a launcher the way Ctrl-C does."""
+    """Signal handler: TERM and HUP end a launcher the way Ctrl-C does, once."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -251,16 +264,15 @@ def main() -> int:
     if len(sys.argv) > 1 and sys.argv[1] in ("--help", "-h"):
         print(HELP)
         return 0
-    try:
-        jobs = Jobs(sys.argv[1:])
-    except UsageError as error:
-        print(f"run.py: error: {error}", file=sys.stderr)
-        return USER_ERROR_STATUS
     # Set even where a shell started us in the background with INT ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, raise_interrupt)
     die_with_parent()
-    return run(jobs)
+    try:
+        return run(Jobs(sys.argv[1:]))
+    except UsageError as error:
+        print(f"run.py: error: {error}", file=sys.stderr)
+        return USER_ERROR_STATUS
 
 
 if __name__ == "__main__":

@@ -19,14 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-from run import (
-    USER_ERROR_STATUS,
-    Jobs,
-    UsageError,
-    die_with_parent,
-    raise_interrupt,
-    report_failure,
-)
+from guard import die_with_parent
+from run import USER_ERROR_STATUS, Jobs, UsageError, raise_interrupt, report_failure
 
 # Keys of the configuration, and sbatch's options for those that are options of their own.
 SBATCH_OPTIONS = {

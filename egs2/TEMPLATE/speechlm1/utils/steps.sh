@@ -121,3 +121,14 @@ spawn() { # spawn DIR DIGEST COMMAND...; DIR -: nothing to mark
 }
 
 yaml_value() { sed -n "s/^$2:[[:space:]]*\([^#[:space:]]*\).*/\1/p" "$1"; } # yaml_value FILE KEY
+
+# A command in N jobs, into the array `sharded`: job K gets --shard K --num_shards N, its log is LOG.K.log.
+# Launchers put the number in place of a word: one that neither path nor option of the command holds.
+in_shards() { # in_shards N LOG COMMAND...
+  local n=$1 log=$2 word=JOB
+  shift 2
+  while [[ "${log} $*" == *"${word}"* ]]; do word+=_; done
+  # shellcheck disable=SC2034
+  sharded=("${decode_launch[@]}" "${inference_gpu[@]}" "${word}=1:${n}" "${log}.${word}.log"
+    "$@" --shard "${word}" --num_shards "${n}")
+}
