@@ -28,6 +28,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--shard", type=int, default=1, help="this job's number, from 1")
     parser.add_argument("--num_shards", type=int, default=1)
     parser.add_argument("--device", default="cpu", help="for pretrained codec and SSL models")
+    parser.add_argument(
+        "--nj", type=int, default=1, help="utterances analysed at a time, ahead of the models"
+    )
     parser.add_argument("--merge", action="store_true", help="join finished chunks")
     parser.add_argument(
         "--prompted_dirs", type=Path, nargs="*", default=[], help="outputs that get prompts"
@@ -44,6 +47,8 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     if not 1 <= args.shard <= args.num_shards:
         raise UserError("--shard", f"{args.shard}", f"1..{args.num_shards}")
+    if args.nj < 1:
+        raise UserError("--nj", str(args.nj), "1 or more")
     if len(args.data_dir) != len(args.out_dir):
         raise UserError("--out_dir", f"{len(args.out_dir)}", f"{len(args.data_dir)}, as --data_dir")
     if args.merge:
@@ -59,8 +64,9 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.tokenizer.dump import tokenize_shard
 
     tokenize_shard(
-        args.data_dir, args.tokenizer_dir, args.out_dir, args.shard, args.num_shards, args.device
-    )
+        args.data_dir, args.tokenizer_dir, args.out_dir, args.shard, args.num_shards,
+        args.device, args.nj,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

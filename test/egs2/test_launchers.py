@@ -124,14 +124,15 @@ def test_shards_are_numbered_by_a_word_that_no_path_holds(tmp_path):
         assert lines[3] == f"{tmp_path}/JOB/in --shard {number} --num_shards 2"
 
 
-@pytest.mark.parametrize(("gpu", "jobs"), [("false", "8"), ("true", "3")])
-def test_tokenizing_on_gpus_loads_its_models_no_more_often_than_inference(gpu, jobs):
+@pytest.mark.parametrize(("gpu", "jobs", "threads"), [("false", "8", "1"), ("true", "3", "3")])
+def test_tokenizing_on_gpus_loads_its_models_no_more_often_than_inference(gpu, jobs, threads):
     venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
     options = ["--nj", "8", "--inference_nj", "3", "--gpu_inference", gpu, "--print_paths", "true"]
     recipe = ROOT / "egs2/mini_singing/speechlm1"
     done = subprocess.run([recipe / "run.sh", *options], capture_output=True, text=True,
                           check=True, env={**os.environ, **venv})  # fmt: skip
     assert f'tokenize_nj="{jobs}"' in done.stdout
+    assert f'tokenize_threads="{threads}"' in done.stdout
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -229,6 +229,7 @@ def test_other_data_are_not_trained_on_under_the_same_name(recipe):
     ("options", "named"),
     [
         (["--stage", "one"], "one is no number"),
+        (["--inference_nj", "0"], "0 is no number from 1"),
         (["--no_such_option", "1"], "unknown option --no_such_option"),
         (["--flow_config", "conf/missing.yaml"], "conf/missing.yaml: no such file"),
     ],

@@ -115,6 +115,16 @@ def test_shards_give_what_one_job_gives_and_a_second_run_does_nothing(
     dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path])
 
 
+def test_analysing_ahead_changes_nothing(corpus, tokenizer_dir, tokens, tmp_path):
+    """Threads that keep a GPU fed write what one writes."""
+    dump.tokenize_shard([corpus / "dev"], tokenizer_dir, [tmp_path], nj=3)
+    merge_chunks(corpus / "dev", tokenizer_dir, tmp_path)
+    for name in ("codec_ssl", "score_frames", "mel", "f0"):
+        many, one = (read_scp(path / f"{name}.scp") for path in (tmp_path, tokens / "dev"))
+        assert list(many) == list(one) and all(np.array_equal(many[u], one[u]) for u in one)
+    assert (tmp_path / "svs_lb").read_text() == (tokens / "dev/svs_lb").read_text()
+
+
 def test_a_dead_run_is_picked_up(corpus, tokenizer_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(dump, "CHUNK_UTTS", 3)
     write, calls = dump.write_json, []

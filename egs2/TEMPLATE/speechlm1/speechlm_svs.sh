@@ -120,9 +120,11 @@ Options (--name value; defaults and their meaning stand at the top of speechlm_s
 : "${deepspeed_config:=${MAIN_ROOT}/conf/ds_zero2.json}"
 : "${scoring_config:=${MAIN_ROOT}/conf/scoring.yaml}"
 : "${corpus_name:=$(basename "$(dirname "${PWD}")")}"
-for value in "${stage}" "${stop_stage}" "${ngpu}" "${num_nodes}" "${train_procs}" "${nj}" \
-    "${inference_nj}" "${tuned_on_frames}"; do
-  [[ ${value} =~ ^[0-9]+$ ]] || fail "${value} is no number (in --stage, --stop_stage, --ngpu, --num_nodes, --train_procs, --nj, --inference_nj or --tuned_on_frames)"
+for value in "${stage}" "${stop_stage}" "${ngpu}" "${tuned_on_frames}"; do
+  [[ ${value} =~ ^[0-9]+$ ]] || fail "${value} is no number (in --stage, --stop_stage, --ngpu or --tuned_on_frames)"
+done
+for value in "${num_nodes}" "${train_procs}" "${nj}" "${inference_nj}"; do
+  [[ ${value} =~ ^[1-9][0-9]*$ ]] || fail "${value} is no number from 1 (in --num_nodes, --train_procs, --nj or --inference_nj)"
 done
 
 # Options that hold several words are split here, once, and never evaluated.
@@ -185,10 +187,16 @@ soft_tokens=$(yaml_value "${inference_config}" soft 2>/dev/null || true)
 decode_soft="${decode_lm}/soft"
 device=cpu
 if "${gpu_inference}"; then device=cuda; fi
-# Jobs of tokenizing. Each loads codec and SSL model: on GPUs there are as many as load others.
+# Jobs of tokenizing, and threads of each. A job loads codec and SSL model: on GPUs there are as many
+# as load other models, and they share the processors.
 tokenize_nj=${nj}
+tokenize_threads=1
 inference_gpu=()
-if "${gpu_inference}"; then inference_gpu=(--gpu 1) tokenize_nj=${inference_nj}; fi
+if "${gpu_inference}"; then
+  inference_gpu=(--gpu 1)
+  tokenize_nj=${inference_nj}
+  tokenize_threads=$(((nj + inference_nj - 1) / inference_nj))
+fi
 # How trainings start: what they ask of the launcher, and what starts their processes.
 training_resources=()
 train_on=("${run_module[@]}" espnet2_ext.bin.launch --ngpu "${ngpu}" --num_nodes "${num_nodes}")
@@ -204,7 +212,7 @@ elif [ "${num_nodes}" -gt 1 ]; then training_resources+=(--num_nodes "${num_node
 
 if "${print_paths}"; then
   declare -p tag eval_name tokenizer_dir tokens eval_tokens lm_exp flow_exp duration_exp vocoder_exp \
-    judges_dir decode_lm decode_soft soft_tokens flow_of_lm codec_decode expdir dumpdir device nj inference_nj tokenize_nj scoring_config \
+    judges_dir decode_lm decode_soft soft_tokens flow_of_lm codec_decode expdir dumpdir device nj inference_nj tokenize_nj tokenize_threads scoring_config \
     train_set valid_set test_list inference_config inference_words inference_model flow_inference_config \
     flow_inference_words flow_model duration_model vocoder_model vocoder_f0 run_module \
     train_launch decode_launch inference_gpu
@@ -335,7 +343,7 @@ if runs 5; then
   if [ "${#out_dirs[@]}" -gt 0 ]; then
     step=("${run_module[@]}" espnet2_ext.bin.tokenize --data_dir "${in_dirs[@]}"
       --tokenizer_dir "${tokenizer_dir}" --out_dir "${out_dirs[@]}" --device "${device}")
-    in_shards "${tokenize_nj}" "${tokens}/logs/tokenize" "${step[@]}"
+    in_shards "${tokenize_nj}" "${tokens}/logs/tokenize" "${step[@]}" --nj "${tokenize_threads}"
     "${sharded[@]}"
     "${train_launch[@]}" "${tokens}/logs/merge.log" \
       "${step[@]}" --merge --prompted_dirs "${prompted_dirs[@]}" --prompt_dirs "${prompt_dirs[@]}" --seed "${prompt_seed}"
