@@ -17,10 +17,13 @@ from .conftest import REPO
 
 # A training without its weight: who am I, and what becomes of me.
 MODULE = """
-import os, signal, sys, time
+import glob, os, signal, sys, time
 rank, world = os.environ.get("RANK", "0"), os.environ.get("WORLD_SIZE", "1")
 print("rank", rank, "of", world, *sys.argv[1:], flush=True)
+open(f"said.{rank}", "w").close()
 if sys.argv[1] == "kill" and rank == "1":
+    while len(glob.glob("said.*")) < int(world):
+        time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[1] == "mistake":
     print("error: conf.yaml: bad", flush=True)
