@@ -17,7 +17,7 @@ from espnet2.utils.types import str2bool
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.tasks.one_line import OneLineTask
-from espnet2_ext.train.epoch_seed import seed_epoch
+from espnet2_ext.train.epoch_seed import Repeatable
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
 from espnet2_ext.vocoder.build import (
     DISCRIMINATORS,
@@ -43,20 +43,22 @@ discriminator_choices = ClassChoices(
 )
 
 
-class VocoderTrainer(GANTrainer):
-    """ESPnet's GAN trainer; without a discriminator, its plain trainer on the generator's turn.
-
-    Crops and noise are drawn from (seed, epoch, rank), so that a resumed run ends with the same
-    weights.
-    """
-
-    seed: int = 0
+class VocoderTrainer(Repeatable, GANTrainer):
+    """ESPnet's GAN trainer; without a discriminator, its plain trainer on the generator's turn."""
 
     @classmethod
-    def train_one_epoch(cls, model: torch.nn.Module, reporter: SubReporter, **kwargs: Any) -> bool:
+    def train_one_epoch(
+        cls,
+        model: torch.nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        reporter: SubReporter,
+        **kwargs: Any,
+    ) -> bool:
         """As ESPnet's; ESPnet calls it by keywords."""
-        seed_epoch(cls.seed, reporter.get_epoch())
-        return _trainer_of(cls, model).train_one_epoch(model=model, reporter=reporter, **kwargs)
+        cls.begin_epoch(reporter.get_epoch(), optimizers)
+        return _trainer_of(cls, model).train_one_epoch(
+            model=model, optimizers=optimizers, reporter=reporter, **kwargs
+        )
 
     @classmethod
     def validate_one_epoch(cls, model: torch.nn.Module, **kwargs: Any) -> None:
@@ -66,7 +68,7 @@ class VocoderTrainer(GANTrainer):
 
 def _trainer_of(trainer: type[VocoderTrainer], model: torch.nn.Module) -> Any:
     adversarial = getattr(model, "module", model).discriminator is not None
-    return super(VocoderTrainer if adversarial else GANTrainer, trainer)
+    return super(Repeatable if adversarial else GANTrainer, trainer)
 
 
 class VocoderTask(OneLineTask):

@@ -1,12 +1,12 @@
-"""ESPnet's trainer with random numbers that depend on the epoch, so that a resumed run repeats."""
+"""ESPnet's trainers made to repeat: a run that was killed ends as one that was not."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from espnet2.train.reporter import SubReporter
+from espnet2.train.reporter import Reporter, SubReporter
 from espnet2.train.trainer import Trainer
 
 from espnet2_ext.train.epoch_data import rank_seed
@@ -20,23 +20,53 @@ def seed_epoch(seed: int, epoch: int) -> None:
     torch.manual_seed(seed)
 
 
-class EpochSeededTrainer(Trainer):
-    """Seeds crops, noise and dropout by (seed, epoch, rank) when an epoch begins.
+class Repeatable:
+    """Makes a run of ESPnet's trainers that is started again end as if it had not been killed.
 
-    ESPnet resumes a killed run at its last whole epoch but does not restore random states; with
-    this the run ends with the weights it would have had. The task sets ``seed``.
+    ESPnet resumes at the last whole epoch. It restores neither random states nor gradients that
+    wait for a step, and trains on where patience had ended the training. The task sets ``seed``.
     """
 
     seed: int = 0
+    options: Any = None  # of the run
+
+    @classmethod
+    def run(cls, *, trainer_options: Any, **kwargs: Any) -> None:
+        """As ESPnet's; ESPnet calls it by keywords."""
+        cls.options = trainer_options
+        super().run(trainer_options=trainer_options, **kwargs)
+
+    @classmethod
+    def resume(cls, *, reporter: Reporter, **kwargs: Any) -> None:
+        """As ESPnet's; when patience is out, the epoch that was reached is the last."""
+        super().resume(reporter=reporter, **kwargs)
+        options = cls.options
+        if options.patience is not None and reporter.check_early_stopping(
+            options.patience, *options.early_stopping_criterion
+        ):
+            options.max_epoch = reporter.get_epoch()
+
+    @classmethod
+    def begin_epoch(cls, epoch: int, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        """Seed crops, noise and dropout by (seed, epoch, rank), and drop gradients of before."""
+        seed_epoch(cls.seed, epoch)
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+
+
+class EpochSeededTrainer(Repeatable, Trainer):
+    """ESPnet's plain trainer, repeatable."""
 
     @classmethod
     def train_one_epoch(
         cls,
         model: torch.nn.Module,
-        iterator: Iterable,
+        optimizers: Sequence[torch.optim.Optimizer],
         reporter: SubReporter,
         **kwargs: Any,
     ) -> bool:
         """As ESPnet's; ESPnet calls it by keywords."""
-        seed_epoch(cls.seed, reporter.get_epoch())
-        return super().train_one_epoch(model=model, iterator=iterator, reporter=reporter, **kwargs)
+        cls.begin_epoch(reporter.get_epoch(), optimizers)
+        return super().train_one_epoch(
+            model=model, optimizers=optimizers, reporter=reporter, **kwargs
+        )

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from espnet2_ext.bin import duration_inference, duration_train
+from espnet2_ext.checkpoint import load_state
 from espnet2_ext.duration.net import DurationNet
 from espnet2_ext.score.espnet_format import Entry, read_scores, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
@@ -69,6 +71,38 @@ def test_train_then_infer(data, capsys):
     assert max(errors) < 0.03, "a rule this simple is learned"
     assert run(duration_inference.main, *model, *dirs[:3], data / "dev") == 2
     assert "the data directory itself" in capsys.readouterr().err
+
+
+def train(data, exp, **changes):
+    """Train with dropout; `changes` of the configuration."""
+    config = data / f"{exp}.yaml"
+    config.write_text(yaml.safe_dump({
+        "model_conf": {"channels": 8, "dropout": 0.3}, "batch_type": "unsorted", "batch_size": 4,
+        "optim": "adam", "optim_conf": {"lr": 0.01}, "keep_nbest_models": 9, "num_workers": 0,
+        "use_tensorboard": False, "use_matplotlib": False, "resume": True, **changes,
+    }))  # fmt: skip
+    sets = ("--train_dir", data / "train", "--valid_dir", data / "dev")
+    assert run(duration_train.main, "--config", config, *sets, "--output_dir", data / exp) == 0
+    return sorted(p.name for p in (data / exp).glob("*epoch.pth"))
+
+
+def test_a_resumed_training_ends_with_the_same_weights(data):
+    """Dropout is drawn anew each epoch; gradients of a last batch wait for no other epoch."""
+    options = {"accum_grad": 3, "num_iters_per_epoch": 4}
+    train(data, "straight", max_epoch=2, **options)
+    for n in (1, 2):
+        train(data, "resumed", max_epoch=n, **options)
+    straight, resumed = (load_state(data / n / "2epoch.pth") for n in ("straight", "resumed"))
+    assert all(torch.equal(resumed[key], value) for key, value in straight.items())
+
+
+def test_a_training_that_patience_ended_does_not_train_on(data):
+    """Its loss never changes: the first epoch stays the best."""
+    still = {"optim": "sgd", "optim_conf": {"lr": 0.0}, "max_epoch": 9}
+    for _ in range(2):
+        assert train(data, "exp", patience=1, **still) == ["1epoch.pth", "2epoch.pth", "3epoch.pth"]
+    assert (data / "exp/valid.loss.ave.pth").exists()
+    assert len(train(data, "exp", patience=2, **still)) == 4  # asked for more
 
 
 @pytest.mark.parametrize("path", sorted(Path("egs2").glob("*/*/conf/**/train_duration*.yaml")))
