@@ -22,6 +22,7 @@ from espnet2_ext.score.segment import Part, split_at_rests
 MAX_PART_SEC = 10.0
 PAD_SEC = 0.2
 FADE_SEC = 0.005
+SHORT_PROMPT_SEC = 1.0
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,9 @@ class SingingSynthesizer:
         timing = "label" if score.phones else "model"
         if timing == "model":
             score = with_onsets(self.model.duration.generate(score), onset, str(place))
+        if not self._n_frames(score):
+            found = f"{score.duration_sec:.3f} s of music"
+            raise UserError(place, found, f"a frame of {1 / self.fps:g} s, at least")
         parts = split_at_rests(score, MAX_PART_SEC, self.fps, PAD_SEC)
         parts = [part for part in parts if not part.is_silent]
         with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -194,8 +198,7 @@ class SingingSynthesizer:
     def _join(self, wavs: list[np.ndarray], parts: list[Part], score: MusicScore) -> np.ndarray:
         """The parts at their places in the song; silence where there is none."""
         fade = np.linspace(0, 1, max(1, round(FADE_SEC * self.fs)), dtype=np.float32)
-        n_frames = int(round_boundaries([score.duration_sec], self.fps)[0])
-        song = np.zeros(n_frames * self.tokenizers.mel.samples_per_token, np.float32)
+        song = np.zeros(self._n_frames(score) * self.tokenizers.mel.samples_per_token, np.float32)
         for wav, part in zip(wavs, parts, strict=True):
             before, after = (round(s * self.fs) for s in (part.pad_before_sec, part.pad_after_sec))
             wav = wav[before : len(wav) - after].copy()
@@ -205,6 +208,9 @@ class SingingSynthesizer:
             start = round(part.start_sec * self.fs)
             song[start : start + len(wav)] = wav
         return song
+
+    def _n_frames(self, score: MusicScore) -> int:
+        return int(round_boundaries([score.duration_sec], self.fps)[0])
 
     def _prompt_of(self, singer: str) -> LongTensor:
         if singer not in self.model.prompts:
@@ -218,6 +224,11 @@ class SingingSynthesizer:
             UserError: as `read_voice`, or shorter than one frame.
         """
         wav, rate = read_voice(prompt)
+        if len(wav) < SHORT_PROMPT_SEC * rate:
+            seconds = len(wav) / rate
+            logging.warning(
+                "%s: %.2f s of a voice; the singer will hardly be heard", prompt, seconds
+            )
         wav = librosa.resample(wav, orig_sr=rate, target_sr=self.fs)
         spt = self.tokenizers.mel.samples_per_token
         wav = wav[: len(wav) // spt * spt]

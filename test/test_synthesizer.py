@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from espnet2_ext.audio.mel import MelConfig
@@ -207,6 +208,18 @@ def test_a_score_of_rests_and_one_of_a_blink_are_sung(synthesizer, voice):
     assert len(sung.wav) == 60 * MEL.fs and not sung.wav.any() and not voice.prompts_seen
     sung = synthesizer(MusicScore((Note(0, 0.05, 62, "la", ("l", "a")),)), "ann")
     assert len(sung.wav) == pytest.approx(0.05 * MEL.fs, abs=MEL.samples_per_token)
+    with pytest.raises(UserError, match=r"0.005 s of music \(expected a frame of 0.02 s, at least"):
+        synthesizer(MusicScore((Note(0, 0.005, 62, "la", ("l", "a")),)), "ann")
+
+
+def test_a_long_rest_and_a_long_note_are_sung_at_their_places(synthesizer):
+    spans = [(0, 0.1, 62), (0.1, 30.1, 0), (30.1, 70.1, 64), (70.1, 73.1, 0), (73.1, 73.2, 65)]
+    notes = [Note(a, b, m, "la" if m else "", ("l", "a") if m else ("SP",)) for a, b, m in spans]
+    wav = synthesizer(MusicScore(tuple(notes)), "ann").wav
+    assert len(wav) == pytest.approx(73.2 * MEL.fs, abs=MEL.samples_per_token)
+    for start, end, midi in spans:
+        inside = wav[round((start + 0.02) * MEL.fs) : round((end - 0.02) * MEL.fs)]
+        assert (np.abs(np.diff(inside)).max() > 0.01) == (midi > 0), (start, end)
 
 
 @pytest.mark.parametrize("ends", ["early", "late"])
@@ -282,6 +295,20 @@ def test_singer_and_prompt_choose_the_voice(synthesizer, voice, tmp_path):
     write_wav(tmp_path / "silent.wav", np.zeros(24000), 24000)
     with pytest.raises(UserError, match="silence"):
         synthesizer(song(1), prompt=tmp_path / "silent.wav")
+
+
+@pytest.mark.parametrize(
+    ("lead_sec", "voice_sec", "rate", "frames"),
+    [(0, 0.1, 44100, 5), (0, 3, 44100, 150), (5, 2, 8000, 150), (0, 90, 16000, 1500)],
+)
+def test_a_prompt_is_the_voice_in_a_recording(
+    synthesizer, tmp_path, caplog, lead_sec, voice_sec, rate, frames
+):
+    voice = 0.3 * np.sin(np.arange(round(voice_sec * rate)) * 440 * 2 * np.pi / rate)
+    wav = np.concatenate([np.zeros(lead_sec * rate), voice])
+    soundfile.write(tmp_path / "p.wav", np.stack([0 * wav, wav], 1), rate)  # the voice on the right
+    assert abs(len(synthesizer.encode_prompt(tmp_path / "p.wav")) - frames) <= 1
+    assert ("0.10 s of a voice" in caplog.text) == (voice_sec < 1)
 
 
 def test_notes_outside_the_range_are_sung_with_a_warning(synthesizer, caplog):

@@ -10,6 +10,10 @@ from espnet2_ext.files import atomic_path
 
 PCM16_FULL_SCALE = 32768.0
 SILENCE_LEVEL = 1e-4
+VOICE_SHARE = 0.01
+"""Of the loudest sample: where a voice begins."""
+VOICE_LEAD_SEC = 1
+MAX_VOICE_SEC = 30
 
 
 def mix(wav: np.ndarray) -> np.ndarray:
@@ -77,11 +81,20 @@ def read_channels(
 
 
 def read_voice(path: str | Path) -> tuple[np.ndarray, int]:
-    """As `read_wav`, of a recording that is to give a voice; raises `UserError` for silence too."""
+    """As `read_wav`, of a recording that is to give a voice.
+
+    Models look at its first seconds alone: it begins at most `VOICE_LEAD_SEC` before the voice, and
+    is at most `MAX_VOICE_SEC` long.
+
+    Raises:
+        UserError: as `read_wav`, or silence.
+    """
     wav, rate = read_wav(path)
-    if np.abs(wav).max() < SILENCE_LEVEL:
+    level = np.abs(wav)
+    if level.max() < SILENCE_LEVEL:
         raise UserError(path, "silence", "a voice")
-    return wav, rate
+    start = max(0, int((level > VOICE_SHARE * level.max()).argmax()) - VOICE_LEAD_SEC * rate)
+    return wav[start : start + MAX_VOICE_SEC * rate], rate
 
 
 def write_wav(

@@ -7,6 +7,7 @@ audio itself and writes wav/ and wav.scp beside its mel.
 import argparse
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 
 
@@ -18,7 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--codes", type=Path, help="instead: the codec's codes alone, as a CD flow writes"
     )
     parser.add_argument("--output_dir", type=Path, required=True)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=device_name, default="cpu")
     return parser
 
 

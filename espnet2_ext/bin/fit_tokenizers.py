@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 
 
@@ -15,7 +16,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--nj", type=int, default=1, help="utterances analysed at a time; does not change the fit"
     )
-    parser.add_argument("--device", default="cpu", help="for a pretrained SSL model")
+    parser.add_argument(
+        "--device", type=device_name, default="cpu", help="for a pretrained SSL model"
+    )
     return parser
 
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
@@ -39,7 +40,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--bfloat16", choices=("auto", "on", "off"), help="autocast (default: as trained)"
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    parser.add_argument("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
     return parser
 
 

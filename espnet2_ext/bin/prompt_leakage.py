@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_table, write_json
 from espnet2_ext.metrics.leakage import SIDES, Leakage, Prosody, Sung, energy_db, measure
@@ -26,7 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--utts", type=int, default=24, help="utterances (seeded choice)")
     parser.add_argument("--f0_extractor", default="swift", help="see judges/f0.py")
     parser.add_argument("--seed", type=int, default=0, help="of the choice, prompts and sampling")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=device_name, default="cpu")
     parser.add_argument("--out_dir", required=True, type=Path)
     return parser
 

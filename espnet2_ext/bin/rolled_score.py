@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_scp, read_table, write_json
 
@@ -28,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--semitones", type=int, nargs="*", default=[-3, 3], help="shifts in pitch")
     add("--margin", type=float, default=0.02, help="least drop of the mean log-likelihood")
     add("--max_utts", type=int, default=64, help="utterances, evenly spread over the set")
-    add("--device", default="cpu")
+    add("--device", type=device_name, default="cpu")
     return parser
 
 

@@ -8,6 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 
 REQUIRED = ("mel_config", "phone_list", "token_list")
@@ -48,9 +49,15 @@ def get_parser() -> argparse.ArgumentParser:
         help="what falls on the beat; corpus: as the label or the duration model has it",
     )
     parser.add_argument("--score_out", type=Path, help="JSON to write: the score as timed")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", type=device_name, default="cpu")
+    parser.add_argument("--seed", type=_seed, default=0, help="of all sampling, from 0")
     return parser
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise UserError("--seed", text, "a whole number from 0 to 10^18")
+    return int(text)
 
 
 @cli
@@ -60,6 +67,8 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("sing", "both --singer and --prompt", "one of them")
     if args.output.suffix.lower() != ".wav":
         raise UserError(args.output, f"suffix {args.output.suffix!r}", ".wav", "-o")
+    if args.score_out and args.score_out.suffix.lower() != ".json":
+        raise UserError(args.score_out, f"suffix {args.score_out.suffix!r}", ".json", "--score_out")
     from espnet2_ext.audio.wav import read_voice
     from espnet2_ext.hub import locate
     from espnet2_ext.pack_about import MANIFEST, PHONES, PackAbout

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 
 
@@ -30,7 +31,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--batch_size", type=int, default=16)
     add("--output_dir", type=Path, required=True)
-    add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
     return parser
 
 

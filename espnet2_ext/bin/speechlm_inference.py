@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
@@ -28,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--shard", type=int, default=1, help="this job's number, from 1")
     add("--num_shards", type=int, default=1)
     add("--chunk_utts", type=int, default=64, help="utterances between savepoints")
-    add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
     add("--dtype", default="float32", help="float32, bfloat16 or float16")
     return parser
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 
 TIMINGS = ("label", "own")
@@ -28,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--output_dir", type=Path, required=True)
     add("--durations", choices=TIMINGS, nargs="+", default=list(TIMINGS))
     add("--seed", type=int, default=0, help="of VISinger's noise")
-    add("--device", default="cpu", help="cpu, cuda, cuda:1 ...")
+    add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
     return parser
 
 

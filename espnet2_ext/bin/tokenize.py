@@ -11,6 +11,7 @@ same.
 import argparse
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 
 
@@ -27,7 +28,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--shard", type=int, default=1, help="this job's number, from 1")
     parser.add_argument("--num_shards", type=int, default=1)
-    parser.add_argument("--device", default="cpu", help="for pretrained codec and SSL models")
+    parser.add_argument(
+        "--device", type=device_name, default="cpu", help="for pretrained codec and SSL models"
+    )
     parser.add_argument(
         "--nj", type=int, default=1, help="utterances analysed at a time, ahead of the models"
     )

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_ext.device import device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
@@ -35,7 +36,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--merge", action="store_true", help="only write wav.scp")
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--bfloat16", action="store_true", help="autocast of the networks")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", type=device_name, default="cpu")
     return parser
 
 

@@ -44,7 +44,7 @@ def read_score(
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in known.options:
-            taken = ", ".join(known.options) or "none"
+            taken = ", ".join(o for o in known.options if o != "default_language") or "none"
             raise UserError(path, f"given for a {Path(place).suffix} file", taken, name)
     if default_language is not None and language is None:
         if "default_language" in known.options:
