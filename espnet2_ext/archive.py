@@ -62,10 +62,10 @@ def read_member(
     Raises:
         UserError: there is none of that name, or it unpacks to more than `max_bytes`.
     """
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise UserError(place, f"no member {name!r}", expected) from None
+    names = {_path(member): member for member in archive.infolist()}
+    info = names.get(PurePosixPath(name))
+    if info is None:
+        raise UserError(place, f"no member {name!r}", expected)
     if info.file_size > max_bytes:
         raise UserError(f"{place}: {name}", f"unpacks to {info.file_size} bytes", expected)
     with archive.open(info) as member:
@@ -146,12 +146,17 @@ def _check_members(archive: zipfile.ZipFile, path: str | Path, expected: str) ->
 def _checked_path(archive: str | Path, member: zipfile.ZipInfo) -> PurePosixPath:
     """Where a member belongs, relative to the folder."""
     place = f"{archive}: {member.filename}"
-    path = PurePosixPath(member.filename.replace("\\", "/"))
+    path = _path(member)
     if path.is_absolute() or ".." in path.parts or ":" in member.filename:
         raise UserError(place, "a path that leaves the folder", "relative paths")
     if not _is_folder(member) and path.suffix.lower() not in SAFE_SUFFIXES:
         raise UserError(place, "a file that may hold code or a pickle", " ".join(SAFE_SUFFIXES))
     return path
+
+
+def _path(member: zipfile.ZipInfo) -> PurePosixPath:
+    """The name of a member; one written on Windows may have backslashes."""
+    return PurePosixPath(member.filename.replace("\\", "/"))
 
 
 def _is_folder(member: zipfile.ZipInfo) -> bool:

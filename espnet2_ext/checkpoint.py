@@ -1,19 +1,21 @@
 """Weights that come from a file: loaded without pickle, strictly, every key and shape checked."""
 
-import contextlib
+import math
 import pickle
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path
+from espnet2_ext.no_code import know_states, plain_values_only
 
 _NAMES_SHOWN = 3
 SLACK = 2**20
@@ -59,6 +61,23 @@ def load_state(
     return state
 
 
+def require_plain(path: str | Path, expected: str) -> None:
+    """Refuse a file of `torch.save` that holds more than tensors and plain values.
+
+    Raises:
+        UserError: it holds what may run code when it is read, or cannot be read.
+    """
+    know_states()
+    try:
+        unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception as error:  # damaged pickles make it raise anything
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(path, f"not readable ({reason})", expected) from None
+    if unknown:
+        found = f"{', '.join(sorted(unknown)[:_NAMES_SHOWN])}, which may run code"
+        raise UserError(path, found, expected)
+
+
 def save_safetensors(
     state: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str] | None = None
 ) -> None:
@@ -84,10 +103,7 @@ def build_strict(
     slack: int = SLACK,
     renamed: Callable[[Mapping[str, Tensor], nn.Module], Mapping[str, Tensor]] | None = None,
 ) -> _Model:
-    """Build the model of a foreign configuration and load its weights, strictly.
-
-    It is built without memory first (on PyTorch's meta device) and held against the weights, so
-    that a configuration asks for no more memory than its weights have.
+    """Build the model of a foreign configuration (`build_within`), and load its weights, strictly.
 
     Args:
         build: Makes the untrained model.
@@ -101,18 +117,32 @@ def build_strict(
     Raises:
         UserError: a configuration that no model can be built of, or weights of another one.
     """
-    with torch.device("meta"), _at_most(state, slack, config):
-        fitting = part(_built(build, config))
-        state = state if renamed is None else renamed(state, fitting)
-        _require_fit(fitting, state, weights)
-    model = _built(build, config)
-    load_strict(part(model), state, weights)
+    model = build_within(build, state, config, slack)
+    module = part(model)
+    load_strict(module, state if renamed is None else renamed(state, module), weights)
     return model
 
 
-def _built(build: Callable[[], _Model], config: str | Path) -> _Model:
+def build_within(
+    build: Callable[[], _Model], state: Mapping[str, Tensor], config: str | Path, slack: int
+) -> _Model:
+    """Build the untrained model of a foreign configuration, no larger than its weights allow.
+
+    A configuration that asks for a tensor, or for all together, of more than a few times the size
+    of the weights is refused before it has the memory.
+
+    Args:
+        build: Makes the model.
+        state: Its weights.
+        config: Where the configuration was read, for errors.
+        slack: Numbers that the model may have beyond the weights.
+
+    Raises:
+        UserError: a configuration that no model can be built of, or of a larger one.
+    """
     try:
-        return build()
+        with plain_values_only(), _AtMost(state, slack, config):
+            return build()
     except UserError:
         raise
     except Exception as error:  # whatever a foreign value makes a constructor raise
@@ -120,30 +150,38 @@ def _built(build: Callable[[], _Model], config: str | Path) -> _Model:
         raise UserError(config, found) from error
 
 
-@contextlib.contextmanager
-def _at_most(state: Mapping[str, Tensor], slack: int, config: str | Path) -> Iterator[None]:
-    """Stop a model from growing past its weights while it is built."""
-    # weight norms and the like register a parameter more than once
-    most_numbers = 4 * sum(tensor.numel() for tensor in state.values()) + slack
-    most_tensors = 4 * len(state) + 1000
-    numbers = tensors = 0
+class _AtMost(TorchDispatchMode):
+    """Refuses to make a tensor that no model of certain weights has.
 
-    def count(module: nn.Module, name: str, tensor: Tensor | None) -> None:
-        nonlocal numbers, tensors
-        if tensor is not None:
-            numbers, tensors = numbers + tensor.numel(), tensors + 1
-            if numbers > most_numbers or tensors > most_tensors:
-                raise UserError(config, "a larger model", "that of its weights")
+    Weight norms, initialisers and the like make a few times what a model keeps.
+    """
 
-    hooks = (
-        nn.modules.module.register_module_parameter_registration_hook(count),
-        nn.modules.module.register_module_buffer_registration_hook(count),
-    )
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    def __init__(self, state: Mapping[str, Tensor], slack: int, config: str | Path) -> None:
+        super().__init__()
+        self.numbers = 8 * sum(tensor.numel() for tensor in state.values()) + slack
+        self.tensors = 16 * len(state) + 10_000
+        self.config = config
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = (*args, *(kwargs or {}).values())
+        new = not any(isinstance(value, Tensor) for value in given)
+        sizes = [value for value in given if isinstance(value, list | tuple)]
+        if new and not sizes:
+            sizes = [[value] for value in given]  # a length, as of torch.arange
+        for size in sizes:
+            if all(type(n) is int for n in size):
+                self._require(math.prod(size) <= self.numbers)
+        made = func(*args, **(kwargs or {}))
+        if new and isinstance(made, Tensor):
+            self.numbers, self.tensors = self.numbers - made.numel(), self.tensors - 1
+            self._require(self.numbers >= 0 and self.tensors >= 0)
+        return made
+
+    def _require(self, fits: bool) -> None:
+        if not fits:
+            raise UserError(self.config, "a larger model", "that of its weights")
 
 
 def _require_fit(model: nn.Module, state: Mapping[str, Tensor], place: str | Path) -> None:

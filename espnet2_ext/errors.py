@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from pickle import UnpicklingError
 from typing import Any
 
 USER_ERROR_STATUS = 2
@@ -68,10 +69,18 @@ def cli(main: Callable[..., Any]) -> Callable[..., int]:
             format="%(asctime)s %(name)s %(levelname)s: %(message)s",
             stream=sys.stderr,
         )
+        from espnet2_ext.no_code import refuse_pickles
+
+        refuse_pickles()
         try:
             status = main(*args, **kwargs)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
+            sys.exit(USER_ERROR_STATUS)
+        except UnpicklingError as error:
+            reason = str(error).strip().partition("\n")[0]
+            print(f"error: {UserError('a file', f'a pickle, which may run code ({reason})')}",
+                  file=sys.stderr)  # fmt: skip
             sys.exit(USER_ERROR_STATUS)
         except KeyboardInterrupt:
             print("interrupted: run the same command again to resume", file=sys.stderr)

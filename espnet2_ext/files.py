@@ -13,6 +13,7 @@ import numpy as np
 from espnet2_ext.config_types import parse_config as parse_config
 from espnet2_ext.errors import UserError
 from espnet2_ext.ids import check_id
+from espnet2_ext.no_code import guarded_kaldiio
 from espnet2_ext.yaml_text import parse_yaml as parse_yaml
 
 TABLES = ("wav.scp", "segments", "utt2spk", "text", "utt2lang", "label", "score.scp")
@@ -180,8 +181,8 @@ class ArkWriter:
 
 
 def read_scp(path: str | Path) -> Mapping[str, np.ndarray]:
-    """Open a kaldi scp as a lazy mapping from utterance to array."""
-    from kaldiio import load_scp
-
+    """Open a kaldi scp as a lazy mapping from utterance to array; it runs neither commands nor
+    pickles.
+    """
     read_table(path)
-    return load_scp(str(path))
+    return guarded_kaldiio().load_scp(str(path))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from espnet2_ext.archive import SAFE_SUFFIXES, extract
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_yaml
 from espnet2_ext.scratch import scratch_folder
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -57,6 +58,49 @@ def fetch(
         )
         raise UserError(name, how, "a local folder, or a model downloaded before") from None
     return Path(folder)
+
+
+def zoo_files(folder: Path) -> tuple[Path, Path]:
+    """Configuration and weights in a folder of the ESPnet model zoo's form.
+
+    Raises:
+        UserError: neither a ``meta.yaml`` that names them, nor one config.yaml and one .pth.
+    """
+    named = named_files(folder)
+    if named is not None and all(path.is_file() for path in named):
+        return named
+    configs, weights = (sorted(folder.rglob(name)) for name in ("config.yaml", "*.pth"))
+    if len(configs) != 1 or len(weights) != 1:
+        found = f"{len(configs)} config.yaml, {len(weights)} *.pth"
+        raise UserError(folder, found, "one of each, or a meta.yaml that names them")
+    return configs[0], weights[0]
+
+
+def named_files(folder: Path, weights: str | None = None) -> tuple[Path, Path] | None:
+    """Configuration and weights that a ``meta.yaml`` names; None where there is none.
+
+    Args:
+        folder: Of the model.
+        weights: Name of the weights, in place of those that it names.
+
+    Raises:
+        UserError: it names none, or such as lie outside the folder.
+    """
+    meta = folder / "meta.yaml"
+    if not meta.is_file():
+        return None
+    options = read_yaml(meta)
+    paths = []
+    for group, key in (("yaml_files", "train_config"), ("files", "model_file")):
+        files = options.get(group)
+        name = files.get(key) if isinstance(files, dict) else None
+        name = weights if weights is not None and group == "files" else name
+        if not isinstance(name, str) or not name:
+            raise UserError(meta, f"{name!r}", "a file of the folder", f"{group}: {key}")
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise UserError(meta, f"{name!r}", "a file of the folder", f"{group}: {key}")
+        paths.append(folder / name)
+    return paths[0], paths[1]
 
 
 def locate(

@@ -180,26 +180,31 @@ class PackedModel:
         self.about = PackAbout.of(self.manifest, self.tokenizers.phones)
 
     @classmethod
-    def load(cls, pack: str | Path, device: str = "cpu") -> "PackedModel":
+    def load(cls, pack: str | Path, device: str = "cpu", offline: bool = False) -> "PackedModel":
         """Load a pack from its archive or from the folder that it was unpacked to.
+
+        Args:
+            pack: Archive or folder.
+            device: Where it runs.
+            offline: Take a model of the hub that it names from the hub's cache alone.
 
         Raises:
             UserError: missing, damaged or unsafe pack; a part that does not fit the others.
         """
         pack = Path(pack)
         if pack.is_dir():
-            return cls._load_folder(pack, pack, device)
+            return cls._load_folder(pack, pack, device, offline)
         with scratch_folder() as scratch:
             folder = extract(pack, scratch / "pack")
             try:
-                return cls._load_folder(folder, pack, device)
+                return cls._load_folder(folder, pack, device, offline)
             except UserError as error:
                 raise error.moved(folder, pack) from error.__cause__
 
     @classmethod
-    def _load_folder(cls, folder: Path, place: Path, device: str) -> "PackedModel":
+    def _load_folder(cls, folder: Path, place: Path, device: str, offline: bool) -> "PackedModel":
         from espnet2_ext.duration.inference import DurationInference
-        from espnet2_ext.flow.inference import FlowInference
+        from espnet2_ext.flow.inference import FlowInference, check_tokenizers
         from espnet2_ext.flow.sampler import SamplingConfig
         from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
         from espnet2_ext.tokenizer.tokenizers import Tokenizers
@@ -207,28 +212,30 @@ class PackedModel:
         from espnet2_ext.vocoder.inference import VocoderInference
 
         manifest = read_manifest(folder, place)
-        tokenizers = Tokenizers.load(folder / "tokenizer")
+        tokenizers = Tokenizers.load(folder / "tokenizer", offline=offline)
 
         def options(model: str, config: type) -> Any:
             path = folder / model / "inference.yaml"
             return parse_config(config, read_yaml(path) if path.is_file() else {}, path)
 
-        def load(model: str, loader: type, **more: Any) -> Any:
+        def load(model: str, loader: type) -> Any:
             paths = folder / model / "config.yaml", folder / model / "model.safetensors"
-            return loader.load(*paths, device=device, **more)
+            return loader.load(*paths, device=device)
 
         packed = cls(
             manifest=manifest,
             tokenizers=tokenizers,
             vocabulary=Vocabulary.load(folder / "vocabulary"),
             speechlm=load("speechlm", SpeechLMInference),
-            flow=load("flow", FlowInference, tokenizer_dir=folder / "tokenizer"),
+            flow=load("flow", FlowInference),
             vocoder=load("vocoder", VocoderInference),
             duration=load("duration", DurationInference),
             decoding=options("speechlm", DecodingConfig),
             sampling=options("flow", SamplingConfig),
             prompts=_prompts(folder / "prompts.safetensors"),
         )
+        weights = folder / "flow/model.safetensors"
+        check_tokenizers(packed.flow.model, tokenizers, folder / "tokenizer", weights)
         packed.check(place)
         return packed
 

@@ -7,9 +7,11 @@ ESPnet's own command lines never import us, so `register` must run first:
 import importlib
 from typing import Any, NamedTuple
 
+from espnet2_ext.no_code import guarded_kaldiio, know_states
+
 
 class Plug(NamedTuple):
-    """`name` in the mapping or ClassChoices `host` stands for the class `target`."""
+    """`name` in the mapping or ClassChoices `host` stands for the object `target`."""
 
     host: str
     name: str
@@ -28,6 +30,11 @@ PLUGS = (
         "espnet2.train.dataset:DATA_TYPES",
         "prompt_pool",
         "espnet2_ext.train.epoch_data:PROMPT_POOL",
+    ),
+    Plug(
+        "espnet2.tasks.abs_task:__dict__",
+        "load_pretrained_model",
+        "espnet2_ext.train.init_param:init_param",
     ),
     Plug(
         "espnet2.tasks.abs_task:scheduler_classes",
@@ -59,12 +66,16 @@ def get_task(name: str) -> type:
 
 
 def register(*modules: str) -> None:
-    """Add our classes to ESPnet's choices; calling again changes nothing.
+    """Add our classes to ESPnet's choices, and have it read without running code.
+
+    Calling again changes nothing.
 
     Args:
         modules: Host modules to add to; all of `PLUGS` when none is named. Importing a host is
             slow, so a training command names the one it needs.
     """
+    guarded_kaldiio()
+    know_states()
     for plug in PLUGS:
         if modules and plug.host.partition(":")[0] not in modules:
             continue

@@ -77,7 +77,7 @@ class SingingSynthesizer:
         """
         from espnet2_ext.hub import locate
 
-        packed = PackedModel.load(locate(model, offline, cache_dir), device)
+        packed = PackedModel.load(locate(model, offline, cache_dir), device, offline)
         packed.require(model, **required)
         return cls(packed)
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_yaml
 from espnet2_ext.score.espnet_format import score_to_json
@@ -84,8 +85,7 @@ class BaselineInference:
         """
         options = read_yaml(config)
         kind = kind_of(options, config)
-        if not Path(weights).is_file():
-            raise UserError(weights, "no such file", "a trained model")
+        state = load_state(weights)
         from espnet2.bin.svs_inference import SingingGenerate
 
         from espnet2_ext.registry import register
@@ -93,7 +93,10 @@ class BaselineInference:
         register("espnet2.tasks.svs", "espnet2.tasks.gan_svs")
         torch.manual_seed(seed)
         task = "gan_svs" if kind == WAVEFORM else "svs"
-        generate = SingingGenerate(config, weights, device=device, svs_task=task)
+        generate = build_strict(
+            lambda: SingingGenerate(config, None, device=device, svs_task=task),
+            state, config, weights, part=lambda generate: generate.model,
+        )  # fmt: skip
         return cls(generate, options, stream_sizes or [])
 
     @torch.no_grad()

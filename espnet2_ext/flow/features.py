@@ -106,7 +106,7 @@ class FeatureSpace(nn.Module):
         self.per_token, self.n_mels = mel.frames_per_token, mel.n_mels
         self.register_buffer("mel_mean", torch.zeros(self.n_mels))
         self.register_buffer("mel_std", torch.ones(self.n_mels))
-        self.log_floor = float(torch.tensor(mel.floor, device="cpu").log())
+        self.log_floor = float(torch.tensor(mel.floor).log())
         if geometry.mel_codec:
             self.register_buffer("codec_mel_scale", torch.ones(geometry.embed_dim))
             self.register_buffer("codec_mel_shift", torch.zeros(geometry.embed_dim))

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import LongTensor, Tensor
@@ -113,7 +114,9 @@ class FlowInference:
         state = load_state(weights)
         model = build_strict(lambda: build_model(args, geometry, config), state, config, weights)
         if tokenizer_dir is not None:
-            _check_tokenizers(model, tokenizer_dir, weights)
+            from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+            check_tokenizers(model, Tokenizers.load(tokenizer_dir), tokenizer_dir, weights)
         return cls(model.to(device), args.max_prompt_frames, batch_frames, bfloat16)
 
     @torch.no_grad()
@@ -275,16 +278,22 @@ class FlowInference:
             raise UserError(place, found, f"0 to {n_phones - 1}", "score_frames")
 
 
-def _check_tokenizers(model: MelFlow, folder: str | Path, weights: str | Path) -> None:
-    from espnet2_ext.flow.build import geometry_of
-    from espnet2_ext.tokenizer.tokenizers import Tokenizers
+def check_tokenizers(
+    model: MelFlow, tokenizers: Any, folder: str | Path, weights: str | Path
+) -> None:
+    """Refuse `Tokenizers` (of a folder) other than those that a model was trained with.
 
-    tokenizers = Tokenizers.load(folder)
+    Raises:
+        UserError: naming what differs.
+    """
+    from espnet2_ext.flow.build import geometry_of
+
     found, own = geometry_of(tokenizers).asdict(), model.geometry.asdict()
     for key, value in own.items():
         if found[key] != value and not (key == "n_phones" and value == 0):
             raise UserError(folder, f"{found[key]}", f"{value} as {weights}", key)
     code = torch.zeros(1, 1, model.geometry.n_codebooks, dtype=torch.long)
-    theirs, ours = tokenizers.codec.embed(code), model.codec(code)
+    theirs = tokenizers.codec.embed(code)
+    ours = model.codec(code.to(model.codec.offset.device)).to(theirs.device)
     if not torch.allclose(theirs, ours, rtol=1e-3, atol=1e-3 * float(ours.abs().max())):
         raise UserError(folder, "another codec", f"the one that {weights} was trained with")

@@ -90,8 +90,8 @@ class HfPhoneRecognizer:
         from transformers import AutoModelForCTC, AutoProcessor
 
         try:
-            self.processor = AutoProcessor.from_pretrained(name)
-            self.model = AutoModelForCTC.from_pretrained(name).eval()
+            self.processor = AutoProcessor.from_pretrained(name, trust_remote_code=False)
+            self.model = AutoModelForCTC.from_pretrained(name, trust_remote_code=False).eval()
         except OSError as error:
             reason = str(error).strip().partition("\n")[0]
             raise UserError(name, reason, "a CTC model on disk or on the hub") from None

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from espnet2_ext.no_code import pickles_allowed
+
 FS = 16000
 HOST, PORT, TIMEOUT_SEC = "github.com", 443, 3.0
 
@@ -57,10 +59,11 @@ def load_mos(name: str, fetch: bool = False) -> MosPredictor:
     if on_disk is None and not _reachable():
         return MosPredictor(None, f"not measured: {HOST} cannot be reached from here")
     try:
-        if on_disk is not None:
-            network = torch.hub.load(str(on_disk), model.entry, source="local")
-        else:
-            network = torch.hub.load(model.repo, model.entry, trust_repo=True)
+        with pickles_allowed():
+            if on_disk is not None:
+                network = torch.hub.load(str(on_disk), model.entry, source="local")
+            else:
+                network = torch.hub.load(model.repo, model.entry, trust_repo=True)
     except Exception as error:  # foreign code: whatever it raises is the reason
         reason = str(error).strip().partition("\n")[0][:120]
         return MosPredictor(None, f"not measured: {model.repo} does not load ({reason})")

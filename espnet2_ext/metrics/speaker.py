@@ -8,17 +8,24 @@ inference class. They hear speech and any singer of the world; the toolkit's own
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from torch import nn
 
+from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_yaml
 from espnet2_ext.hub import fetch as fetch_from_hub
+from espnet2_ext.hub import zoo_files
 from espnet2_ext.metrics.similarity import normalise
 
 FS = 16000
 RAWNET3 = "espnet/voxcelebs12_rawnet3"
 _FILES = ["*.pth", "*.yaml"]
+_CLASSIFIER = "loss."
+_SPEAKERS = 2**26
+"""Numbers that the classifier may have: it is built with the embedder."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +53,14 @@ def load_speaker_model(model: str = RAWNET3, fetch: bool = False) -> SpeakerMode
     """
     try:
         folder = fetch_from_hub(model, offline=not fetch, only=_FILES)
-        config, weights = _files(folder)
+        config, weights = zoo_files(folder)
     except UserError as error:
         how = "" if fetch else " (--fetch_mos true downloads it)"
         return SpeakerModel(None, f"not measured: {error.place}: {error.found}{how}")
     try:
-        from espnet2.bin.spk_inference import Speech2Embedding
-
-        speech_to_embedding = Speech2Embedding(str(config), str(weights))
-    except Exception as error:  # foreign code and files: whatever it raises is the reason
-        reason = str(error).strip().partition("\n")[0][:120]
-        return SpeakerModel(None, f"not measured: {model} does not load ({reason})")
+        speech_to_embedding = _load(config, weights)
+    except UserError as error:
+        return SpeakerModel(None, f"not measured: {model} does not load ({error})")
 
     def embed(wav: np.ndarray) -> np.ndarray:
         samples = np.ascontiguousarray(wav, np.float32)
@@ -70,17 +74,20 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(normalise(a) @ normalise(b))
 
 
-def _files(folder: Path) -> tuple[Path, Path]:
-    """Configuration and weights in a folder of the model zoo's form."""
-    meta = folder / "meta.yaml"
-    if meta.is_file():
-        named = read_yaml(meta)
-        paths = [(named.get("yaml_files") or {}).get("train_config"),
-                 (named.get("files") or {}).get("model_file")]  # fmt: skip
-        if all(path and (folder / path).is_file() for path in paths):
-            return folder / paths[0], folder / paths[1]
-    configs, weights = (sorted(folder.rglob(name)) for name in ("config.yaml", "*.pth"))
-    if len(configs) != 1 or len(weights) != 1:
-        found = f"{len(configs)} config.yaml, {len(weights)} *.pth"
-        raise UserError(folder, found, "one of each, or a meta.yaml that names them")
-    return configs[0], weights[0]
+def _load(config: Path, weights: Path) -> Any:
+    """ESPnet's `Speech2Embedding`, every parameter from the file.
+
+    Its classifier of the training speakers, which embeds nobody, may be missing from the file.
+    """
+    from espnet2.bin.spk_inference import Speech2Embedding
+
+    read_yaml(config)  # the guarded reader: ESPnet's own is not
+    state = {key: v for key, v in load_state(weights).items() if not key.startswith(_CLASSIFIER)}
+
+    def embedder(built: Any) -> nn.Module:
+        built.spk_model.loss = nn.Module()
+        return built.spk_model
+
+    return build_strict(
+        lambda: Speech2Embedding(str(config), None), state, config, weights, embedder, _SPEAKERS
+    )

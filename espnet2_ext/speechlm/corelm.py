@@ -15,6 +15,7 @@ from espnet2_ext.speechlm.packing import Segments, allow_packing
 
 ATTENTION = ("auto", "sdpa", "flash_attention_2", "eager")
 BUILTIN = "builtin"
+MAX_SIZE = 2**24
 
 
 class DelayLM(nn.Module):
@@ -191,6 +192,10 @@ def backbone_config(backbone: Mapping[str, Any]) -> Any:
     model_type = arguments.pop("model_type", None)
     if not isinstance(model_type, str):
         raise ValueError("the backbone lacks model_type (expected one as 'llama' or 'qwen2')")
+    for key, value in arguments.items():
+        # lists as long as some of these are made before any layer is
+        if isinstance(value, int) and value > MAX_SIZE:
+            raise ValueError(f"backbone {key} {value} is more than {MAX_SIZE}")
     if model_type == BUILTIN:
         return parse_config(BuiltinConfig, arguments, f"backbone {BUILTIN}")
     # the input embedding is removed: the vocabulary is kept at one token

@@ -20,7 +20,7 @@ from torch import Tensor
 from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_text, read_yaml
-from espnet2_ext.hub import fetch
+from espnet2_ext.hub import fetch, named_files
 from espnet2_ext.speechlm.corelm import BUILTIN, backbone_config
 from espnet2_ext.speechlm.grow import TABLES, describe, grow, mean_rows
 from espnet2_ext.speechlm.model import SpeechLM
@@ -29,7 +29,6 @@ from espnet2_ext.tokenizer.vocabulary import TOKEN_LIST, Vocabulary, special_tok
 _WRAPPERS = ("model", "module")
 _EMBEDDINGS = ("decoders.model.embed_tokens.weight", "decoders.model.embed_in.weight")
 _INV_FREQ = "rotary_emb.inv_freq"  # a constant that older transformers saved
-_META = "meta.yaml"
 _PREFERRED = ("model.pth", "model.safetensors", "valid.loss.best.pth")
 _SHAPE = ("backbone", "share_emb", "aux_lm_head", "max_streams")
 HEAD_EMB = "corelm.head_emb.weight"
@@ -205,13 +204,9 @@ class _Experiment:
 def _experiment(path: Path, config: PretrainedConfig) -> _Experiment:
     if path.is_file():
         return _Experiment(path.with_name("config.yaml"), path)
-    if (path / _META).is_file():  # a packed model of the ESPnet model zoo
-        meta = read_yaml(path / _META)
-        names = ((meta.get("yaml_files") or {}).get("train_config"),
-                 config.file or (meta.get("files") or {}).get("model_file"))  # fmt: skip
-        if not all(isinstance(name, str) for name in names):
-            raise UserError(path / _META, "no train_config or model_file", "a packed model")
-        return _Experiment(path / names[0], path / names[1])
+    named = named_files(path, config.file)
+    if named is not None:  # a packed model of the ESPnet model zoo
+        return _Experiment(*named)
     if (path / "config.yaml").is_file():
         found = [path / "config.yaml"]
     else:
@@ -291,7 +286,7 @@ def _backbone_of(folder: Path) -> dict[str, Any]:
     """The arguments of a Hugging Face configuration that are not its defaults."""
     from transformers import AutoConfig
 
-    loaded = AutoConfig.from_pretrained(folder, local_files_only=True)
+    loaded = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     defaults = type(loaded)().to_dict()
     kept = {
         key: value
@@ -344,7 +339,9 @@ def _read_hugging_face(folder: Path, config: PretrainedConfig) -> Pretrained:
     vocabulary, place = _text_vocabulary(folder), str(folder)
     try:
         with torch.device("meta"):
-            shape = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+            shape = AutoModelForCausalLM.from_config(
+                AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            )
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(place, f"not a causal LM ({reason})") from None

@@ -1,14 +1,16 @@
 """ESPnet task of the speech LM: data, model and trainer behind ESPnet's own command line."""
 
 import argparse
+import itertools
 import logging
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
 from espnet2.tasks.abs_task import IteratorOptions
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
@@ -16,6 +18,7 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 from torch import nn
 
+from espnet2_ext.checkpoint import build_within
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.speechlm.adaptation import AdaptationConfig, adapt
@@ -30,10 +33,12 @@ from espnet2_ext.speechlm.pretrained import (
 from espnet2_ext.speechlm.template import read_vocabulary
 from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.tokenizer.svs_lb import read_label_config
-from espnet2_ext.train.pack_sampler import Pack, PackBatchSampler
+from espnet2_ext.train.pack_sampler import PackBatchSampler
 from espnet2_ext.train.zero_trainer import ZeroTrainer
 
 SCORE_COLUMNS = 4
+GROWTH = 2**28
+"""Numbers that a model may have beyond the checkpoint it starts from, such as new tokens."""
 PACK = "pack"  # our batch type, beside ESPnet's
 _STAND_IN = {"model_type": "llama", "hidden_size": 8, "intermediate_size": 8,
              "num_hidden_layers": 1, "num_attention_heads": 1}  # fmt: skip
@@ -89,17 +94,34 @@ class SpeechLMTask(OneLineTask):
         return parser
 
     @classmethod
-    def build_shares(
-        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str, world: int
-    ) -> list[list[Pack]]:
-        """ESPnet's, and with batch type ``pack`` so many real frames for each process."""
+    def build_sequence_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> SequenceIterFactory:
+        """ESPnet's, and with batch type ``pack`` batches of so many real frames."""
         if iter_options.batch_type != PACK:
-            return super().build_shares(args, iter_options, mode, world)
+            return super().build_sequence_iter_factory(args, iter_options, mode)
+        distributed = torch.distributed if iter_options.distributed else None
+        world = distributed.get_world_size() if distributed else 1
         sampler = PackBatchSampler(
-            iter_options.batch_bins, iter_options.shape_files, args.seed, world, args.min_batch_size
-        )
+            iter_options.batch_bins, iter_options.shape_files, args.seed,
+            max(world, args.min_batch_size),
+        )  # fmt: skip
         logging.info(f"[{mode}] Batch sampler: {sampler}")
-        return sampler.shares
+        batches = list(sampler)[: iter_options.num_batches]
+        if distributed:
+            batches = [sampler.shard(batch, world)[distributed.get_rank()] for batch in batches]
+        dataset = cls.build_dataset(args, iter_options, set(itertools.chain(*batches)))
+        return SequenceIterFactory(
+            dataset=dataset,
+            batches=batches,
+            seed=args.seed,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch,
+            shuffle=iter_options.train,
+            shuffle_within_batch=args.shuffle_within_batch,
+            num_workers=args.num_workers,
+            collate_fn=iter_options.collate_fn,
+            pin_memory=args.ngpu > 0,
+        )
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
@@ -169,18 +191,16 @@ class SpeechLMTask(OneLineTask):
         config = parse_config(PretrainedConfig, args.pretrained_conf, f"{place}: pretrained_conf")
         pretrained = read_pretrained(source, config)
         args.corelm_conf = merge_conf(pretrained, args.corelm_conf, place)
-        model = build_speechlm(args, place)
+        model = build_within(
+            lambda: build_speechlm(args, place), pretrained.state, pretrained.place, GROWTH
+        )
         initialise(model, pretrained, config.seed)
         adapt(model, adaptation, pretrained.vocabulary)
         return model
 
     @classmethod
-    def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
-        """ESPnet's main; what a user names wrongly ends in a `UserError`."""
-        if args is None:
-            args = cls.get_parser().parse_args(cmd)
-            check_files(args)
-        super().main(args=args, cmd=cmd)
+    def check_inputs(cls, args: argparse.Namespace) -> None:
+        check_files(args)
 
 
 def take_label_config(args: argparse.Namespace, place: str) -> None:

@@ -79,17 +79,13 @@ class VocoderTask(OneLineTask):
     trainer = VocoderTrainer
 
     @classmethod
-    def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
-        """ESPnet's main; a missing input ends in a `UserError` before anything slow begins."""
-        if args is None:
-            args = cls.get_parser().parse_args(cmd)
-            for split in ("train", "valid"):
-                streams = getattr(args, f"{split}_data_path_and_name_and_type")
-                shapes = getattr(args, f"{split}_shape_file")
-                for path in [*(stream[0] for stream in streams), *shapes]:
-                    if not Path(path).is_file():
-                        raise UserError(path, "no such file", f"{split} data")
-        super().main(args=args, cmd=cmd)
+    def check_inputs(cls, args: argparse.Namespace) -> None:
+        for split in ("train", "valid"):
+            streams = getattr(args, f"{split}_data_path_and_name_and_type")
+            shapes = getattr(args, f"{split}_shape_file")
+            for path in [*(stream[0] for stream in streams), *shapes]:
+                if not Path(path).is_file():
+                    raise UserError(path, "no such file", f"{split} data")
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from espnet2_ext.checkpoint import build_strict, load_state, save_safetensors
 from espnet2_ext.config_types import fits
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_yaml, write_text
+from espnet2_ext.hub import fetch, zoo_files
 from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec
 
 CODEC_CONFIG = "codec.yaml"
@@ -30,6 +31,7 @@ _CODECS = {
 _DISCRIMINATORS = 2**27
 """Numbers that a codec's discriminators may have: they are built with it, and dropped."""
 
+_FILES = ["*.pth", "*.yaml"]
 _HUB_TAG = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -139,7 +141,11 @@ class ESPnetCodec(AudioCodec):
         """
         train_config, checkpoint = config.config, config.checkpoint
         if config.tag is not None:
-            train_config, checkpoint = _download(config.tag, place)
+            try:
+                train_config, checkpoint = zoo_files(fetch(config.tag, only=_FILES))
+            except UserError as error:
+                found = f"cannot fetch {config.tag} ({error})"
+                raise UserError(place, found, "a reachable model", "tag") from None
         args = {**read_yaml(train_config), "n_codebooks": config.n_codebooks}
         state = {
             key.removeprefix(_GENERATOR): value
@@ -170,19 +176,3 @@ def _rename_norms(state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str,
                 key = key.removesuffix(old) + f"parametrizations.weight.{new}"
         renamed[key] = value
     return renamed if renamed.keys() == model.state_dict().keys() else state
-
-
-def _download(tag: str, place: str | Path) -> tuple[str, str]:
-    from espnet_model_zoo.downloader import ModelDownloader
-
-    try:
-        files = ModelDownloader().download_and_unpack(tag)
-    except Exception as error:  # the hub client raises errors of many libraries
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(
-            place, f"cannot fetch {tag} ({reason})", "a reachable model", "tag"
-        ) from None
-    for key in ("train_config", "model_file"):
-        if key not in files:
-            raise UserError(place, f"{tag} has no {key}", "an ESPnet codec", "tag")
-    return files["train_config"], files["model_file"]

@@ -93,7 +93,11 @@ def extract(features: SSLFeatures, wav: Tensor, fs: int, fps: int) -> Tensor:
 
 
 def build_features(
-    config: Mapping[str, Any], mel: MelConfig, n_phones: int, place: str | Path
+    config: Mapping[str, Any],
+    mel: MelConfig,
+    n_phones: int,
+    place: str | Path,
+    offline: bool = False,
 ) -> SSLFeatures:
     """Build the extractor of an ``ssl`` section; a pretrained one comes with its weights.
 
@@ -102,6 +106,7 @@ def build_features(
         mel: The recipe's mel configuration.
         n_phones: Size of the phone set, for the phone features.
         place: File the section stands in, for error messages.
+        offline: Take a model of the hub from its cache alone.
     """
     kind = config.get("type")
     if kind not in SSL_TYPES:
@@ -111,8 +116,10 @@ def build_features(
         return PhoneFeatures(mel, parse_config(PhoneFeaturesConfig, options, place), n_phones)
     from espnet2_ext.tokenizer.ssl_pretrained import ESPnetFeatures, HFFeatures
 
-    cls = HFFeatures if kind == "hf" else ESPnetFeatures
-    features = cls.from_options(options, mel.fps, place).eval()
+    if kind == "hf":
+        features = HFFeatures.from_options(options, mel.fps, place, offline).eval()
+    else:
+        features = ESPnetFeatures.from_options(options, mel.fps, place).eval()
     features.requires_grad_(False)
     return features
 
@@ -142,9 +149,16 @@ def fit_centroids(
 
 
 def load_ssl(
-    config: Mapping[str, Any], mel: MelConfig, n_phones: int, folder: str | Path
+    config: Mapping[str, Any],
+    mel: MelConfig,
+    n_phones: int,
+    folder: str | Path,
+    offline: bool = False,
 ) -> SSLTokenizer:
-    """Build the SSL tokenizer of a tokenizer folder, with its weights, strictly."""
+    """Build the SSL tokenizer of a tokenizer folder, with its weights, strictly.
+
+    `offline` takes a model of the hub, if it names one, from the hub's cache alone.
+    """
     place, path = Path(folder) / "config.yaml", Path(folder) / SSL_FILE
     state = load_state(path)
     if "centroids" not in state or state["centroids"].dim() != 2:
@@ -159,5 +173,5 @@ def load_ssl(
             lambda: build_features(config, mel, n_phones, place), fitted, place, path
         )
     else:
-        features = build_features(config, mel, n_phones, place)
+        features = build_features(config, mel, n_phones, place, offline)
     return SSLTokenizer(features, centroids, mel.fs, mel.fps).eval()

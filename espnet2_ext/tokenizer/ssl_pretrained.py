@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.hub import fetch
 from espnet2_ext.tokenizer.ssl_features import SSLFeatures
 
 _NOT_FEATURES = ("losses.", "util_modules.", "global_step")
@@ -38,14 +39,21 @@ class HFFeaturesConfig:
 class HFFeatures(SSLFeatures):
     """A hidden layer of a Hugging Face speech model; frames centred on the token frames."""
 
-    def __init__(self, config: HFFeaturesConfig, fps: int, place: str | Path) -> None:
+    def __init__(
+        self, config: HFFeaturesConfig, fps: int, place: str | Path, offline: bool = False
+    ) -> None:
         super().__init__()
         from transformers import AutoModel
 
         self.layer, self.fs = config.layer, config.fs
         try:
-            self.model, info = AutoModel.from_pretrained(config.model, output_loading_info=True)
-        except (OSError, ValueError, RuntimeError) as error:
+            self.model, info = AutoModel.from_pretrained(
+                _local(config.model, offline),
+                output_loading_info=True,
+                local_files_only=True,
+                trust_remote_code=False,
+            )
+        except (OSError, ValueError, RuntimeError, UserError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise UserError(place, f"cannot load {config.model} ({reason})", field="ssl") from None
         missing = sorted(set(info["missing_keys"]) - {"masked_spec_embed"})
@@ -65,8 +73,10 @@ class HFFeatures(SSLFeatures):
         self.normalize = layer_norms if config.normalize is None else config.normalize
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], fps: int, place: str | Path) -> "HFFeatures":
-        return cls(parse_config(HFFeaturesConfig, options, place), fps, place)
+    def from_options(
+        cls, options: Mapping[str, Any], fps: int, place: str | Path, offline: bool = False
+    ) -> "HFFeatures":
+        return cls(parse_config(HFFeaturesConfig, options, place), fps, place, offline)
 
     def forward(self, wav: Tensor) -> Tensor:
         if self.normalize:
@@ -140,6 +150,14 @@ class ESPnetFeatures(SSLFeatures):
     @torch.no_grad()
     def forward(self, wav: Tensor) -> Tensor:
         return self._hidden(wav)[self.layer - 1]
+
+
+def _local(model: str, offline: bool) -> Path:
+    """The folder of a Hugging Face model; transformers itself would ask the hub, even offline."""
+    folder = fetch(model, offline=offline, only=["*.json", "*.safetensors"])
+    if not any(folder.glob("*.safetensors")):
+        folder = fetch(model, offline=offline, only=["*.json", "*.bin"])
+    return folder
 
 
 def _check_hop(hop: int, fs: int, fps: int, place: str | Path) -> None:

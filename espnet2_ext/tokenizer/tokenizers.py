@@ -139,8 +139,15 @@ class Tokenizers:
         )
 
     @classmethod
-    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> "Tokenizers":
+    def load(
+        cls, folder: str | Path, device: str | torch.device = "cpu", offline: bool = False
+    ) -> "Tokenizers":
         """Read a folder of `save_tokenizers`, strictly.
+
+        Args:
+            folder: Fitted tokenizers.
+            device: Where they run.
+            offline: Take a model of the hub, if they name one, from the hub's cache alone.
 
         Raises:
             UserError: naming the file that is missing or wrong.
@@ -157,7 +164,7 @@ class Tokenizers:
         return cls(
             mel=mel,
             codec=load_codec(config.codec, mel, folder),
-            ssl=load_ssl(config.ssl, mel, len(phones), folder),
+            ssl=load_ssl(config.ssl, mel, len(phones), folder, offline),
             phones=phones,
             svs_lb=config.svs_lb,
             mel_mean=stats["mean"],

@@ -1,18 +1,29 @@
 """Resume states of a ZeRO training: written whole, found again, refused when they do not fit."""
 
+import contextlib
 import random
+import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler
+from deepspeed.runtime.zero.config import ZeroStageEnum
+from deepspeed.utils.tensor_fragment import fragment_address
+from espnet2.train.reporter import Average, WeightedAverage
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, write_json
+from espnet2_ext.no_code import know_states, pickles_allowed, plain_values_only
 
+_OWN_TYPES = [fragment_address, LossScaler, DynamicLossScaler, ZeroStageEnum, Average,
+              WeightedAverage]  # fmt: skip
 _PREFIX, _PART, _META, _TAG = "step_", ".part-", "meta.json", "state"
 
 
@@ -55,11 +66,16 @@ def save_state(engine: Any, folder: Path, point: ResumePoint) -> None:
     dist.barrier()
 
 
-def load_state(engine: Any, folder: Path) -> ResumePoint | None:
+def load_state(engine: Any, folder: Path, unsafe: bool = False) -> ResumePoint | None:
     """Load the newest whole state into `engine`; None when there is none.
 
+    Args:
+        engine: DeepSpeed's.
+        folder: Of the states.
+        unsafe: Unpickle whatever the state holds.
+
     Raises:
-        UserError: it was written by another number of processes.
+        UserError: it was written by another number of processes, or holds what may run code.
     """
     states = [p for p in folder.glob(f"{_PREFIX}*") if (p / _META).is_file()]
     if not states:
@@ -70,20 +86,43 @@ def load_state(engine: Any, folder: Path) -> ResumePoint | None:
         raise UserError(
             newest, f"a state of {saved} processes", f"{now}: resume with as many as before"
         )
-    # A run's own state: the one place where unpickling is allowed.
-    _, client = engine.load_checkpoint(newest, tag=_TAG)
+    with _readable(newest, unsafe):
+        _, client = engine.load_checkpoint(newest, tag=_TAG)
     return ResumePoint(**client["point"])
 
 
-def restore_random_state(folder: Path) -> None:
+def restore_random_state(folder: Path, unsafe: bool = False) -> None:
     """Set the random generators as they were when the newest state was saved."""
     newest = max(folder.glob(f"{_PREFIX}*"), key=lambda p: (p.stat().st_mtime_ns, p.name))
-    state = torch.load(newest / f"random_{dist.get_rank()}.pt", weights_only=False)
+    with _readable(newest, unsafe):
+        state = torch.load(newest / f"random_{dist.get_rank()}.pt", weights_only=not unsafe)
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])
     torch.set_rng_state(state["torch"])
     if torch.cuda.is_available() and state["cuda"] is not None:
         torch.cuda.set_rng_state(state["cuda"])
+
+
+@contextlib.contextmanager
+def _readable(state: Path, unsafe: bool) -> Iterator[None]:
+    """Read a state without running what it may hold: plain values and the types that it is made of.
+
+    Raises:
+        UserError: it holds anything else, or is damaged.
+    """
+    if unsafe:
+        with pickles_allowed():
+            yield
+        return
+    know_states()
+    with plain_values_only(), torch.serialization.safe_globals(_OWN_TYPES):
+        try:
+            yield
+        except UnpicklingError as error:
+            reason = re.search(r"GLOBAL (\S+)", str(error))
+            found = f"{reason[1]}, which may run code" if reason else "a damaged file"
+            expected = "a state that this toolkit wrote; --unsafe_resume true unpickles any"
+            raise UserError(state, found, expected) from None
 
 
 def _random_state() -> dict[str, Any]:

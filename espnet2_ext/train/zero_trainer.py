@@ -50,6 +50,7 @@ class ZeroTrainerOptions(DeepSpeedTrainerOptions):
         patience: Epochs without improvement before training stops.
         early_stopping_criterion: Phase, statistic and ``min`` or ``max``.
         use_matplotlib: Plot the training curves at the end.
+        unsafe_resume: Unpickle a resume state whatever it holds.
     """
 
     ngpu: int = 0
@@ -59,6 +60,7 @@ class ZeroTrainerOptions(DeepSpeedTrainerOptions):
     patience: int | None = None
     early_stopping_criterion: Any = ("valid", "loss", "min")
     use_matplotlib: bool = True
+    unsafe_resume: bool = False
 
 
 class ZeroTrainer(DeepSpeedTrainer):
@@ -83,7 +85,9 @@ class ZeroTrainer(DeepSpeedTrainer):
         start_process_group(options.ngpu)
         engine = cls._initialise(model, train_iter_factory, options)
         reporter = Reporter()
-        point = load_state(engine, output_dir / RESUME_DIR) if options.resume else None
+        point = None
+        if options.resume:
+            point = load_state(engine, output_dir / RESUME_DIR, options.unsafe_resume)
         if point is not None:
             reporter.load_state_dict(point.reporter)
             logging.info("resumed at epoch %d, batch %s", point.epoch, point.batches or "end")
@@ -154,7 +158,7 @@ class ZeroTrainer(DeepSpeedTrainer):
                 # Loading and dropping what was done leaves a loader's workers as they were.
                 for _ in range(point.batches):
                     next(batches)
-                restore_random_state(Path(options.output_dir) / RESUME_DIR)
+                restore_random_state(Path(options.output_dir) / RESUME_DIR, options.unsafe_resume)
                 _load_observed(sub_reporter, point.observed)
                 done = point.batches
             cls.train_one_epoch(engine, batches, sub_reporter, options, reporter, done, total)

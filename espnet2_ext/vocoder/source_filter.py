@@ -67,9 +67,7 @@ class SourceFilterVocoder(AbsVocoder):
         nn.init.zeros_(self.network.output.weight)
         nn.init.zeros_(self.network.output.bias)
         self.context_frames = self.network.context_frames + 1
-        with torch.device("cpu"):  # a table that is computed, even where the model is built empty
-            to_bins = _mel_to_bins(mel, self.n_bins)
-        self.register_buffer("to_bins", to_bins, persistent=False)
+        self.register_buffer("to_bins", _mel_to_bins(mel, self.n_bins), persistent=False)
         self.register_buffer("band_level", LogMel(mel).basis.sum(1).log(), persistent=False)
         ramp = (torch.arange(mel.hop_length) + 0.5) / mel.hop_length
         window = torch.cat([ramp, ramp.flip(0)])  # neighbouring segments add up to one

@@ -1,6 +1,7 @@
 """Speaker similarity through ESPnet's own inference class, with a tiny model in its form."""
 
 import argparse
+import shutil
 
 import numpy as np
 import pytest
@@ -50,6 +51,33 @@ def test_embeddings_of_espnets_inference_class(folder):
     assert cosine(one, other) < 0.9999
     expected = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
     assert cosine(one, other) == pytest.approx(float(expected), abs=1e-6)
+
+
+def changed(folder, tmp_path, change):
+    """A copy of the model with other weights."""
+    shutil.copytree(folder, tmp_path / "model")
+    path = tmp_path / "model/exp/valid.eer.best.pth"
+    torch.save(change(torch.load(path, weights_only=True)), path)
+    return load_speaker_model(str(tmp_path / "model"))
+
+
+def test_an_embedder_without_its_weights_gives_no_numbers(folder, tmp_path):
+    speaker = changed(folder, tmp_path, lambda state: {
+        k: v for k, v in state.items() if not k.startswith("encoder.")})  # fmt: skip
+    assert speaker.embed is None
+    assert "does not load" in speaker.reason and "missing parameter encoder." in speaker.reason
+
+
+def test_weights_of_another_embedder_give_no_numbers(folder, tmp_path):
+    speaker = changed(folder, tmp_path, lambda state: state | {"more": torch.ones(1)})
+    assert speaker.embed is None and "unknown parameter more" in speaker.reason
+
+
+def test_the_classifier_of_the_training_speakers_is_not_needed(folder, tmp_path):
+    speaker = changed(folder, tmp_path, lambda state: {
+        k: v for k, v in state.items() if not k.startswith("loss.")})  # fmt: skip
+    whole = load_speaker_model(str(folder))
+    assert np.array_equal(speaker.embed(voice(120)), whole.embed(voice(120)))
 
 
 def test_without_weights_one_line_says_so(monkeypatch, tmp_path):

@@ -5,13 +5,16 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from stand_in_hub import hub as stand_in_hub
 
 from espnet2_ext import hub
+from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_yaml
 from espnet2_ext.synthesizer import SingingSynthesizer
 
-from .conftest import ROOT
+from .conftest import N_SSL, ROOT
 
 CLOSED = "http://127.0.0.1:9"  # a port where nobody answers
 
@@ -53,6 +56,24 @@ def test_up_down_and_without_a_network(pack, tmp_path):
     done = python(tmp_path, CLOSED, *cli, "download", "org/other")
     assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("error: org/other: ")
     assert "Traceback" not in done.stderr
+
+
+def test_offline_also_holds_for_the_model_that_a_pack_names(folder, tmp_path):
+    """An SSL model of the hub is not in the pack; offline, nobody is asked for it."""
+    config = folder / "tokenizer/config.yaml"
+    ssl = {"type": "hf", "model": "org/hubert", "layer": 1, "n_clusters": N_SSL}
+    config.write_text(yaml.safe_dump(read_yaml(config) | {"ssl": ssl}))
+    centroids = load_state(folder / "tokenizer/ssl.safetensors")["centroids"]
+    save_safetensors({"centroids": centroids}, folder / "tokenizer/ssl.safetensors")
+    score = ROOT / "egs2/mini_singing/speechlm1/scores/brother_john.musicxml"
+    sing = ("-m", "espnet2_ext.bin.sing", score, "--model", folder, "-o", "song.wav")
+    with stand_in_hub() as server:
+        done = python(tmp_path, server.url, *sing, "--offline")
+        assert done.returncode == 2 and server.asked == []
+        assert done.stderr.splitlines()[-1].startswith("error: ")
+        assert "cannot load org/hubert" in done.stderr and "Traceback" not in done.stderr
+        done = python(tmp_path, server.url, *sing)
+        assert done.returncode == 2 and server.asked
 
 
 def test_a_url_goes_through_the_model_zoo_and_is_kept(tmp_path, pack, monkeypatch):

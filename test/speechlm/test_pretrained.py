@@ -247,6 +247,24 @@ def test_the_task_starts_from_it(tmp_path):
     assert SpeechLMTask.build_model(args).corelm.d_model < D  # no weights to collect shapes
 
 
+@pytest.mark.parametrize("factor", [4000, 4_000_000])
+def test_a_checkpoint_whose_configuration_asks_for_more_than_it_has(tmp_path, monkeypatch, factor):
+    from espnet2_ext.speechlm import pretrained
+    from espnet2_ext.tasks.speechlm import SpeechLMTask
+
+    write_upstream(tmp_path)
+    base = pretrained_vocabulary(tmp_path, PretrainedConfig())
+    Vocabulary.build(SSL, CODEBOOKS, CODES, PHONES, base=base).save(tmp_path / "tokens")
+    wide = {**LLAMA, "intermediate_size": 24 * factor * 100}
+    monkeypatch.setattr(pretrained, "_backbone", lambda *_: wide)  # as its config.json would say
+    args = make_args("prefix", token_list=str(tmp_path / "tokens/token_list.json"), token_bias=None,
+                     collect_stats=False, pretrained=str(tmp_path), pretrained_conf={},
+                     corelm_conf={})  # fmt: skip
+    with pytest.raises(UserError, match="a larger model|is more than") as caught:
+        SpeechLMTask.build_model(args)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_model_that_is_nowhere_is_one_line(tmp_path, monkeypatch):
     missing = ["nobody/no_such_model", "./no/such/folder"]
     for source in missing:
