@@ -1,8 +1,8 @@
 """Adapting a pretrained speech LM: all of it, by LoRA, or with its backbone frozen.
 
 In the last two the decoder and the old rows of embedding and head stay as they are, bit for bit;
-what pretraining cannot know trains in all three: rows of new tokens, the task's markers, and what
-is no part of the core LM (score and prompt encoder).
+what pretraining cannot know trains in all three: rows of new tokens, the task's markers, a head of
+new codes, embeddings of new streams, and what is no part of the core LM (score and prompt encoder).
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from torch import BoolTensor
 
 from espnet2_ext.speechlm.grow import new_rows
 from espnet2_ext.speechlm.model import SpeechLM
-from espnet2_ext.tokenizer.vocabulary import Vocabulary
+from espnet2_ext.tokenizer.vocabulary import Vocabulary, special_tokens
 from espnet2_ext.train.partial import add_lora, hold_rows
 
 METHODS = ("full", "lora", "frozen")
@@ -25,7 +25,7 @@ class AdaptationConfig:
 
     Args:
         method: ``full``, ``lora`` (adapters in the decoder) or ``frozen``.
-        rows: Rows of embedding and head that train, unless the method is full: ``new`` ones with
+        rows: Rows of embedding and heads that train, unless the method is full: ``new`` ones with
             the task's markers, or ``all``.
         r: Rank of the adapters.
         alpha: They are scaled by alpha / r.
@@ -72,6 +72,14 @@ def adapt(model: SpeechLM, config: AdaptationConfig, old: Vocabulary) -> None:
             weight.requires_grad_(True)
             if config.rows == "new":
                 hold_rows(weight, held)
+        if core.aux_lm_head is not None:
+            # with codes of another tokenizer `grow` starts all its rows anew
+            anew = old.stream_slices() != model.vocabulary.stream_slices()
+            core.aux_lm_head.requires_grad_(anew or config.rows == "all")
+        if old.nq < core.nq:
+            # streams that the pretrained model did not have
+            core.head_emb.requires_grad_(True)
+            hold_rows(core.head_emb.weight, torch.arange(len(core.head_emb.weight)) < old.nq)
     if config.method == "lora":
         add_lora(core.decoders, config.targets, config.r, config.alpha, config.dropout)
 
@@ -83,4 +91,6 @@ def _rows_to_hold(model: SpeechLM, old: Vocabulary) -> BoolTensor:
     # A pretrained list that has these markers may never have been trained on them.
     held[vocabulary.task(template.task)] = False
     held[[vocabulary.modality(entry.modality) for entry in template.conditions]] = False
+    if not old.nq:
+        held[: len(special_tokens())] = False  # a text LM has none of them
     return held

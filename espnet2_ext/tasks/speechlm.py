@@ -1,7 +1,6 @@
 """ESPnet task of the speech LM: data, model and trainer behind ESPnet's own command line."""
 
 import argparse
-import itertools
 import logging
 import sys
 from collections.abc import Callable, Collection
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
 from espnet2.tasks.abs_task import IteratorOptions
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
@@ -33,7 +31,7 @@ from espnet2_ext.speechlm.pretrained import (
 from espnet2_ext.speechlm.template import read_vocabulary
 from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.tokenizer.svs_lb import read_label_config
-from espnet2_ext.train.pack_sampler import PackBatchSampler
+from espnet2_ext.train.pack_sampler import Pack, PackBatchSampler
 from espnet2_ext.train.zero_trainer import ZeroTrainer
 
 SCORE_COLUMNS = 4
@@ -94,34 +92,17 @@ class SpeechLMTask(OneLineTask):
         return parser
 
     @classmethod
-    def build_sequence_iter_factory(
-        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
-    ) -> SequenceIterFactory:
-        """ESPnet's, and with batch type ``pack`` batches of so many real frames."""
+    def build_shares(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str, world: int
+    ) -> list[list[Pack]]:
+        """ESPnet's, and with batch type ``pack`` so many real frames for each process."""
         if iter_options.batch_type != PACK:
-            return super().build_sequence_iter_factory(args, iter_options, mode)
-        distributed = torch.distributed if iter_options.distributed else None
-        world = distributed.get_world_size() if distributed else 1
+            return super().build_shares(args, iter_options, mode, world)
         sampler = PackBatchSampler(
-            iter_options.batch_bins, iter_options.shape_files, args.seed,
-            max(world, args.min_batch_size),
-        )  # fmt: skip
-        logging.info(f"[{mode}] Batch sampler: {sampler}")
-        batches = list(sampler)[: iter_options.num_batches]
-        if distributed:
-            batches = [sampler.shard(batch, world)[distributed.get_rank()] for batch in batches]
-        dataset = cls.build_dataset(args, iter_options, set(itertools.chain(*batches)))
-        return SequenceIterFactory(
-            dataset=dataset,
-            batches=batches,
-            seed=args.seed,
-            num_iters_per_epoch=iter_options.num_iters_per_epoch,
-            shuffle=iter_options.train,
-            shuffle_within_batch=args.shuffle_within_batch,
-            num_workers=args.num_workers,
-            collate_fn=iter_options.collate_fn,
-            pin_memory=args.ngpu > 0,
+            iter_options.batch_bins, iter_options.shape_files, args.seed, world, args.min_batch_size
         )
+        logging.info(f"[{mode}] Batch sampler: {sampler}")
+        return sampler.shares
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
