@@ -118,7 +118,7 @@ def chunks_of(data_dir: str | Path, out_dir: str | Path) -> list[Chunk]:
 
 def tokenizer_fingerprint(folder: str | Path, device: str = "cpu") -> str:
     """Hash of a tokenizer folder's files: tokens of another tokenizer are not taken for its own."""
-    files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+    files = sorted(p for p in Path(folder).iterdir() if p.is_file() and not p.name.startswith("."))
     names = [path.name for path in files]
     return f"{digest_files(*files)} {names} {device_kind(device)}"
 

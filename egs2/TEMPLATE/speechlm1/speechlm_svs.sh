@@ -265,6 +265,12 @@ if runs 1; then
   end
 fi
 
+no_id_twice() { # no_id_twice DIR: of the test sets in it, whose tables are joined for evaluation
+  local twice tables=("${test_list[@]/#/$1/}")
+  twice=$(awk 'seen[$1]++ { print $1; exit }' "${tables[@]/%//wav.scp}")
+  [ -z "${twice}" ] || fail "utterance ${twice} is in two of the sets ${test_sets}: they are evaluated together, so each id stands once (rename it, or give --test_sets one of them)"
+}
+
 if runs 2; then
   fs=$(yaml_value "${mel_config}" fs)
   begin 2 "format audio at ${fs} Hz and validate" "data/<set>" "${dumpdir}/raw/org/<set>"
@@ -285,6 +291,7 @@ if runs 2; then
     fi
   done
   drain
+  no_id_twice "${dumpdir}/raw/org"
   end
 fi
 
@@ -326,6 +333,7 @@ fi
 if runs 5; then
   begin 5 "tokenize" "${dumpdir}/raw/<set>, ${tokenizer_dir}" \
     "${tokens}/<set>: codec_ssl score_frames mel f0 prompt (ark, scp), prompts.json, svs_lb, data.json; ${eval_tokens}: the same of all test sets"
+  no_id_twice "${dumpdir}/raw"
   # Prompts are drawn from the training and prompt sets; the latter need none themselves.
   prompt_dirs=("${tokens}/${train_set}")
   for set in "${prompt_list[@]}"; do prompt_dirs+=("${tokens}/${set}"); done
