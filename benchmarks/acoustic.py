@@ -40,15 +40,16 @@ def load_vocoder(
     bfloat16: bool = False,
 ) -> VocoderInference:
     """The vocoder of an experiment's folder; None: `config` of conf/ with random weights."""
+    dtype = "bfloat16" if bfloat16 else None
     if exp is not None:
         files = (exp / "config.yaml", exp / "valid.loss.best.pth")
-        return VocoderInference.load(*files, device, bfloat16)
+        return VocoderInference.load(*files, device, dtype)
     from espnet2_ext.tasks.vocoder import VocoderTask
 
     argv = ["--config", str(CONF / config), "--output_dir", "unused"]
     argv += ["--mel_config", str(ROOT / "conf/mel.yaml")]
     model = VocoderTask.build_model(VocoderTask.get_parser().parse_args(argv))
-    return VocoderInference(model.vocoder, model.f0_predictor, device, bfloat16)
+    return VocoderInference(model.vocoder, model.f0_predictor, device, dtype)
 
 
 def sampling() -> SamplingConfig:

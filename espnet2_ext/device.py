@@ -1,4 +1,8 @@
-"""The device that a command is asked to compute on."""
+"""The device that a command is asked to compute on, and the precision."""
+
+import argparse
+import contextlib
+from typing import Any
 
 from espnet2_ext.errors import UserError
 
@@ -22,3 +26,28 @@ def device_name(name: str) -> str:
         found = f"{name!r}: {str(error).partition(chr(10))[0][:100]}"
         raise UserError("--device", found, "cpu, or cuda where there is a GPU") from None
     return name
+
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def add_dtype(parser: argparse.ArgumentParser) -> None:
+    """The ``--dtype`` of every command that runs a speech LM, a flow or a vocoder.
+
+    A speech LM's weights are cast; of the others the networks compute so, and what is calculated
+    from their outputs stays float32.
+    """
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        help="precision of the networks; default: float32, or as trained",
+    )
+
+
+def autocast(device: Any, dtype: str | None) -> contextlib.AbstractContextManager:
+    """Where matrix products are computed in `dtype`; None or ``float32``: as they are."""
+    import torch
+
+    if dtype in (None, "float32"):
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, getattr(torch, dtype))

@@ -180,29 +180,38 @@ class PackedModel:
         self.about = PackAbout.of(self.manifest, self.tokenizers.phones)
 
     @classmethod
-    def load(cls, pack: str | Path, device: str = "cpu", offline: bool = False) -> "PackedModel":
+    def load(
+        cls,
+        pack: str | Path,
+        device: str = "cpu",
+        offline: bool = False,
+        dtype: str | None = None,
+    ) -> "PackedModel":
         """Load a pack from its archive or from the folder that it was unpacked to.
 
         Args:
             pack: Archive or folder.
             device: Where it runs.
             offline: Take a model of the hub that it names from the hub's cache alone.
+            dtype: As for `SingingSynthesizer.from_pretrained`.
 
         Raises:
             UserError: missing, damaged or unsafe pack; a part that does not fit the others.
         """
         pack = Path(pack)
         if pack.is_dir():
-            return cls._load_folder(pack, pack, device, offline)
+            return cls._load_folder(pack, pack, device, offline, dtype)
         with scratch_folder() as scratch:
             folder = extract(pack, scratch / "pack")
             try:
-                return cls._load_folder(folder, pack, device, offline)
+                return cls._load_folder(folder, pack, device, offline, dtype)
             except UserError as error:
                 raise error.moved(folder, pack) from error.__cause__
 
     @classmethod
-    def _load_folder(cls, folder: Path, place: Path, device: str, offline: bool) -> "PackedModel":
+    def _load_folder(
+        cls, folder: Path, place: Path, device: str, offline: bool, dtype: str | None
+    ) -> "PackedModel":
         from espnet2_ext.duration.inference import DurationInference
         from espnet2_ext.flow.inference import FlowInference, check_tokenizers
         from espnet2_ext.flow.sampler import SamplingConfig
@@ -218,17 +227,17 @@ class PackedModel:
             path = folder / model / "inference.yaml"
             return parse_config(config, read_yaml(path) if path.is_file() else {}, path)
 
-        def load(model: str, loader: type) -> Any:
+        def load(model: str, loader: type, **more: Any) -> Any:
             paths = folder / model / "config.yaml", folder / model / "model.safetensors"
-            return loader.load(*paths, device=device)
+            return loader.load(*paths, device=device, **more)
 
         packed = cls(
             manifest=manifest,
             tokenizers=tokenizers,
             vocabulary=Vocabulary.load(folder / "vocabulary"),
-            speechlm=load("speechlm", SpeechLMInference),
-            flow=load("flow", FlowInference),
-            vocoder=load("vocoder", VocoderInference),
+            speechlm=load("speechlm", SpeechLMInference, dtype=dtype or "float32"),
+            flow=load("flow", FlowInference, dtype=dtype),
+            vocoder=load("vocoder", VocoderInference, dtype=dtype),
             duration=load("duration", DurationInference),
             decoding=options("speechlm", DecodingConfig),
             sampling=options("flow", SamplingConfig),

@@ -59,6 +59,7 @@ class SingingSynthesizer:
         device: str = "cpu",
         offline: bool = False,
         cache_dir: str | Path | None = None,
+        dtype: str | None = None,
         **required: str | Path | None,
     ) -> "SingingSynthesizer":
         """Open a pack: an archive, a folder, ``owner/name`` on the Hugging Face hub, or a URL.
@@ -68,6 +69,8 @@ class SingingSynthesizer:
             device: ``cpu`` or ``cuda``.
             offline: Of the hub's models, only those downloaded before.
             cache_dir: Where downloads are kept.
+            dtype: Precision of speech LM, flow and vocoder: ``float32``, ``bfloat16`` or
+                ``float16``; None: float32, and the flow as it was trained.
             required: ``mel_config``, ``phone_list``, ``token_list``: files of what the pack has to
                 be of; see `PackedModel.require`.
 
@@ -77,7 +80,7 @@ class SingingSynthesizer:
         """
         from espnet2_ext.hub import locate
 
-        packed = PackedModel.load(locate(model, offline, cache_dir), device, offline)
+        packed = PackedModel.load(locate(model, offline, cache_dir), device, offline, dtype)
         packed.require(model, **required)
         return cls(packed)
 

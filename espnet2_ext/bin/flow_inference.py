@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_ext.device import device_name
+from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
@@ -41,6 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--bfloat16", choices=("auto", "on", "off"), help="autocast (default: as trained)"
     )
     parser.add_argument("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
+    add_dtype(parser)
     return parser
 
 
@@ -60,11 +61,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.tokenizer_dir,
         args.batch_frames,
         args.bfloat16,
+        args.dtype,
     )
     weights = digest_files(args.train_config, args.model_file)
     complete = decode(
         flow,
-        f"{weights} {args.bfloat16} {args.batch_frames} {device_kind(args.device)}",
+        f"{weights} {args.dtype or args.bfloat16} {args.batch_frames} {device_kind(args.device)}",
         DecodeInputs.of_dir(args.token_dir, args.codec_ssl, args.soft),
         sampling,
         args.output_dir,

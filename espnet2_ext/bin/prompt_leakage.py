@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet2_ext.device import device_name
+from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_table, write_json
 from espnet2_ext.metrics.leakage import SIDES, Leakage, Prosody, Sung, energy_db, measure
@@ -28,6 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--f0_extractor", default="swift", help="see judges/f0.py")
     parser.add_argument("--seed", type=int, default=0, help="of the choice, prompts and sampling")
     parser.add_argument("--device", type=device_name, default="cpu")
+    add_dtype(parser)
     parser.add_argument("--out_dir", required=True, type=Path)
     return parser
 
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.f0_extractor not in EXTRACTORS:
         raise UserError("--f0_extractor", repr(args.f0_extractor), ", ".join(EXTRACTORS))
     extract = EXTRACTORS[args.f0_extractor]
-    synthesizer = SingingSynthesizer.from_pretrained(args.model, args.device)
+    synthesizer = SingingSynthesizer.from_pretrained(args.model, args.device, dtype=args.dtype)
     scores = read_scores(args.data_dir)
     singers = read_table(args.data_dir / "utt2spk")
     utts = choose(sorted(scores), args.utts, args.seed)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from espnet2_ext.device import device_name
+from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_scp, read_table, write_json
 
@@ -30,6 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--margin", type=float, default=0.02, help="least drop of the mean log-likelihood")
     add("--max_utts", type=int, default=64, help="utterances, evenly spread over the set")
     add("--device", type=device_name, default="cpu")
+    add_dtype(parser)
     return parser
 
 
@@ -42,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.max_utts < 1:
         raise UserError("--max_utts", str(args.max_utts), "1 or more")
-    model = SpeechLMInference.load(args.train_config, args.model_file, args.device).model
+    model = SpeechLMInference.load(
+        args.train_config, args.model_file, args.device, args.dtype or "float32"
+    ).model
     names = ("codec_ssl", "score_frames", "prompt", "svs_frames")
     paths = {name: args.token_dir / f"{name}.scp" for name in names}
     for name in ("prompt", "svs_frames"):

@@ -8,7 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
-from espnet2_ext.device import device_name
+from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.errors import UserError, cli
 
 REQUIRED = ("mel_config", "phone_list", "token_list")
@@ -50,6 +50,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--score_out", type=Path, help="JSON to write: the score as timed")
     parser.add_argument("--device", type=device_name, default="cpu")
+    add_dtype(parser)
     parser.add_argument("--seed", type=_seed, default=0, help="of all sampling, from 0")
     return parser
 
@@ -88,7 +89,7 @@ def main(argv: list[str] | None = None) -> None:
 
     required = {name: getattr(args, name) for name in REQUIRED}
     synthesizer = SingingSynthesizer.from_pretrained(
-        args.model, args.device, args.offline, **required
+        args.model, args.device, args.offline, dtype=args.dtype, **required
     )
     singing = synthesizer(
         score, args.singer, args.prompt, args.timing, args.semitones, args.seed, args.onset,

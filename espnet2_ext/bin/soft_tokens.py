@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_ext.device import device_name
+from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.errors import UserError, cli
 
 
@@ -32,6 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--batch_size", type=int, default=16)
     add("--output_dir", type=Path, required=True)
     add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
+    add_dtype(parser)
     return parser
 
 
@@ -45,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
     decoding = load_decoding(args.decode_config)
-    inference = SpeechLMInference.load(args.train_config, args.model_file, args.device)
+    inference = SpeechLMInference.load(
+        args.train_config, args.model_file, args.device, args.dtype or "float32"
+    )
     codec = Tokenizers.load(args.tokenizer_dir).codec
     tables, offset = probe_tables(
         codec.embed, codec.n_codebooks, codec.codebook_size, str(args.tokenizer_dir)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_ext.device import device_name
+from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
@@ -30,7 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
     add("--num_shards", type=int, default=1)
     add("--chunk_utts", type=int, default=64, help="utterances between savepoints")
     add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
-    add("--dtype", default="float32", help="float32, bfloat16 or float16")
+    add_dtype(parser)
     return parser
 
 
@@ -44,8 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     decoding = load_decoding(args.decode_config)
     weights = digest_files(args.train_config, args.model_file)
-    model_id = f"{weights} {args.dtype} {device_kind(args.device)}"
-    inference = SpeechLMInference.load(args.train_config, args.model_file, args.device, args.dtype)
+    dtype = args.dtype or "float32"
+    model_id = f"{weights} {dtype} {device_kind(args.device)}"
+    inference = SpeechLMInference.load(args.train_config, args.model_file, args.device, dtype)
     svs_frames = args.score_frames_scp.with_name("svs_frames.scp")
     task = DecodeTask(
         args.score_frames_scp,

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_ext.device import device_name
+from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
@@ -35,8 +35,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--num_shards", type=int, default=1)
     parser.add_argument("--merge", action="store_true", help="only write wav.scp")
     parser.add_argument("--batch_size", type=int, default=8)
-    parser.add_argument("--bfloat16", action="store_true", help="autocast of the networks")
+    parser.add_argument("--bfloat16", action="store_true", help="the same as --dtype bfloat16")
     parser.add_argument("--device", type=device_name, default="cpu")
+    add_dtype(parser)
     return parser
 
 
@@ -49,12 +50,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet2_ext.vocoder.inference import VocoderInference
     from espnet2_ext.vocoder.render import Renderer, RenderInputs
 
+    dtype = args.dtype or ("bfloat16" if args.bfloat16 else None)
     source = args.f0_source or ("feats" if args.f0_scp else "predictor")
     inputs = RenderInputs(args.mel_scp, args.f0_scp, args.score_scp, source)
     config, checkpoint = args.model_dir / "config.yaml", args.model_dir / args.model_file
-    model = VocoderInference.load(config, checkpoint, args.device, args.bfloat16)
+    model = VocoderInference.load(config, checkpoint, args.device, dtype)
     weights = digest_files(config, checkpoint)
-    model_id = f"{weights} {device_kind(args.device)}" + (" bfloat16" if args.bfloat16 else "")
+    model_id = f"{weights} {device_kind(args.device)}" + (f" {dtype}" if dtype else "")
     renderer = Renderer(model, model_id, inputs, args.output_dir)
     if not args.merge:
         renderer.run(args.shard, args.num_shards, args.batch_size)

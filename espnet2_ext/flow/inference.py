@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import build_strict, load_state
+from espnet2_ext.device import autocast
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.flow.build import build_model
@@ -49,6 +50,7 @@ class FlowInference:
         batch_frames: Token frames of one batch, padding included.
         bfloat16: Autocast of the networks: "on", "off", "auto" (CPUs with bfloat16 instructions);
             None: as the model was configured.
+        dtype: Of the networks' products, in place of `bfloat16`: one of `DTYPES`.
     """
 
     def __init__(
@@ -57,8 +59,11 @@ class FlowInference:
         max_prompt_frames: int = 150,
         batch_frames: int = 4000,
         bfloat16: str | None = None,
+        dtype: str | None = None,
     ) -> None:
-        self.model = model.eval()
+        self.model, self.dtype = model.eval(), dtype
+        if dtype is not None:
+            bfloat16 = "off"
         if bfloat16 is not None:
             self.model.config = replace(model.config, bfloat16=bfloat16)
         self.max_prompt_frames, self.batch_frames = max_prompt_frames, batch_frames
@@ -92,6 +97,7 @@ class FlowInference:
         tokenizer_dir: str | Path | None = None,
         batch_frames: int = 4000,
         bfloat16: str | None = None,
+        dtype: str | None = None,
     ) -> "FlowInference":
         """Load a trained model, strictly.
 
@@ -103,6 +109,7 @@ class FlowInference:
                 copy of what it needs.
             batch_frames: Token frames of one batch.
             bfloat16: Autocast, as in the constructor.
+            dtype: As in the constructor.
 
         Raises:
             UserError: weights and configuration do not fit, or were made for other tokenizers.
@@ -117,7 +124,7 @@ class FlowInference:
             from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
             check_tokenizers(model, Tokenizers.load(tokenizer_dir), tokenizer_dir, weights)
-        return cls(model.to(device), args.max_prompt_frames, batch_frames, bfloat16)
+        return cls(model.to(device), args.max_prompt_frames, batch_frames, bfloat16, dtype)
 
     @torch.no_grad()
     def generate(
@@ -175,13 +182,14 @@ class FlowInference:
             alone = config.solver in ADAPTIVE_SOLVERS
             while order and not alone and (len(batch) + 1) * longest <= self.batch_frames:
                 batch.append(order.pop())
-            features = self._generate_batch(
-                [tokens[k] for k in batch],
-                [midi[k] for k in batch] if midi is not None else None,
-                [prompts[k] for k in batch] if prompts is not None else None,
-                config,
-                [soft[k] for k in batch] if soft is not None else None,
-            )
+            with autocast(self.model.codec.offset.device, self.dtype):
+                features = self._generate_batch(
+                    [tokens[k] for k in batch],
+                    [midi[k] for k in batch] if midi is not None else None,
+                    [prompts[k] for k in batch] if prompts is not None else None,
+                    config,
+                    [soft[k] for k in batch] if soft is not None else None,
+                )
             results.update(zip(batch, features, strict=True))
         features = [results[k] for k in range(len(tokens))]
         if config.length_policy == PAD:

@@ -8,6 +8,7 @@ from torch import LongTensor, Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.utils import is_flash_attn_2_available
 
+from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.speechlm.builtin import BuiltinConfig, BuiltinDecoder
 from espnet2_ext.speechlm.kernels import use_kernels
@@ -27,7 +28,8 @@ class DelayLM(nn.Module):
         eos: Token that ends the target, predicted by stream 0.
         backbone: ``model_type`` of a Hugging Face causal LM and the arguments of its config; or
             ``builtin`` and those of `BuiltinDecoder`.
-        attention: One of `ATTENTION`; ``auto``: FlashAttention where it runs, else sdpa.
+        attention: One of `ATTENTION`; ``auto``: FlashAttention where it is installed and computes
+            in 16 bits on a GPU, else sdpa.
         gradient_checkpointing: Recompute layers in the backward pass.
         max_streams: Rows of the stream embedding.
         share_emb: Tie head and embedding.
@@ -56,9 +58,11 @@ class DelayLM(nn.Module):
             raise ValueError(f"attention {attention!r} is not one of {', '.join(ATTENTION)}")
         if len(stream_slices) > max_streams:
             raise ValueError(f"{len(stream_slices)} streams, more than max_streams {max_streams}")
-        self.attention = attention
-        if attention == "auto":
-            self.attention = "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
+        if attention == "flash_attention_2" and not is_flash_attn_2_available():
+            raise ValueError("attention flash_attention_2: the package flash-attn is not installed")
+        self.attention_wanted = attention
+        self.attention = "sdpa" if attention == "auto" else attention
+        self.packed = False
         config = backbone_config(backbone)
         self.d_model, std = config.hidden_size, config.initializer_range
         self.stream_slices, self.eos = list(stream_slices), eos
@@ -108,6 +112,31 @@ class DelayLM(nn.Module):
             ValueError: the backbone, or its attention, cannot.
         """
         allow_packing(self.backbone, self.attention)
+        self.packed = True
+
+    def settle_attention(self) -> None:
+        """Have the attention that the present precision can be computed with.
+
+        Weights are cast after a model is built, by DeepSpeed or for inference.
+
+        Raises:
+            UserError: FlashAttention is insisted on, and these are no 16-bit weights.
+        """
+        device, dtype = self.emb.weight.device.type, self.emb.weight.dtype
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
+        flash = runs_flash_attention(device, dtype)
+        if self.attention_wanted == "flash_attention_2" and not flash:
+            found = f"flash_attention_2 for {dtype} on {device}".replace("torch.", "")
+            expected = "16 bits on a GPU (--dtype), or auto"
+            raise UserError("corelm_conf", found, expected, "attention")
+        known = getattr(self.backbone, "_supports_flash_attn", False)
+        wanted = "flash_attention_2" if flash and known else "sdpa"
+        if self.attention_wanted == "auto" and wanted != self.attention:
+            self.attention = wanted
+            self.backbone.set_attn_implementation(wanted)
+            if self.packed:
+                allow_packing(self.backbone, wanted)
 
     def hidden(self, embedded: Tensor, segments: Segments | None = None) -> Tensor:
         """Run the decoder.
@@ -117,6 +146,7 @@ class DelayLM(nn.Module):
                 packed ones (1, N, d).
             segments: Of the packed sequences, after `allow_packing`.
         """
+        self.settle_attention()
         if segments is None:
             return self.backbone(inputs_embeds=embedded, use_cache=False).last_hidden_state
         flash = self.attention == "flash_attention_2" and not isinstance(
@@ -170,6 +200,13 @@ class DelayLM(nn.Module):
         table[0, -1] = self.lm_head.weight[self.eos]
         bias[0, -1] = table[0, -1] @ self._stream_embedding(0)
         return table.transpose(1, 2).contiguous(), bias
+
+
+def runs_flash_attention(device: str, dtype: torch.dtype) -> bool:
+    """Whether FlashAttention is there for such tensors: it takes 16 bits on a GPU alone."""
+    if device != "cuda" or dtype not in (torch.float16, torch.bfloat16):
+        return False
+    return is_flash_attn_2_available()
 
 
 def _decoders(config: Any, attention: str) -> nn.Module:

@@ -18,6 +18,7 @@ class Recomputed:
     """
 
     def __init__(self, core: DelayLM, positions: int) -> None:
+        core.settle_attention()
         self.backbone, self.positions = core.backbone, positions
         builtin = isinstance(self.backbone, BuiltinDecoder)
         self.flash = core.attention == "flash_attention_2" and not builtin

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import build_strict, load_state
+from espnet2_ext.device import autocast
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_yaml
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
@@ -32,7 +33,7 @@ class VocoderInference:
         vocoder: Generator of samples.
         f0_predictor: Used where no F0 is given; None when the vocoder uses no F0.
         device: Where to compute.
-        bfloat16: Autocast of the networks; filters and samples stay float32.
+        dtype: Of the networks' products; filters and samples stay float32.
     """
 
     def __init__(
@@ -40,12 +41,12 @@ class VocoderInference:
         vocoder: AbsVocoder,
         f0_predictor: F0Predictor | None = None,
         device: str = "cpu",
-        bfloat16: bool = False,
+        dtype: str | None = None,
     ) -> None:
         self.vocoder = vocoder.eval().to(device)
         self.f0_predictor = f0_predictor.eval().to(device) if f0_predictor else None
         self.device = torch.device(device)
-        self.bfloat16 = bfloat16
+        self.dtype = dtype
 
     @classmethod
     def load(
@@ -53,7 +54,7 @@ class VocoderInference:
         config: str | Path,
         checkpoint: str | Path,
         device: str = "cpu",
-        bfloat16: bool = False,
+        dtype: str | None = None,
     ) -> "VocoderInference":
         """Build from a run's ``config.yaml`` and a checkpoint (``.pth`` or ``.safetensors``).
 
@@ -62,7 +63,7 @@ class VocoderInference:
         """
         args, state = Namespace(**read_yaml(config)), load_state(checkpoint)
         model = build_strict(lambda: build_vocoder(args, config), state, config, checkpoint)
-        return cls(model.vocoder, model.f0_predictor, device, bfloat16)
+        return cls(model.vocoder, model.f0_predictor, device, dtype)
 
     @property
     def mel(self) -> MelConfig:
@@ -97,7 +98,8 @@ class VocoderInference:
             Samples, each (T * hop_length,), on the CPU.
 
         Raises:
-            UserError: features of another shape than this vocoder's, or that are not finite.
+            UserError: features of another shape than this vocoder's, or that are not finite; a
+                network whose values float16 cannot hold.
         """
         given = [None] * len(mels) if f0s is None else list(f0s)
         if len(given) != len(mels):
@@ -152,7 +154,7 @@ class VocoderInference:
         plan = self.vocoder.plan(f0)
         parts = []
         for first, last, keep in _chunks(T, self.vocoder.context_frames):
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            with autocast(self.device, self.dtype):
                 wav = self.vocoder(
                     mel[:, first:last],
                     f0[:, first:last],
@@ -160,6 +162,9 @@ class VocoderInference:
                     None if plan is None else plan[:, first:last],
                     first,
                 )
+            if self.dtype == "float16" and not torch.isfinite(wav).all():
+                found = "samples that are not finite, in float16"
+                raise UserError("vocoder", found, "bfloat16 or float32", "--dtype")
             parts.append(wav[:, keep.start * H : keep.stop * H].float().cpu())
         wavs = torch.cat(parts, 1)
         return [wav[: length * H] for wav, length in zip(wavs, lengths, strict=True)]

@@ -113,16 +113,20 @@ def test_parts_of_a_long_song_equal_the_whole(make_model, make_batch, monkeypatc
         torch.testing.assert_close(one.f0, other.f0, atol=1e-2, rtol=1e-4)
 
 
-def test_autocast_is_near_float32(make_model, make_batch):
+@pytest.mark.parametrize("residual", ["none", "encoder"])
+@pytest.mark.parametrize(
+    "precision", [{"bfloat16": "on"}, {"dtype": "bfloat16"}, {"dtype": "float16"}]
+)
+def test_autocast_is_near_float32(make_model, make_batch, residual, precision):
     tokens, midi, prompts = utterances(make_batch([24]))
-    mels = {}
-    for bfloat16 in ("off", "on"):
+    mels = []
+    for options in ({"dtype": "float32"}, precision):
         torch.manual_seed(0)
-        flow = FlowInference(make_model(), bfloat16=bfloat16)
+        flow = FlowInference(randomise(make_model(residual=residual)), **options)
         (features,) = flow.generate(tokens, midi, prompts, SamplingConfig(n_steps=2))
-        mels[bfloat16] = features.mel
-    assert mels["on"].dtype == torch.float32
-    error = (mels["on"] - mels["off"]).abs()
+        assert features.mel.dtype == features.f0.dtype == torch.float32
+        mels.append(features.mel)
+    error = (mels[0] - mels[1]).abs()
     assert 0 < error.max() < 0.2 and error.mean() < 0.02
 
 

@@ -103,15 +103,26 @@ def test_an_onset_after_a_long_rest_is_the_same_in_parts(
     assert (whole - parts).abs().max() < 1e-4 * whole.abs().max()
 
 
-@pytest.mark.parametrize("kind", ["source_filter", "hifigan"])
-def test_autocast_is_near_float32(kind: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [("source_filter", "bfloat16"), ("source_filter", "float16"), ("hifigan", "bfloat16")],
+)
+def test_autocast_is_near_float32(kind: str, dtype: str, request: pytest.FixtureRequest) -> None:
     model = request.getfixturevalue(kind)
     mel, f0 = song(60)
     (exact,) = model.generate([mel], [f0])
-    model.bfloat16 = True
+    model.dtype = dtype
     (near,) = model.generate([mel], [f0])
     assert near.dtype == torch.float32
     assert 0 < (near - exact).square().mean() < 1e-2 * exact.square().mean()
+
+
+def test_what_float16_cannot_hold_is_one_line(hifigan: VocoderInference) -> None:
+    """Random weights make values above 65,504."""
+    mel, f0 = song(60)
+    hifigan.dtype = "float16"
+    with pytest.raises(UserError, match=r"not finite, in float16 \(expected bfloat16"):
+        hifigan.generate([mel], [f0])
 
 
 def test_f0_is_predicted_where_it_is_not_given(source_filter: VocoderInference) -> None:
