@@ -1,5 +1,6 @@
 """The synthesizer's own work (cutting, timing, prompts, joining) with stand-in models."""
 
+import re
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -7,6 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from score.strategies import scores
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import read_wav, write_wav
@@ -15,6 +19,7 @@ from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.pack import PackedModel
 from espnet2_ext.score.frames import FrameScore, expand
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
+from espnet2_ext.score.phones import PHONES as ALL_PHONES
 from espnet2_ext.score.segment import split_at_rests
 from espnet2_ext.speechlm.sampling import DecodingConfig
 from espnet2_ext.synthesizer import MAX_PART_SEC, PAD_SEC, SingingSynthesizer
@@ -81,9 +86,13 @@ def voice():
 
 @pytest.fixture
 def synthesizer(voice):
+    return make_synthesizer(voice, PHONES)
+
+
+def make_synthesizer(voice, phones):
     tokenizers = SimpleNamespace(
         mel=MEL,
-        phones=PHONES,
+        phones=phones,
         n_streams=3,
         svs_lb=SvsLabelConfig(),
         encode=lambda wav: torch.full((len(wav) // MEL.samples_per_token, 3), 7),
@@ -258,6 +267,24 @@ def test_parts_whose_tokens_have_their_own_length_stay_at_their_places(
     assert not wav[end:after].any()
     np.testing.assert_array_equal(wav[after:], whole[after:])
     assert f"part 1 ({first} frames for {n_frames})" in caplog.text
+
+
+@given(
+    scores(max_notes=20, max_lead=0.95),
+    st.sampled_from(["corpus", "vowel", "consonant"]),
+    st.sampled_from(["auto", "model", "label"]),
+    st.integers(-12, 12),
+)
+def test_any_score_is_sung_at_its_length_or_refused_in_one_line(score, onset, timing, semitones):
+    synthesizer = make_synthesizer(PitchThrough(), ALL_PHONES)
+    try:
+        sung = synthesizer(score, "ann", None, timing, semitones, onset=onset)
+    except UserError as error:
+        reasons = "no phone times|outside 1-127|s of music"
+        assert re.search(reasons, str(error)) and "\n" not in str(error)
+    else:
+        frames = score.duration_sec * MEL.fps
+        assert len(sung.wav) / MEL.samples_per_token == pytest.approx(frames, abs=0.51)
 
 
 def test_same_seed_same_samples(synthesizer):
