@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from espnet2.train import trainer
 from espnet2.train.reporter import Reporter, SubReporter
 from espnet2.train.trainer import Trainer
 
+from espnet2_ext.train.average import average_nbest
 from espnet2_ext.train.epoch_data import rank_seed
 
 
@@ -34,7 +36,11 @@ class Repeatable:
     def run(cls, *, trainer_options: Any, **kwargs: Any) -> None:
         """As ESPnet's; ESPnet calls it by keywords."""
         cls.options = trainer_options
-        super().run(trainer_options=trainer_options, **kwargs)
+        theirs, trainer.average_nbest_models = trainer.average_nbest_models, average_nbest
+        try:
+            super().run(trainer_options=trainer_options, **kwargs)
+        finally:
+            trainer.average_nbest_models = theirs
 
     @classmethod
     def resume(cls, *, reporter: Reporter, **kwargs: Any) -> None:

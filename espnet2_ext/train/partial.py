@@ -47,7 +47,11 @@ def add_lora(
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:
-    """State dict on the CPU with the adapters merged: what the model without them loads."""
+    """State dict on the CPU with the adapters merged: what the model without them loads.
+
+    A merged weight is one of 32 bits, also where training had 16: what adapters add is mostly less
+    than 16 bits of the weight can tell.
+    """
     state = {}
     for name, tensor in model.state_dict().items():
         if _LORA in name:
@@ -55,8 +59,11 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
         layer, base, parameter = name.partition(_BASE)
         if base and parameter == "weight":
             adapted = model.get_submodule(layer)
-            for adapter in adapted.lora_A:
-                tensor = tensor + adapted.get_delta_weight(adapter).to(tensor)
+            tensor = tensor.float()
+            for adapter, scale in adapted.scaling.items():
+                factors = (adapted.lora_B[adapter].weight, adapted.lora_A[adapter].weight)
+                up, down = (factor.detach().float() for factor in factors)
+                tensor = tensor + scale * (up @ down)
         state[f"{layer}.{parameter}" if base else name] = tensor.detach().cpu()
     return state
 

@@ -14,7 +14,6 @@ from typing import Any
 import deepspeed
 import torch
 import torch.distributed as dist
-from espnet2.main_funcs.average_nbest_models import average_nbest_models
 from espnet2.torch_utils.device_funcs import to_device
 from espnet2.torch_utils.recursive_op import recursive_average
 from espnet2.train.deepspeed_trainer import DeepSpeedTrainer, DeepSpeedTrainerOptions
@@ -24,6 +23,7 @@ from tqdm import tqdm
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, write_json
+from espnet2_ext.train.average import average_nbest, link
 from espnet2_ext.train.epoch_seed import seed_epoch
 from espnet2_ext.train.partial import holds_rows, plain_state, trainable
 from espnet2_ext.train.zero_config import zero_config
@@ -265,8 +265,8 @@ class ZeroTrainer(DeepSpeedTrainer):
                 if reporter.has(phase, key):
                     best = reporter.sort_epochs(phase, key, mode)
                     keep |= set(best[: max(_nbest(options))])
-                    _link(output_dir / f"{phase}.{key}.best.pth", f"{best[0]}epoch.pth")
-            _link(output_dir / "latest.pth", f"{epoch}epoch.pth")
+                    link(output_dir / f"{phase}.{key}.best.pth", f"{best[0]}epoch.pth")
+            link(output_dir / "latest.pth", f"{epoch}epoch.pth")
             for path in output_dir.glob("*epoch.pth"):
                 number = path.name.removesuffix("epoch.pth")
                 if number.isdigit() and int(number) not in keep:
@@ -275,12 +275,7 @@ class ZeroTrainer(DeepSpeedTrainer):
     @classmethod
     def _finish(cls, reporter: Reporter, options: ZeroTrainerOptions) -> None:
         output_dir = Path(options.output_dir)
-        average_nbest_models(
-            reporter=reporter,
-            output_dir=output_dir,
-            best_model_criterion=options.best_model_criterion,
-            nbest=_nbest(options),
-        )
+        average_nbest(output_dir, reporter, options.best_model_criterion, _nbest(options))
         if options.use_matplotlib:
             reporter.matplotlib_plot(output_dir / "images")
 
@@ -340,12 +335,6 @@ def _patience_is_out(reporter: Reporter, options: ZeroTrainerOptions) -> bool:
 def _nbest(options: ZeroTrainerOptions) -> list[int]:
     nbest = options.keep_nbest_models
     return [nbest] if isinstance(nbest, int) else list(nbest) or [1]
-
-
-def _link(path: Path, target: str) -> None:
-    with atomic_path(path) as part:
-        part.unlink()
-        part.symlink_to(target)
 
 
 def _history(reporter: Reporter) -> list[dict[str, Any]]:
