@@ -1,16 +1,19 @@
 """One-line errors for a user's mistake, and the command-line wrapper that prints them."""
 
+import argparse
+import contextlib
 import functools
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pickle import UnpicklingError
 from typing import Any
 
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
 MAX_PART = 400
+_NO_MEMORY, _WRITER = "can't allocate memory", "inline_container.cc"
 
 
 class UserError(Exception):
@@ -56,10 +59,54 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() or c.isspace() else repr(c)[1:-1] for c in text)
 
 
+def _mistake(error: Exception) -> UserError | None:
+    """An error that is no fault of the program's, in one line; None for any other."""
+    reason = str(error).strip().partition("\n")[0]
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, UnpicklingError):
+        return UserError("a file", f"a pickle, which may run code ({reason})")
+    if isinstance(error, BrokenPipeError):
+        return UserError(error.filename or "output", error.strerror or reason)
+    if isinstance(error, OSError):
+        place = error.filename if error.filename is not None else type(error).__name__
+        return UserError(place, error.strerror or reason)
+    if isinstance(error, MemoryError) or _NO_MEMORY in reason:
+        return UserError("memory", reason or "not enough")
+    if _WRITER in reason:  # of torch.save, which does not say what the system said
+        return UserError("a checkpoint", f"cannot be written ({reason})", "space on the disk")
+    return None
+
+
+@contextlib.contextmanager
+def _one_line_parsers() -> Iterator[None]:
+    """Have options that cannot be parsed end as every mistake does, not in a page of usage."""
+
+    def refuse(parser: argparse.ArgumentParser, message: str) -> None:
+        raise UserError(parser.prog, message, "options as --help has them")
+
+    before, argparse.ArgumentParser.error = argparse.ArgumentParser.error, refuse
+    try:
+        yield
+    finally:
+        argparse.ArgumentParser.error = before
+
+
+def _drop_output() -> None:
+    """Give up what is still to be printed, if nobody takes it: Python tries again as it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def cli(main: Callable[..., Any]) -> Callable[..., int]:
     """Make a `main` whose `UserError` ends in one line on stderr and exit status 2.
 
-    The wrapped function exits the process; Ctrl-C ends with status 130.
+    So do what the system refuses (no space, no permission, a name too long, a reader that has gone)
+    and a file that would run code. The wrapped function exits the process; Ctrl-C ends with status
+    130.
     """
 
     @functools.wraps(main)
@@ -73,21 +120,20 @@ def cli(main: Callable[..., Any]) -> Callable[..., int]:
 
         refuse_pickles()
         try:
-            status = main(*args, **kwargs)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(USER_ERROR_STATUS)
-        except UnpicklingError as error:
-            reason = str(error).strip().partition("\n")[0]
-            print(f"error: {UserError('a file', f'a pickle, which may run code ({reason})')}",
-                  file=sys.stderr)  # fmt: skip
-            sys.exit(USER_ERROR_STATUS)
+            with _one_line_parsers():
+                status = main(*args, **kwargs)
+            sys.stdout.flush()
         except KeyboardInterrupt:
             print("interrupted: run the same command again to resume", file=sys.stderr)
             sys.exit(INTERRUPTED_STATUS)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
+        except Exception as error:
+            mistake = _mistake(error)
+            if mistake is None:
+                raise
+            logging.debug("%s", mistake, exc_info=True)
+            print(f"error: {mistake}", file=sys.stderr)
+            _drop_output()
+            sys.exit(USER_ERROR_STATUS)
         sys.exit(status or 0)
 
     return wrapper

@@ -19,6 +19,7 @@ from espnet2_ext.yaml_text import parse_yaml as parse_yaml
 TABLES = ("wav.scp", "segments", "utt2spk", "text", "utt2lang", "label", "score.scp")
 """Of a data directory: a line per utterance; wav.scp per recording where there are segments."""
 
+_BLOCK = 2**16
 MAX_TEXT_BYTES = 64 * 2**20
 """Of a file that is read whole, and holds options or tokens."""
 
@@ -28,6 +29,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
 
     The temporary name keeps the suffix, so writers that look at it behave the same.
+
+    Raises:
+        OSError: naming `path`, for what the system refuses, also to a library that does not say so.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,8 +42,50 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield part
         os.chmod(part, 0o644)
         os.replace(part, path)
+    except UserError:
+        raise
+    except Exception as error:
+        refusal = error if isinstance(error, OSError) else _refusal(part)
+        if refusal is None or refusal.errno is None or refusal.filename not in (None, name):
+            raise
+        raise OSError(refusal.errno, os.strerror(refusal.errno), str(path)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _refusal(part: Path) -> OSError | None:
+    """Why the system takes no more of a file; None where it does."""
+    try:
+        with open(part, "ab") as file:
+            file.write(bytes(_BLOCK))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None
+
+
+def require_writable(path: str | Path) -> None:
+    """Find out now whether a file can be written, before the work that makes it.
+
+    Raises:
+        UserError: it is a folder.
+        OSError: the system refuses.
+    """
+    path = Path(path)
+    with contextlib.suppress(FileNotFoundError):
+        path.lstat()  # a name too long
+    if path.is_dir():
+        raise UserError(path, "a folder", "a file to write")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+    os.close(fd)
+    try:
+        refusal = _refusal(Path(name))
+    finally:
+        os.unlink(name)
+    if refusal is not None:
+        raise OSError(refusal.errno, os.strerror(refusal.errno or 0), str(path))
 
 
 def read_bytes(path: str | Path, max_bytes: int | None = None) -> bytes:

@@ -7,12 +7,12 @@ import librosa
 import torch
 from torch import Tensor, nn
 
+from espnet2_ext.audio.wav import FS_RANGE
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 
-MAX_FS = 384_000
-_MOST = {"fs": MAX_FS, "n_fft": 2**16, "win_length": 2**16, "hop_length": 2**16, "n_mels": 1024,
-         "fps": 1000}  # fmt: skip
+_MOST = {"fs": FS_RANGE[1], "n_fft": 2**16, "win_length": 2**16, "hop_length": 2**16,
+         "n_mels": 1024, "fps": 1000}  # fmt: skip
 """No analysis goes beyond these; tables as large as their products are computed."""
 
 

@@ -1,5 +1,8 @@
 """Reading and writing audio files strictly."""
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +12,55 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path
 
 PCM16_FULL_SCALE = 32768.0
+FS_RANGE = (4000, 384_000)
+"""Rates of recordings (Hz): from below a telephone's to above a studio's. A header may say 1 Hz, of
+which every sample would be resampled to thousands."""
+
 SILENCE_LEVEL = 1e-4
 VOICE_SHARE = 0.01
 """Of the loudest sample: where a voice begins."""
 VOICE_LEAD_SEC = 1
 MAX_VOICE_SEC = 30
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """The header of an audio file: samples of each channel, and the rate (Hz)."""
+
+    frames: int
+    fs: int
+
+    @property
+    def seconds(self) -> float:
+        """Length (s)."""
+        return self.frames / self.fs
+
+
+def audio_info(path: str | Path) -> AudioInfo:
+    """Read the header of an audio file.
+
+    Raises:
+        UserError: missing, no plain file (a pipe would be waited for), not readable as audio, or a
+            rate that no recording has.
+    """
+    with _opened(path) as file:
+        return AudioInfo(file.frames, file.samplerate)
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
+    if not Path(path).is_file():
+        found = "no plain file" if Path(path).exists() else "no such file"
+        raise UserError(path, found, "an audio file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            low, high = FS_RANGE
+            if not low <= file.samplerate <= high:
+                found = f"{file.samplerate} Hz"
+                raise UserError(path, found, f"{low} to {high} Hz", "sampling rate")
+            yield file
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise UserError(path, f"not readable as audio ({error})", "wav or flac") from None
 
 
 def mix(wav: np.ndarray) -> np.ndarray:
@@ -56,20 +103,15 @@ def read_channels(
         Samples (N, channels) float32 in [-1, 1], and the rate (Hz).
 
     Raises:
-        UserError: missing or unreadable file, no samples, samples that are not finite, a stretch
+        UserError: as `audio_info`; also no samples, samples that are not finite, a stretch
             that ends more than 10 ms after the audio.
     """
-    if not Path(path).is_file():
-        raise UserError(path, "no such file", "an audio file")
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, n_frames = file.samplerate, file.frames
-            start = min(round(start_sec * rate), n_frames)
-            stop = n_frames if end_sec is None else min(round(end_sec * rate), n_frames)
-            file.seek(start)
-            wav = file.read(max(0, stop - start), dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise UserError(path, f"not readable as audio ({error})", "wav or flac") from None
+    with _opened(path) as file:
+        rate, n_frames = file.samplerate, file.frames
+        start = min(round(start_sec * rate), n_frames)
+        stop = n_frames if end_sec is None else min(round(end_sec * rate), n_frames)
+        file.seek(start)
+        wav = file.read(max(0, stop - start), dtype="float32", always_2d=True)
     if end_sec is not None and end_sec * rate > start + len(wav) + rate // 100:
         found = f"end {end_sec} s of audio of {n_frames / rate:.3f} s"
         raise UserError(path, found, "a segment within the audio")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.files import require_writable
 
 REQUIRED = ("mel_config", "phone_list", "token_list")
 
@@ -70,6 +71,8 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(args.output, f"suffix {args.output.suffix!r}", ".wav", "-o")
     if args.score_out and args.score_out.suffix.lower() != ".json":
         raise UserError(args.score_out, f"suffix {args.score_out.suffix!r}", ".json", "--score_out")
+    for path in filter(None, (args.output, args.score_out)):
+        require_writable(path)
     from espnet2_ext.audio.wav import read_voice
     from espnet2_ext.hub import locate
     from espnet2_ext.pack_about import MANIFEST, PHONES, PackAbout

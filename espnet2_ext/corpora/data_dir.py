@@ -13,8 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import soundfile
-
+from espnet2_ext.audio.wav import audio_info
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, remove_stale_tables, split_line, write_table
 from espnet2_ext.score.phone_set import PHONES_FILE, ordered, phones_of, write_phones
@@ -144,13 +143,10 @@ def durations(data: DataDir) -> dict[str, float]:
                 raise UserError(place, repr(found), "recording start end") from None
             continue
         file = data.tables["wav.scp"][recording]
-        if not Path(file).is_file():
-            raise UserError(place, f"no such file {file!r}", "an audio file")
         try:
-            info = soundfile.info(file)
-        except (soundfile.SoundFileError, RuntimeError):
-            raise UserError(place, f"{file} is not readable as audio", "wav or flac") from None
-        lengths[utt] = info.frames / info.samplerate
+            lengths[utt] = audio_info(file).seconds
+        except UserError as error:
+            raise UserError(place, f"{error.found} {file}", error.expected, error.field) from None
     return lengths
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import soundfile
-
+from espnet2_ext.audio.wav import audio_info
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text, write_text
 from espnet2_ext.score.espnet_format import Entry, write_data_dir
@@ -136,12 +135,12 @@ def audio_seconds(path: str | Path, place: str) -> float:
     Raises:
         UserError: it is missing or broken.
     """
-    if not Path(path).is_file():
-        raise UserError(place, f"no audio {path}", "one file per utterance", "audio")
     try:
-        return soundfile.info(path).duration
-    except (soundfile.SoundFileError, RuntimeError):
-        raise UserError(place, f"{path} is not readable as audio", "wav or flac", "audio") from None
+        return audio_info(path).seconds
+    except UserError as error:
+        if not Path(path).exists():
+            raise UserError(place, f"no audio {path}", "one file per utterance", "audio") from None
+        raise UserError(place, f"{path} is {error.found}", error.expected, "audio") from None
 
 
 def check_audio(

@@ -11,7 +11,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from espnet2_ext.audio.mel import MAX_FS
+from espnet2_ext.audio.wav import FS_RANGE
 from espnet2_ext.checkpoint import build_strict, load_state, save_safetensors
 from espnet2_ext.config_types import fits
 from espnet2_ext.errors import UserError
@@ -109,7 +109,7 @@ class ESPnetCodec(AudioCodec):
     def _probe(self, meta: Mapping[str, Any], n_codebooks: int | None, place: str | Path) -> None:
         """Ask the generator for its clock and its sizes."""
         self.fs, self._hop = meta["fs"], int(meta["frame_shift"])
-        if not 0 < self.fs <= MAX_FS or self.fs % self._hop:
+        if not 0 < self.fs <= FS_RANGE[1] or self.fs % self._hop:
             raise UserError(place, f"hop {self._hop} at {self.fs} Hz", "whole frames per second")
         self.fps, self.codebook_size = self.fs // self._hop, meta["code_size_per_stream"][0]
         self.n_codebooks, self.dim = n_codebooks or 1, 0

@@ -6,12 +6,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import soundfile
 import torch
 from torch import Tensor
 
 from espnet2_ext.audio.mel import LogMel, MelConfig
-from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.audio.wav import audio_info, read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
 from espnet2_ext.one_thread import map_each, one_thread
@@ -69,10 +68,7 @@ def draw_utterances(wavs: dict[str, str], max_minutes: float, seed: int) -> list
     for utt in order:
         if seconds >= 60 * max_minutes:
             break
-        try:
-            seconds += soundfile.info(wavs[utt]).duration
-        except (soundfile.SoundFileError, RuntimeError):
-            raise UserError(wavs[utt], "not readable as audio", "wav or flac", utt) from None
+        seconds += audio_info(wavs[utt]).seconds
         chosen.append(utt)
     return sorted(chosen)
 

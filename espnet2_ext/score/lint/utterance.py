@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet2_ext.audio.wav import mix
+from espnet2_ext.audio.wav import audio_info, mix
+from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json
 from espnet2_ext.score.espnet_format import parse_label, parse_score_json
 from espnet2_ext.score.languages import LANGUAGES
@@ -147,19 +148,15 @@ def read_header(item: Item, findings: Findings) -> Audio | None:
         findings.add("audio_file", place, repr(path), "the path of an audio file")
         return None
     try:
-        info = soundfile.info(path)
-    except (soundfile.SoundFileError, RuntimeError):
-        if not os.path.isfile(path):
-            findings.add("audio_file", place, f"{path}: no such file", "an audio file")
-        else:
-            found = f"{path}: not readable as audio"
-            findings.add("audio_file", place, found, "wav or flac")
+        info = audio_info(path)
+    except UserError as error:
+        findings.add("audio_file", place, f"{path}: {error.found}", error.expected)
         return None
     if not info.frames:
         findings.add("audio_file", place, f"{path}: no samples", "audio")
         return None
     if item.segment is None:
-        return Audio(path, info.samplerate, 0, info.frames)
+        return Audio(path, info.fs, 0, info.frames)
     try:
         _, start, end = item.segment.split()
         start_sec, end_sec = float(start), float(end)
@@ -169,13 +166,13 @@ def read_header(item: Item, findings: Findings) -> Audio | None:
     if not (0 <= start_sec < end_sec and math.isfinite(end_sec)):
         findings.add("segment", place, f"{start_sec}-{end_sec} s", "0 <= start < end")
         return None
-    length_sec = info.frames / info.samplerate
+    length_sec = info.seconds
     if end_sec > length_sec + SEGMENT_TOLERANCE_SEC:
         found = f"end {end_sec} s of audio of {length_sec:.3f} s"
         findings.add("segment", place, found, "a segment within the audio")
         return None
-    start, end = (round(sec * info.samplerate) for sec in (start_sec, end_sec))
-    return Audio(path, info.samplerate, start, min(end, info.frames))
+    start, end = (round(sec * info.fs) for sec in (start_sec, end_sec))
+    return Audio(path, info.fs, start, min(end, info.frames))
 
 
 def _check_length(
