@@ -3,14 +3,19 @@
 Reads tokens (by default the ground truth of --token_dir: teacher forcing), scores and prompts; one
 parallel pass a batch; writes OUT/soft.scp, matrices (frames, embedding size). They train a flow
 (stream ``soft`` beside ``sampled``) and are rendered by it (``flow_inference --soft``).
+
+Shards run side by side (--shard J --num_shards N, J from 1); whichever ends last joins their
+chunks. Run again, it goes on where it was.
 """
 
 import argparse
+import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_ext.device import add_dtype, device_name
+from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
 
 
@@ -31,6 +36,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add("--batch_size", type=int, default=16)
     add("--output_dir", type=Path, required=True)
+    add("--shard", type=int, default=1, help="this job's number, from 1")
+    add("--num_shards", type=int, default=1)
+    add("--chunk_utts", type=int, default=64, help="utterances between savepoints")
     add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
     add_dtype(parser)
     return parser
@@ -39,13 +47,17 @@ def get_parser() -> argparse.ArgumentParser:
 @cli
 def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    from espnet2_ext.files import ArkWriter, read_scp
+    if not 1 <= args.shard <= args.num_shards:
+        raise UserError("--shard", f"{args.shard}", f"1..{args.num_shards}")
+    if args.batch_size < 1 or args.chunk_utts < 1:
+        raise UserError("--batch_size, --chunk_utts", "not positive", "1 or more")
     from espnet2_ext.flow.token_embedding import probe_tables
-    from espnet2_ext.speechlm.decode_dir import SCORE_COLUMNS, read_rows
     from espnet2_ext.speechlm.inference import SpeechLMInference, load_decoding
+    from espnet2_ext.speechlm.soft_dir import SoftTask, soft_dir
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
     decoding = load_decoding(args.decode_config)
+    weights = digest_files(args.train_config, args.model_file)
     inference = SpeechLMInference.load(
         args.train_config, args.model_file, args.device, args.dtype or "float32"
     )
@@ -53,35 +65,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables, offset = probe_tables(
         codec.embed, codec.n_codebooks, codec.codebook_size, str(args.tokenizer_dir)
     )
-    paths = {name: args.token_dir / f"{name}.scp" for name in ("score_frames", "prompt")}
-    if (args.token_dir / "svs_frames.scp").is_file():
-        paths["svs_frames"] = args.token_dir / "svs_frames.scp"
-    paths["codec_ssl"] = args.codec_ssl or args.token_dir / "codec_ssl.scp"
-    streams = {name: read_scp(path) for name, path in paths.items()}
-    nq = inference.model.vocabulary.nq
-    columns = dict.fromkeys(("score_frames", "svs_frames"), SCORE_COLUMNS)
-    keys = sorted(streams["codec_ssl"], key=lambda k: (len(streams["codec_ssl"][k]), k))
-    for name, stream in streams.items():
-        for key in keys:
-            if key not in stream:
-                raise UserError(paths[name], f"no {key}", "every utterance of codec_ssl")
-    with ArkWriter(args.output_dir, "soft") as writer:
-        for first in range(0, len(keys), args.batch_size):
-            batch = keys[first : first + args.batch_size]
-            rows = {
-                name: [
-                    read_rows(paths[name], k, streams[name][k], columns.get(name, nq))
-                    for k in batch
-                ]
-                for name in streams
-            }
-            expected = inference.expect(
-                rows["codec_ssl"], rows["score_frames"], rows["prompt"],
-                tables, offset, decoding, rows.get("svs_frames"),
-            )  # fmt: skip
-            for key, embedding in zip(batch, expected, strict=True):
-                writer[key] = embedding.cpu().numpy()
-    logging.info("%s: %d utterances", args.output_dir, len(keys))
+    embeddings = hashlib.sha256(tables.numpy().tobytes() + offset.numpy().tobytes()).hexdigest()
+    svs_frames = args.token_dir / "svs_frames.scp"
+    task = SoftTask(
+        args.codec_ssl or args.token_dir / "codec_ssl.scp",
+        args.token_dir / "score_frames.scp",
+        args.token_dir / "prompt.scp",
+        args.output_dir,
+        svs_frames if svs_frames.is_file() else None,
+        args.batch_size,
+        args.shard,
+        args.num_shards,
+        args.chunk_utts,
+    )
+    model_id = f"{weights} {embeddings} {args.dtype} {device_kind(args.device)}"
+    complete = soft_dir(inference, model_id, tables, offset, task, decoding)
+    logging.info("%s: %s", args.output_dir, "complete" if complete else "other shards run on")
 
 
 if __name__ == "__main__":

@@ -2,23 +2,27 @@
 
 import hashlib
 import logging
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import ArkWriter, parse_config, read_scp, read_table, read_yaml, write_table
+from espnet2_ext.files import ArkWriter, parse_config, read_scp, read_table, read_yaml
 from espnet2_ext.flow.dataset import SCORE_COLUMNS
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
+from espnet2_ext.resumable import ResumableMap
 from espnet2_ext.score.length import EXACT, LengthCount
 
 STREAMS = ("mel", "f0", "codes")
+
+Arrays = Sequence[Mapping[str, np.ndarray]]
+"""Of each utterance of a chunk: its streams by name."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ def decode(
 ) -> bool:
     """Decode this shard's chunks, and join all chunks if none is missing.
 
-    A chunk's folder is named after everything that its content depends on, so a run that was
-    killed goes on where it was, and changed tokens or weights are decoded anew.
+    A killed run goes on where it was, and changed tokens or weights are decoded anew; see
+    `ResumableMap`.
 
     Args:
         flow: The model.
@@ -98,18 +102,18 @@ def decode(
         for key in keys:
             if key not in table:
                 raise UserError(getattr(inputs, name), f"no {key}", "every utterance of codec_ssl")
-    chunks = [keys[k : k + chunk_utts] for k in range(0, len(keys), chunk_utts)]
-    folders = []
-    for k, chunk in enumerate(chunks):
-        mine = k % num_shards == shard - 1
+
+    def read(chunk: Sequence[str]) -> tuple[str, Arrays]:
         arrays = [{name: np.asarray(tables[name][key]) for name in tables} for key in chunk]
-        folder = output_dir / "chunks" / f"{k + 1}-{_digest(model_id, config, chunk, arrays)}"
-        folders.append(folder)
-        if mine and not (folder / "done").exists():
-            _decode_chunk(flow, chunk, arrays, config, folder)
-    if not all((folder / "done").exists() for folder in folders):
+        return _digest(model_id, config, chunk, arrays), arrays
+
+    def decode_chunk(chunk: Sequence[str], arrays: Arrays, folder: Path) -> dict[str, Any]:
+        return _decode_chunk(flow, chunk, arrays, config, folder)
+
+    streams = [f"{name}.scp" for name in STREAMS]
+    chunks = ResumableMap(keys, output_dir, streams, shard, num_shards, chunk_utts)
+    if not chunks.run(read, decode_chunk):
         return False
-    _join(folders, output_dir)
     if "score_frames" in tables and config.length_policy != EXACT:
         nq = flow.model.geometry.nq
         LengthCount.of(
@@ -132,7 +136,7 @@ def _digest(
     model_id: str,
     config: SamplingConfig,
     keys: Sequence[str],
-    arrays: Sequence[Mapping[str, np.ndarray]],
+    arrays: Arrays,
 ) -> str:
     total = hashlib.sha256(f"{model_id} {config} {' '.join(keys)}".encode())
     for utterance in arrays:
@@ -144,10 +148,10 @@ def _digest(
 def _decode_chunk(
     flow: FlowInference,
     keys: Sequence[str],
-    arrays: Sequence[Mapping[str, np.ndarray]],
+    arrays: Arrays,
     config: SamplingConfig,
     folder: Path,
-) -> None:
+) -> dict[str, Any]:
     nq = flow.model.geometry.nq
 
     def frames(key: str, name: str, width: int) -> torch.LongTensor:
@@ -177,16 +181,4 @@ def _decode_chunk(
         with ArkWriter(folder, name) as writer:
             for key, value in zip(keys, values, strict=True):
                 writer[key] = (value.flatten() if name == "codes" else value).numpy()
-    write_table(folder / "done", {"n_utts": len(keys), "audio_sec": audio_sec, "sec": wall_sec})
-
-
-def _join(folders: Sequence[Path], output_dir: Path) -> None:
-    for name in STREAMS:
-        if (folders[0] / f"{name}.scp").exists():
-            rows: dict[str, str] = {}
-            for folder in folders:
-                rows |= read_table(folder / f"{name}.scp")
-            write_table(output_dir / f"{name}.scp", rows)
-    for folder in (output_dir / "chunks").iterdir():
-        if folder not in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+    return {"audio_sec": audio_sec, "sec": wall_sec}

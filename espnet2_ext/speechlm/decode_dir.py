@@ -3,11 +3,11 @@
 import hashlib
 import itertools
 import logging
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +15,16 @@ from torch import LongTensor
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp, read_table, write_table
+from espnet2_ext.resumable import ResumableMap
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.speechlm.inference import SpeechLMInference
 from espnet2_ext.speechlm.sampling import DecodingConfig
 
 SCORE_COLUMNS = 4
-_TOKENS, _SCORES, _DONE = "codec_ssl", "scores", "done"
+_TOKENS, _SCORES = "codec_ssl", "scores"
+
+Inputs = Sequence[Sequence[LongTensor] | None]
+"""Rows of each utterance of a chunk, from each of several tables."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,8 @@ def decode_dir(
 ) -> bool:
     """Decode this shard's chunks, and join all chunks if none is missing.
 
-    A chunk's folder is named after all that its content depends on: a killed run goes on where it
-    was, and a changed score, model or option is decoded anew.
+    A killed run goes on where it was, and a changed score, model or option is decoded anew; see
+    `ResumableMap`.
 
     Args:
         inference: The model.
@@ -86,17 +90,17 @@ def decode_dir(
             return None
         return [read_rows(path, key, tables[path][key], columns[path]) for key in chunk]
 
-    chunks = [keys[k : k + task.chunk_utts] for k in range(0, len(keys), task.chunk_utts)]
-    folders = []
-    for number, chunk in enumerate(chunks):
+    def read(chunk: Sequence[str]) -> tuple[str, Inputs]:
         inputs = [rows(path, chunk) for path in (task.score_frames, task.prompt, task.svs_frames)]
-        name = f"{number + 1}-{_digest(model_id, config, chunk, inputs)}"
-        folders.append(task.output_dir / "chunks" / name)
-        if number % task.num_shards == task.shard - 1 and not (folders[-1] / _DONE).exists():
-            _decode_chunk(inference, chunk, inputs, config, folders[-1])
-    if not all((folder / _DONE).exists() for folder in folders):
+        return digest_rows(f"{model_id} {config}", chunk, inputs), inputs
+
+    def decode(chunk: Sequence[str], inputs: Inputs, folder: Path) -> dict[str, Any]:
+        return _decode_chunk(inference, chunk, inputs, config, folder)
+
+    tables_out = (f"{_TOKENS}.scp", _SCORES)
+    shards = (task.shard, task.num_shards, task.chunk_utts)
+    if not ResumableMap(keys, task.output_dir, tables_out, *shards).run(read, decode):
         return False
-    _join(folders, task.output_dir)
     if not config.fixed_length and inference.model.keeps_time:
         scores, sung = tables[task.score_frames], read_scp(task.output_dir / f"{_TOKENS}.scp")
         LengthCount.of(
@@ -105,13 +109,9 @@ def decode_dir(
     return True
 
 
-def _digest(
-    model_id: str,
-    config: DecodingConfig,
-    keys: Sequence[str],
-    inputs: Sequence[Sequence[LongTensor] | None],
-) -> str:
-    total = hashlib.sha256(f"{model_id} {config} {' '.join(keys)}".encode())
+def digest_rows(made_by: str, keys: Sequence[str], inputs: Inputs) -> str:
+    """One word for what a chunk is made from: model and options, utterances, and their rows."""
+    total = hashlib.sha256(f"{made_by} {' '.join(keys)}".encode())
     for tensor in itertools.chain.from_iterable(rows or () for rows in inputs):
         total.update(f"{tuple(tensor.shape)}".encode() + tensor.numpy().tobytes())
     return total.hexdigest()[:12]
@@ -120,10 +120,10 @@ def _digest(
 def _decode_chunk(
     inference: SpeechLMInference,
     keys: Sequence[str],
-    inputs: Sequence[list[LongTensor] | None],
+    inputs: Inputs,
     config: DecodingConfig,
     folder: Path,
-) -> None:
+) -> dict[str, Any]:
     started = time.perf_counter()
     scores, prompts, svs_frames = inputs
     sung = inference.generate(scores, prompts, config, svs_frames)
@@ -135,15 +135,4 @@ def _decode_chunk(
             writer[key] = one.tokens.reshape(-1).numpy()
     rows = ((key, f"{one.score:.6f}") for key, one in zip(keys, sung, strict=True))
     write_table(folder / _SCORES, rows)
-    write_table(folder / _DONE, {"n_utts": len(keys), "frames": frames, "sec": f"{seconds:.3f}"})
-
-
-def _join(folders: Sequence[Path], output_dir: Path) -> None:
-    for name in (f"{_TOKENS}.scp", _SCORES):
-        rows: dict[str, str] = {}
-        for folder in folders:
-            rows |= read_table(folder / name)
-        write_table(output_dir / name, rows)
-    for folder in (output_dir / "chunks").iterdir():
-        if folder not in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+    return {"frames": frames, "sec": f"{seconds:.3f}"}

@@ -1,11 +1,15 @@
 """Soft tokens: expectations under the LM's own distributions."""
 
+import contextlib
+
 import pytest
 import torch
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import ArkWriter, read_scp
 from espnet2_ext.speechlm import soft as soft_tokens
 from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
+from espnet2_ext.speechlm.soft_dir import SoftTask, soft_dir
 
 from .conftest import CODEBOOKS, CODES, make_batch, make_model, make_utterance
 
@@ -133,3 +137,64 @@ def test_tokens_of_another_length_than_the_score_are_refused():
     u.codec_ssl = u.codec_ssl[:5]
     with pytest.raises(UserError, match="5 frames"):
         expect(make_model().eval(), [u])
+
+
+@pytest.fixture
+def sung(tmp_path):
+    """Folder of seven utterances' tokens, scores and prompts, of unequal lengths."""
+    names = ("codec_ssl", "score_frames", "prompt")
+    with contextlib.ExitStack() as stack:
+        arks = [stack.enter_context(ArkWriter(tmp_path, name)) for name in names]
+        for k in range(7):
+            utterance = make_utterance(5 + 3 * (k % 4), 4, seed=k)
+            for name, ark in zip(names, arks, strict=True):
+                ark[f"u{k}"] = getattr(utterance, name).reshape(-1).numpy()
+    return tmp_path
+
+
+def soft_of(folder, output_dir, shard=1, num_shards=1, model_id="m", **decoding) -> bool:
+    paths = [folder / f"{name}.scp" for name in ("codec_ssl", "score_frames", "prompt")]
+    task = SoftTask(
+        *paths, output_dir, batch_size=2, shard=shard, num_shards=num_shards, chunk_utts=3
+    )
+    inference = SpeechLMInference(make_model().eval())
+    return soft_dir(inference, model_id, ONE_HOT, ZERO, task, DecodingConfig(**decoding))
+
+
+def arks_of(folder) -> dict[str, bytes]:
+    arks = sorted(folder.glob("soft_chunks/*/soft.ark"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in arks}
+
+
+def test_shards_make_the_same_soft_tokens_as_one_job(sung, tmp_path):
+    assert soft_of(sung, tmp_path / "one", score_weight=0.5)
+    done = [soft_of(sung, tmp_path / "two", k, 2, score_weight=0.5) for k in (2, 1)]
+    assert done == [False, True]
+    assert arks_of(tmp_path / "one") == arks_of(tmp_path / "two")
+    assert len(arks_of(tmp_path / "one")) == 3
+    soft = read_scp(tmp_path / "one/soft.scp")
+    assert list(soft) == [f"u{k}" for k in range(7)]
+    for k in range(7):
+        alone = expect(make_model().eval(), [make_utterance(5 + 3 * (k % 4), 4, seed=k)],
+                       score_weight=0.5)  # fmt: skip
+        torch.testing.assert_close(torch.from_numpy(soft[f"u{k}"].copy()), alone[0])
+
+
+def test_soft_tokens_are_kept_while_model_options_and_tokens_are_the_same(sung, tmp_path):
+    out = tmp_path / "out"
+    assert soft_of(sung, out)
+    (out / "soft.scp").unlink()
+    times = {path: path.stat().st_mtime_ns for path in out.glob("soft_chunks/*/soft.ark")}
+    assert soft_of(sung, out)  # killed before it was joined
+    assert {p: p.stat().st_mtime_ns for p in out.glob("soft_chunks/*/soft.ark")} == times
+    first = arks_of(out)
+    for change in ({"model_id": "n"}, {"soft_temperature": 0.5}):
+        assert soft_of(sung, out, **change)
+        assert arks_of(out).keys().isdisjoint(first)
+
+
+def test_an_utterance_without_a_prompt_is_named(sung, tmp_path):
+    lines = (sung / "prompt.scp").read_text().splitlines(keepends=True)
+    (sung / "prompt.scp").write_text("".join(lines[:4]))
+    with pytest.raises(UserError, match="prompt.scp: no u4"):
+        soft_of(sung, tmp_path / "out")

@@ -474,11 +474,12 @@ lm_sings() { # lm_sings TOKEN_DIR OUT
   [ "${soft_tokens}" = true ] || return 0
   made=$(digest 9s "$(made_of "$2" "${tokenizer_dir}")" "${device}")
   if todo "$2/soft" "${made}"; then
-    "${decode_launch[@]}" "${inference_gpu[@]}" "$2/soft/logs/soft_tokens.log" \
+    in_shards "${inference_nj}" "$2/soft/logs/soft_tokens" \
       "${run_module[@]}" espnet2_ext.bin.soft_tokens --train_config "${lm_exp}/config.yaml" \
       --model_file "${lm_exp}/${inference_model}" --token_dir "$1" \
       --codec_ssl "$2/codec_ssl.scp" --tokenizer_dir "${tokenizer_dir}" \
       --decode_config "${inference_config}" --output_dir "$2/soft" --device "${device}"
+    "${sharded[@]}"
     mark "$2/soft" "${made}"
   fi
 }
