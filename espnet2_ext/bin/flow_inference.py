@@ -64,9 +64,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.dtype,
     )
     weights = digest_files(args.train_config, args.model_file)
+    # "auto" is bfloat16 on some machines: what these decoded is not joined with the others'.
+    precision = args.dtype or flow.model.in_bfloat16(flow.model.codec.offset.device)
     complete = decode(
         flow,
-        f"{weights} {args.dtype or args.bfloat16} {args.batch_frames} {device_kind(args.device)}",
+        f"{weights} {precision} {args.batch_frames} {device_kind(args.device)}",
         DecodeInputs.of_dir(args.token_dir, args.codec_ssl, args.soft),
         sampling,
         args.output_dir,

@@ -212,12 +212,16 @@ class MelFlow(AbsESPnetModel):
             base[..., : self.space.spectral_dim] = self.space.encode_mel(codec_mel)
         return Conditions(c, vector, mask, None if score is None else notes_of(score), base)
 
-    def autocast(self, device: torch.device) -> torch.autocast:
-        """bfloat16 where it is wanted and pays."""
-        enabled = self.config.bfloat16 == "on"
+    def in_bfloat16(self, device: torch.device) -> bool:
+        """Whether the networks compute in bfloat16: by the configuration, and by the machine."""
         if self.config.bfloat16 == "auto":
             supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-            enabled = device.type == "cpu" and supported()
+            return device.type == "cpu" and supported()
+        return self.config.bfloat16 == "on"
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """bfloat16 where it is wanted and pays."""
+        enabled = self.in_bfloat16(device)
         if not enabled and torch.is_autocast_enabled(device.type):
             return torch.autocast(device.type, torch.get_autocast_dtype(device.type))
         return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -66,6 +66,17 @@ def save_state(engine: Any, folder: Path, point: ResumePoint) -> None:
     dist.barrier()
 
 
+def _newest(folder: Path) -> Path | None:
+    """The whole state that is furthest by its name: a copied folder has other times."""
+    states = [p for p in folder.glob(f"{_PREFIX}*") if (p / _META).is_file()]
+
+    def position(state: Path) -> tuple[int, int, float]:
+        steps, epoch, batches = state.name.removeprefix(_PREFIX).split("_")
+        return int(steps), int(epoch), float("inf") if batches == "end" else int(batches)
+
+    return max(states, key=position, default=None)
+
+
 def load_state(engine: Any, folder: Path, unsafe: bool = False) -> ResumePoint | None:
     """Load the newest whole state into `engine`; None when there is none.
 
@@ -77,10 +88,9 @@ def load_state(engine: Any, folder: Path, unsafe: bool = False) -> ResumePoint |
     Raises:
         UserError: it was written by another number of processes, or holds what may run code.
     """
-    states = [p for p in folder.glob(f"{_PREFIX}*") if (p / _META).is_file()]
-    if not states:
+    newest = _newest(folder)
+    if newest is None:
         return None
-    newest = max(states, key=lambda p: (p.stat().st_mtime_ns, p.name))
     saved, now = read_json(newest / _META)["world_size"], dist.get_world_size()
     if saved != now:
         raise UserError(
@@ -93,7 +103,7 @@ def load_state(engine: Any, folder: Path, unsafe: bool = False) -> ResumePoint |
 
 def restore_random_state(folder: Path, unsafe: bool = False) -> None:
     """Set the random generators as they were when the newest state was saved."""
-    newest = max(folder.glob(f"{_PREFIX}*"), key=lambda p: (p.stat().st_mtime_ns, p.name))
+    newest = _newest(folder)
     with _readable(newest, unsafe):
         state = torch.load(newest / f"random_{dist.get_rank()}.pt", weights_only=not unsafe)
     random.setstate(state["python"])

@@ -12,6 +12,7 @@ from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import ArkWriter, read_scp, read_table, read_yaml
 from espnet2_ext.flow.build import build_model
 from espnet2_ext.flow.decode import load_sampling
+from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
 
 CONF = Path(__file__).parents[2] / "egs2/mini_singing/speechlm1/conf"
@@ -95,6 +96,20 @@ def test_trains_and_decodes_in_shards_that_resume(trained, tokens, tokenizer_dir
     before = {p: p.stat().st_mtime_ns for p in tmp_path.glob("chunks/*/mel.ark")}
     assert decode(trained, tokens, tmp_path, *check) == 0
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.glob("chunks/*/mel.ark")}
+
+
+def test_what_another_precision_or_batch_size_decoded_is_not_kept(
+    trained, tokens, tmp_path, monkeypatch
+):
+    def names(*options) -> set[str]:
+        assert decode(trained, tokens, tmp_path, *options) == 0
+        return {path.name for path in (tmp_path / "chunks").iterdir()}
+
+    chunks = []
+    for machine in (False, True):  # one whose "auto" is float32, one whose is bfloat16
+        monkeypatch.setattr(MelFlow, "in_bfloat16", lambda *_, machine=machine: machine)
+        chunks += [names(), names("--batch_frames", 500)]
+    assert len(set.union(*chunks)) == sum(map(len, chunks))
 
 
 def test_a_resumed_run_ends_with_the_same_weights(tokens, tokenizer_dir, tmp_path):
