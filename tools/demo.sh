@@ -8,7 +8,7 @@ venv="${root}/.venv"   # environment to run in
 install=true           # false: take the environment as it is
 
 help_message="usage: tools/demo.sh [--venv DIR] [--no_install] [OPTIONS OF run.sh]
-Two cores: about 20 minutes. Interrupted, it goes on where it was when called again."
+Two cores: about half an hour. Interrupted, it goes on where it was when called again."
 
 while [ $# -gt 0 ]; do
   case $1 in

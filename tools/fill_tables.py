@@ -5,8 +5,9 @@ A table stands between two comments, the first of which says what it shows:
     <!-- table results/table1.json columns=per,singer_sim intervals=true -->
     <!-- /table -->
 
-The path is relative to `docs/`. Options: `view` (rows, differences, paired or runs), `columns`
-(keys of the JSON, in order), `split`, `systems` (with `=`: a title for the first column's entry),
+The path is relative to `docs/`. Options: `view` (rows, differences, paired, losses, leakage or
+runs), `columns` (keys of the JSON, in order), `metrics` (lines of losses), `split`, `systems`
+(separated by `;`; with `=`: a title for the first column's entry),
 `bold` (a system), `intervals` (true: 95% intervals beside the values), `first` (head of the first
 column). `python tools/fill_tables.py` writes the files again; `--check` changes nothing and fails
 where a table is not what its JSON says.
@@ -51,6 +52,7 @@ HEADS = {
     "takes_vibrato_cents": "over takes: vibrato depth",
 }
 DIGITS = {m.name: m.digits for m in (*METRICS, *EXTRA_METRICS)}
+LEAKAGE = {"paired": "to its own prompt", "unpaired": "to the other", "excess": "other minus own"}
 _TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
 Row = Mapping[str, Any]
@@ -88,7 +90,9 @@ def _difference(test: Row | None, digits: int) -> str:
     if test is None:
         return "n/a"
     low, high = test["ci95"]
-    return f"{test['difference']:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+    values = (value + 0.0 for value in (test["difference"], low, high))  # no -0
+    difference, low, high = (f"{value:+.{digits}f}" for value in values)
+    return f"{difference} [{low}, {high}]"
 
 
 def _rows(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[list[str]]:
@@ -137,10 +141,27 @@ def _runs(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[lis
     ]
 
 
+def _losses(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[list[str]]:
+    """One line a metric: what each stage loses, positive, or gains."""
+    lines = []
+    for metric in options["metrics"].split(","):
+        losses = {r["stage"]: {**r, "difference": r["loss"]} for r in rows if r["metric"] == metric}
+        cells = [_difference(losses[stage], _digits(metric)) for stage in columns]
+        lines.append([HEADS[metric], *cells])
+    return lines
+
+
+def _leakage(rows: Row, columns: Sequence[str], options: Row) -> list[list[str]]:
+    """One line a statistic: outputs against their own prompts and against the others."""
+    return [[c, *(_cell(rows[part], c, True) for part in LEAKAGE)] for c in columns]
+
+
 _VIEWS: Mapping[str, Callable[[Sequence[Row], Sequence[str], Row], list[list[str]]]] = {
     "rows": _rows,
     "differences": _differences,
     "paired": _paired,
+    "losses": _losses,
+    "leakage": _leakage,
     "runs": _runs,
 }
 
@@ -150,6 +171,10 @@ def _heads(view: str, columns: Sequence[str], first: str) -> list[str]:
         return ["metric", "ours", "best other", "difference, 95% interval", "p", "verdict"]
     if view == "runs":
         return [first, "trained parameters", *columns]
+    if view == "losses":
+        return [first, *columns]
+    if view == "leakage":
+        return ["difference of", *LEAKAGE.values()]
     return [first, *(HEADS[c] for c in columns)]
 
 
@@ -167,9 +192,11 @@ def table(description: str, docs: Path) -> str:
     options = dict(word.split("=", 1) for word in words)
     view = options.get("view", "rows")
     rows = json.loads((docs / path).read_text(encoding="utf-8"))
-    if isinstance(rows, dict):
+    if view == "losses":
+        rows = rows[options["split"]]
+    elif isinstance(rows, dict) and view != "leakage":
         rows = rows["runs" if view == "runs" else "scores"]
-    if "split" in options:
+    if "split" in options and view != "losses":
         rows = [row for row in rows if row["split"] == options["split"]]
     if "systems" in options:
         titles = dict(

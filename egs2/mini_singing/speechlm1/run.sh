@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The embedded corpus, which the recipe makes itself: from nothing to a report and a packed model.
-#   ./run.sh                  everything (two cores: about 20 minutes)
+#   ./run.sh                  everything (two cores: about half an hour)
 #   ./run.sh --size debug     the same stages with tiny data and models (minutes; sings noise)
 #   ./run.sh --size free      the default models on freer performances: takes of a score differ three
 #                             times as much, and each song of test is sung three times (test_takes)
