@@ -93,8 +93,9 @@ def read_bytes(path: str | Path, max_bytes: int | None = None) -> bytes:
     try:
         with open(path, "rb") as file:
             data = file.read() if max_bytes is None else file.read(max_bytes + 1)
-    except OSError as error:
-        raise UserError(path, error.strerror or "cannot be read", "a readable file") from None
+    except (OSError, ValueError) as error:  # the latter of a name with a zero byte
+        found = getattr(error, "strerror", None) or str(error)
+        raise UserError(path, found, "a readable file") from None
     if max_bytes is not None and len(data) > max_bytes:
         raise UserError(path, f"more than {max_bytes} bytes", "a smaller file")
     return data
@@ -148,6 +149,16 @@ def split_line(line: str) -> tuple[str, str]:
     """Key and value of a Kaldi table's line, parted by spaces or tabs; the value may be empty."""
     parts = line.split(maxsplit=1)
     return parts[0] if parts else "", parts[1].strip() if len(parts) > 1 else ""
+
+
+def read_counts(path: str | Path) -> dict[str, int]:
+    """Read a Kaldi table of whole numbers; raises `UserError` as `read_table`, or for another."""
+    counts = {}
+    for key, value in read_table(path).items():
+        if not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise UserError(f"{path}: {key}", repr(value), "a whole number")
+        counts[key] = int(value)
+    return counts
 
 
 def write_table(path: str | Path, table: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
@@ -229,6 +240,37 @@ class ArkWriter:
 def read_scp(path: str | Path) -> Mapping[str, np.ndarray]:
     """Open a kaldi scp as a lazy mapping from utterance to array; it runs neither commands nor
     pickles.
+
+    Raises:
+        UserError: as `read_table`, or an id without an archive; later, naming the utterance, an
+            array that cannot be read.
     """
-    read_table(path)
-    return guarded_kaldiio().load_scp(str(path))
+    pointers = read_table(path)
+    for utt, pointer in pointers.items():
+        if not pointer:
+            raise UserError(f"{path}: {utt}", "nothing", "ARCHIVE:OFFSET")
+    return _Arrays(path, pointers)
+
+
+class _Arrays(Mapping):
+    """The arrays that a table points to, each read when it is asked for."""
+
+    def __init__(self, path: str | Path, pointers: Mapping[str, str]) -> None:
+        self._path, self._pointers = path, pointers
+        self._load = guarded_kaldiio().load_mat
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        pointer = self._pointers[utt]
+        try:
+            return self._load(pointer)
+        except UserError:
+            raise
+        except Exception as error:  # a damaged archive makes kaldiio raise anything
+            found = f"not readable ({type(error).__name__}: {error})"
+            raise UserError(f"{self._path}: {utt}", found, "an array of its archive") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pointers)
+
+    def __len__(self) -> int:
+        return len(self._pointers)

@@ -25,6 +25,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import (
     atomic_path,
     parse_config,
+    read_counts,
     read_json,
     read_scp,
     read_table,
@@ -76,7 +77,7 @@ def choose_prompts(tokens_dir: str | Path, n_streams: int) -> dict[str, torch.Te
     """One prompt per singer: the utterance of median length, as tokens (P, n_streams) int32."""
     tokens_dir = Path(tokens_dir)
     by_singer = defaultdict(list)
-    lengths = {k: int(v) for k, v in read_table(tokens_dir / "utt2num_frames").items()}
+    lengths = read_counts(tokens_dir / "utt2num_frames")
     for utterance, singer in read_table(tokens_dir / "utt2spk").items():
         if utterance in lengths:
             by_singer[singer].append((lengths[utterance], utterance))

@@ -1,6 +1,8 @@
 """Reading and writing audio files strictly."""
 
 import contextlib
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +51,14 @@ def audio_info(path: str | Path) -> AudioInfo:
 
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
-    if not Path(path).is_file():
-        found = "no plain file" if Path(path).exists() else "no such file"
-        raise UserError(path, found, "an audio file")
+    try:
+        plain = stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        found = "no such file" if missing else getattr(error, "strerror", None) or str(error)
+        raise UserError(path, found, "an audio file") from None
+    if not plain:
+        raise UserError(path, "no plain file", "an audio file")
     try:
         with soundfile.SoundFile(path) as file:
             low, high = FS_RANGE

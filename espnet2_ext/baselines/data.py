@@ -7,7 +7,7 @@ import numpy as np
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import ArkWriter, read_scp, read_table, write_table
+from espnet2_ext.files import ArkWriter, read_counts, read_scp, read_table, write_table
 from espnet2_ext.score.espnet_format import write_scores
 from espnet2_ext.score.frames import round_boundaries
 from espnet2_ext.score.music_score import MusicScore
@@ -90,7 +90,7 @@ def prepare(source: SVSData, out_dir: str | Path, fps: int, singers: dict[str, i
     """
     data, out_dir, mel = DataDir.open(source.data_dir), Path(out_dir), source.mel
     data = replace(data, scores={u: str(source.root / p) for u, p in data.scores.items()})
-    n_tokens = {u: int(n) for u, n in read_table(source.token_dir / NUM_FRAMES).items()}
+    n_tokens = read_counts(source.token_dir / NUM_FRAMES)
     if fps not in (mel.fps, mel.frames_per_sec):
         raise UserError("fps", f"{fps}", f"{mel.fps} or {mel.frames_per_sec:.0f}")
     if missing := data.wavs.keys() - n_tokens.keys():

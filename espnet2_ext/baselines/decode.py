@@ -10,7 +10,7 @@ from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.baselines.data import SIDS
 from espnet2_ext.baselines.inference import BaselineInference
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import ArkWriter, read_table, write_table
+from espnet2_ext.files import ArkWriter, read_counts, read_table, write_table
 from espnet2_ext.score.espnet_format import read_scores
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.tokenizer.dump import NUM_FRAMES, SCORE_FRAMES
@@ -71,7 +71,7 @@ def decode_dir(
                         f"{mel.fps} or {mel.frames_per_sec:g}")  # fmt: skip
     if not (data_dir / SIDS).is_file():
         raise UserError(data_dir, f"no {SIDS}: a singer that was not trained", "training's singers")
-    scores, sids = read_scores(data_dir), read_table(data_dir / SIDS)
+    scores, sids = read_scores(data_dir), read_counts(data_dir / SIDS)
     every = int(model.fps // mel.fps)
     wavs, lengths = {}, {}
     with ExitStack() as stack:
@@ -85,7 +85,7 @@ def decode_dir(
             arks[name][utt] = array
 
         for number, (utt, score) in enumerate(scores.items(), 1):
-            singing = model.sing(score, int(sids[utt]), own_durations, f"{data_dir}: {utt}")
+            singing = model.sing(score, sids[utt], own_durations, f"{data_dir}: {utt}")
             timing = sung_frames(score, singing.frames, tokenizers.phone_ids, every)
             write(SCORE_FRAMES, utt, timing.reshape(-1))
             lengths[utt] = len(timing)

@@ -71,7 +71,7 @@ def integers(values: Sequence[Any], high: int, field: str, place: str) -> list[i
     """
     numbers = []
     for index, value in enumerate(values):
-        if isinstance(value, str) and value.isascii() and value.isdigit():
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
         if isinstance(value, bool):
             value = int(value)

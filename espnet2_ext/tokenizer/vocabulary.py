@@ -6,6 +6,7 @@ list can be extended and its rows kept. ``token_bias.json`` gives each modality'
 """
 
 import re
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from espnet2_ext.config_types import fits
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import MAX_TEXT_BYTES, read_json, write_json
 from espnet2_ext.score.music_score import REST_PHONES
@@ -38,7 +40,7 @@ TASKS = (
 )  # fmt: skip
 N_GENERAL, N_MODALITY, N_TASK, N_SPECIAL = 32, 64, 128, 256
 _CODE_MODALITIES = ("codec_ssl", "ssl", "codec")
-_CODE = re.compile(r"<(?:ssl_code(\d+)|codec_layer(\d+)_code(\d+))>")
+_CODE = re.compile(r"<(?:ssl_code(\d{1,9})|codec_layer(\d{1,9})_code(\d{1,9}))>")
 
 
 def special_tokens() -> list[str]:
@@ -284,6 +286,9 @@ class Vocabulary:
 
 
 def _ranges(bias: Mapping, n_tokens: int, place: str | Path) -> dict[str, tuple[int, int]]:
+    for modality, start in bias.items():
+        if not fits(start, int | list[int]) or start == []:
+            raise UserError(place, reprlib.repr(start), f"an index below {n_tokens}", modality)
     ranges = {}
     starts = sorted([s[0] if isinstance(s, list) else s for s in bias.values()] + [n_tokens])
     for modality, start in bias.items():

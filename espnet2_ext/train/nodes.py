@@ -50,7 +50,7 @@ def read_hostfile(path: str | Path) -> list[Node]:
         line = line.partition("#")[0].strip()
         if not line:
             continue
-        match = re.fullmatch(r"(\w[\w.@-]*)\s+slots=([1-9]\d*)", line)
+        match = re.fullmatch(r"(\w[\w.@-]*)\s+slots=([1-9]\d{0,5})", line)
         if not match:
             raise UserError(f"{path}:{number}", repr(line), "HOST slots=N")
         if match[1] in [node.host for node in nodes]:

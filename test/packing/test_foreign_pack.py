@@ -6,7 +6,10 @@ import shutil
 import pytest
 import torch
 import yaml
+from mutations import refusals
 
+from espnet2_ext.archive import extract
+from espnet2_ext.bin import unpack
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_yaml, write_json
@@ -146,6 +149,48 @@ def test_prompts_of_other_codes(folder):
     ):
         save_safetensors(changed, path)
         refused(folder, message)
+
+
+def test_a_checkpoint_of_another_vocabulary(folder):
+    """One code less in every stream than its list of tokens says, and weights to match it."""
+    path = folder / "speechlm/model.safetensors"
+    state = load_state(path)
+    rows = len(state["corelm.emb.weight"])
+    cut = {n: t[:-1] if t.dim() == 2 and len(t) == rows else t for n, t in state.items()}
+    save_safetensors(cut, path)
+    refused(folder, r"speechlm/model\.safetensors: corelm\.emb\.weight: shape")
+
+
+def test_unpacking_leaves_a_whole_folder_or_none(folder, pack, tmp_path, capsys):
+    for archive, status in ((tmp_path / "cut.zip", 2), (pack, 0)):
+        (tmp_path / "cut.zip").write_bytes(pack.read_bytes()[:-4000])
+        with pytest.raises(SystemExit) as ended:
+            unpack.main([str(archive), str(tmp_path / "out")])
+        assert ended.value.code == status
+        assert (tmp_path / "out").exists() == (status == 0)
+    assert (tmp_path / "out/manifest.json").is_file()
+    assert not list(tmp_path.glob(".part-*"))
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_archive_that_breaks_within_a_member_leaves_nothing(pack, tmp_path):
+    data = bytearray(pack.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 200] = bytes(200)
+    (tmp_path / "broken.zip").write_bytes(data)
+    with pytest.raises(UserError, match=r"broken\.zip: damaged"):
+        extract(tmp_path / "broken.zip", tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["broken.zip"]
+
+
+def test_damaged_packs(folder):
+    """A small share of the mutation run: every file of a pack, one mistake at a time."""
+    names = [p for p in sorted(folder.rglob("*")) if p.suffix in (".yaml", ".json", ".safetensors")]
+    names = [p for p in names if p.name not in ("results.json", "meta.yaml")]
+    read = dict.fromkeys(
+        [*names, folder / "tokenizer/phones.txt"], lambda _: PackedModel.load(folder)
+    )
+    assert refusals(read, 60) > 20
 
 
 def test_a_pack_made_on_windows_is_read(folder, pack):
