@@ -101,6 +101,14 @@ def _drop_output() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+_ends: list[contextlib.ExitStack] = []  # of the command lines that run, one within the other
+
+
+def at_end(context: contextlib.AbstractContextManager[Any]) -> None:
+    """Enter `context`, and leave it when the command line that runs (`cli`) ends."""
+    _ends[-1].enter_context(context)
+
+
 def cli(main: Callable[..., Any]) -> Callable[..., int]:
     """Make a `main` whose `UserError` ends in one line on stderr and exit status 2.
 
@@ -120,7 +128,9 @@ def cli(main: Callable[..., Any]) -> Callable[..., int]:
 
         refuse_pickles()
         try:
-            with _one_line_parsers():
+            with _one_line_parsers(), contextlib.ExitStack() as ends:
+                _ends.append(ends)
+                ends.callback(_ends.pop)
                 status = main(*args, **kwargs)
             sys.stdout.flush()
         except KeyboardInterrupt:

@@ -24,7 +24,8 @@ if "${install}"; then "${root}/tools/install.sh" --venv "${venv}"; fi
 recipe="${root}/egs2/mini_singing/speechlm1"
 export ESPNET2_EXT_VENV=${venv}
 status=0
-"${recipe}/run.sh" "$@" || status=$?
+# What runs ends with this script, also when it is killed.
+"${recipe}/utils/guard.py" "${recipe}/run.sh" "$@" || status=$?
 if [ "${status}" -ne 0 ]; then
   echo "demo: stopped with status ${status}; the same command goes on from there" >&2
   exit "${status}"

@@ -5,7 +5,6 @@ import hashlib
 import logging
 import math
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from espnet2_ext.audio.wav import mix, read_channels, write_wav
 from espnet2_ext.digest import digest_files
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, remove_stale_tables, write_table
+from espnet2_ext.workers import worker_pool
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 
     work = functools.partial(format_recording, fs=fs)
     nj = max(1, min(nj, len(recordings)))
     n_written = n_mixed = 0
-    with ProcessPoolExecutor(nj) as pool:
+    with worker_pool(nj) as pool:
         at_once = max(1, min(8, len(recordings) // (4 * nj)))
         results = pool.map(work, recordings, chunksize=at_once) if nj > 1 else map(work, recordings)
         for number, (written, mixed) in enumerate(results, 1):
@@ -184,7 +184,7 @@ def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 
                 logger.info("%s: %d of %d audio files", out_dir, number, len(recordings))
     if n_mixed:
         logger.warning("%s: %d utterances are the mean of channels that differ", out_dir, n_mixed)
-    tables = [path for path in in_dir.iterdir() if path.is_file()]
+    tables = [path for path in in_dir.iterdir() if path.is_file() and path.name[0] != "."]
     tables = [path for path in tables if path.name not in ("wav.scp", "segments")]
     for path in tables:
         shutil.copyfile(path, out_dir / path.name)

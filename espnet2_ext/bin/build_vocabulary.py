@@ -5,6 +5,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_json, read_table, write_table
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -36,6 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
+    hold_to_the_end(args.out_dir)
     base = None
     if args.base_dir:
         from espnet2_ext.speechlm.pretrained import PretrainedConfig, pretrained_vocabulary

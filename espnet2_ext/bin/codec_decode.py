@@ -9,6 +9,7 @@ from pathlib import Path
 
 from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
 
     if (args.codec_ssl is None) == (args.codes is None):
         raise UserError("command line", "not one input", "either --codec_ssl or --codes")
+    hold_to_the_end(args.output_dir)
     tokenizers = Tokenizers.load(args.tokenizer_dir)
     codec = tokenizers.codec.to(args.device).eval()
     source, n_ssl = (args.codec_ssl, 1) if args.codec_ssl else (args.codes, 0)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from espnet2_ext.errors import USER_ERROR_STATUS, UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -60,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         for finding in findings:
             print(f"error: {finding}", file=sys.stderr)
         return USER_ERROR_STATUS if findings else 0
+    hold_to_the_end(args.out_dir)
     if args.command == "fix":
         dropped = data_dir.fix(args.in_dir, args.out_dir)
         print(f"{args.out_dir}: {len(dropped)} dropped")

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.files import read_table
     from espnet2_ext.score.espnet_format import Entry, read_scores, write_data_dir
 
+    hold_to_the_end(args.output_dir)
     model = DurationInference.load(args.config, args.checkpoint)
     labelled = read_scores(args.data_dir)
     wavs, speakers = (read_table(args.data_dir / name) for name in ("wav.scp", "utt2spk"))

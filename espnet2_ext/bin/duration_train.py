@@ -9,6 +9,7 @@ import logging
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -28,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.duration.data import prepare_notes
     from espnet2_ext.score.phone_set import phones_of
 
+    hold_to_the_end(args.output_dir)
     phones = phones_of(args.train_dir)
     train = prepare_notes(args.train_dir, args.output_dir / "notes" / "train", phones)
     valid = prepare_notes(args.valid_dir, args.output_dir / "notes" / "valid", phones)

@@ -7,7 +7,8 @@ import resource
 import runpy
 import sys
 
-from espnet2_ext.errors import UserError, cli
+from espnet2_ext.errors import UserError, at_end, cli
+from espnet2_ext.lock import hold_training
 from espnet2_ext.registry import register
 
 
@@ -20,6 +21,8 @@ def main() -> None:
 
     read_safely_everywhere()
     del sys.argv[0]
+    if "--output_dir" in sys.argv[:-1]:
+        at_end(hold_training(sys.argv[sys.argv.index("--output_dir") + 1]))
     try:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_table, write_json
+from espnet2_ext.lock import hold_to_the_end
 from espnet2_ext.one_thread import one_thread
 
 HEADS = {
@@ -46,6 +47,7 @@ def get_parser() -> argparse.ArgumentParser:
 @one_thread()
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
+    hold_to_the_end(args.out_dir)
     import numpy as np
     import torch
 

@@ -25,6 +25,7 @@ from espnet2_ext.judges.quality import QUALITY, require_qualified
 from espnet2_ext.judges.recording import Recording
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
 from espnet2_ext.judges.store import embed_folder, load_centroids, save_centroids
+from espnet2_ext.lock import hold_to_the_end
 from espnet2_ext.metrics.scoring import ScoringConfig
 from espnet2_ext.one_thread import one_thread
 
@@ -61,6 +62,7 @@ def main(argv: list[str] | None = None) -> None:
     fit = parse_config(FitConfig, config.fit_recognizer, args.config or "fit_recognizer")
     fit_voice = parse_config(EmbedderFitConfig, config.fit_embedder, args.config or "fit_embedder")
     contents = [digest_data(folder) for folder in (args.data_dir, *args.centroid_dirs)]
+    hold_to_the_end(out_dir)
     done = _Done(out_dir / "fitted.json")
     train: dict[str, Recording] = {}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,6 +30,8 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--nj", str(args.nj), "1 or more")
     from espnet2_ext.tokenizer.fit import fit_tokenizers
 
+    # Beside the folder, which is replaced as a whole.
+    hold_to_the_end(args.out_dir.parent, f".{args.out_dir.name}.lock")
     fit_tokenizers(args.config, args.mel_config, args.data_dir, args.out_dir, args.device, args.nj)
 
 

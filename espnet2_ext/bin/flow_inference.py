@@ -12,6 +12,7 @@ from pathlib import Path
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_shard
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -66,16 +67,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     weights = digest_files(args.train_config, args.model_file)
     # "auto" is bfloat16 on some machines: what these decoded is not joined with the others'.
     precision = args.dtype or flow.model.in_bfloat16(flow.model.codec.offset.device)
-    complete = decode(
-        flow,
-        f"{weights} {precision} {args.batch_frames} {device_kind(args.device)}",
-        DecodeInputs.of_dir(args.token_dir, args.codec_ssl, args.soft),
-        sampling,
-        args.output_dir,
-        args.shard,
-        args.num_shards,
-        args.chunk_utts,
-    )
+    model_id = f"{weights} {precision} {args.batch_frames} {device_kind(args.device)}"
+    inputs = DecodeInputs.of_dir(args.token_dir, args.codec_ssl, args.soft)
+    work = f"{model_id} {sampling} {inputs}"
+    with hold_shard(args.output_dir, args.shard, args.num_shards, work):
+        complete = decode(
+            flow,
+            model_id,
+            inputs,
+            sampling,
+            args.output_dir,
+            args.shard,
+            args.num_shards,
+            args.chunk_utts,
+        )
     logging.info("%s: %s", args.output_dir, "complete" if complete else "other shards run on")
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
 
     if args.fs < 1 or args.nj < 1:
         raise UserError("--fs, --nj", f"{args.fs}, {args.nj}", "positive numbers")
+    hold_to_the_end(args.out_dir)
     written = format_data_dir(args.in_dir, args.out_dir, args.fs, args.nj)
     print(f"{args.out_dir}: {written} files written")
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 ANALYSE = ("analyse", "analyze")
 EPILOG = """examples:
@@ -131,6 +132,8 @@ def main(argv: list[str] | None = None) -> None:
     options = vars(get_parser().parse_args(argv))
     from espnet2_ext.listening.page import TestConfig, make_test
 
+    out = Path(options["out_dir"])
+    hold_to_the_end(out.parent, f".{out.name}.lock")
     made = make_test(TestConfig(**options))
     for kind, n in made.trials.items():
         print(f"{kind}: {n} trials for each listener")

@@ -3,6 +3,7 @@
 import argparse
 
 from espnet2_ext.errors import cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.corpora.acesinger import prepare
 
+    hold_to_the_end(args.out)
     prepare(args.corpus, args.out, args.max_bad, args.vocals)
 
 

@@ -3,6 +3,7 @@
 import argparse
 
 from espnet2_ext.errors import cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.corpora.gtsinger import download, prepare
 
+    hold_to_the_end(args.out)
     if args.download:
         download(args.corpus, args.languages)
     prepare(args.corpus, args.out, args.languages, args.phones == "own", args.max_bad)

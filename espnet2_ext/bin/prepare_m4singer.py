@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet2_ext.errors import cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.corpora.m4singer import prepare
 
+    hold_to_the_end(args.out)
     prepare(
         args.corpus,
         args.out,

@@ -3,6 +3,7 @@
 import argparse
 
 from espnet2_ext.errors import cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -20,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.corpora.opencpop import prepare
 
+    hold_to_the_end(args.out)
     prepare(args.corpus, args.out, args.dev_songs, args.max_bad)
 
 

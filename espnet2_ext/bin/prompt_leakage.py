@@ -14,6 +14,7 @@ import numpy as np
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_table, write_json
+from espnet2_ext.lock import hold_to_the_end
 from espnet2_ext.metrics.leakage import SIDES, Leakage, Prosody, Sung, energy_db, measure
 
 HALF_OCTAVE = 6.0  # semitones
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
 
     if args.f0_extractor not in EXTRACTORS:
         raise UserError("--f0_extractor", repr(args.f0_extractor), ", ".join(EXTRACTORS))
+    hold_to_the_end(args.out_dir)
     extract = EXTRACTORS[args.f0_extractor]
     synthesizer = SingingSynthesizer.from_pretrained(args.model, args.device, dtype=args.dtype)
     scores = read_scores(args.data_dir)

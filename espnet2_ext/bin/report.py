@@ -10,6 +10,7 @@ from typing import Any
 
 from espnet2_ext import __version__
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     if args.max_utts < 1:
         raise UserError("--max_utts", str(args.max_utts), "1 or more")
+    hold_to_the_end(args.out_dir)
     from espnet2_ext.audio.mel import MelConfig
     from espnet2_ext.files import read_json, write_json, write_text
     from espnet2_ext.judges.f0 import EXTRACTORS

@@ -19,6 +19,7 @@ from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer, HfPhoneRecog
 from espnet2_ext.judges.quality import read_quality, require_qualified
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
 from espnet2_ext.judges.store import load_centroids
+from espnet2_ext.lock import hold_to_the_end
 from espnet2_ext.metrics.mos import MODELS, load_mos
 from espnet2_ext.metrics.scoring import (
     Judges,
@@ -80,6 +81,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.f0_dtw is not None:
         config = replace(config, f0_dtw=args.f0_dtw == "true")
     rows = read_rows(args.table, args.scores_dir) if args.table else [_row(args)]
+    hold_to_the_end(args.scores_dir or args.out_dir)
     judges = _load_judges(Path(args.judges_dir), config, args.fetch_mos == "true")
     for row in rows:
         _score(row, judges, config, args)

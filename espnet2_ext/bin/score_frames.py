@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -30,6 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.tokenizer.dump import SCORE_FRAMES, SVS_FRAMES, score_arks
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
+    hold_to_the_end(args.output_dir)
     tokenizers = Tokenizers.load(args.tokenizer_dir)
     (args.output_dir / f"{SVS_FRAMES}.scp").unlink(missing_ok=True)  # of another tokenizer
     with ExitStack() as stack:

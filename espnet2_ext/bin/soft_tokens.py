@@ -17,6 +17,7 @@ from pathlib import Path
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -56,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet2_ext.speechlm.soft_dir import SoftTask, soft_dir
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
+    hold_to_the_end(args.output_dir)
     decoding = load_decoding(args.decode_config)
     weights = digest_files(args.train_config, args.model_file)
     inference = SpeechLMInference.load(

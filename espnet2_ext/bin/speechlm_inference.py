@@ -12,6 +12,7 @@ from pathlib import Path
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_shard
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -57,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.chunk_utts,
         svs_frames if svs_frames.is_file() else None,
     )
-    complete = decode_dir(inference, model_id, task, decoding)
+    work = f"{model_id} {decoding} {args.score_frames_scp} {args.prompt_scp}"
+    with hold_shard(args.output_dir, args.shard, args.num_shards, work):
+        complete = decode_dir(inference, model_id, task, decoding)
     logging.info("%s: %s", args.output_dir, "complete" if complete else "other shards run on")
 
 

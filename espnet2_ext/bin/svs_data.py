@@ -10,6 +10,7 @@ from pathlib import Path
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for data_dir, token_dir, out_dir in zip(
         args.data_dir, args.token_dir, args.out_dir, strict=True
     ):
+        hold_to_the_end(out_dir)
         count = prepare(SVSData(data_dir, token_dir, args.root, mel), out_dir, args.fps, singers)
         logging.info("%s: %d utterances", out_dir, count)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 TIMINGS = ("label", "own")
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet2_ext.baselines.inference import BaselineInference
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
+    hold_to_the_end(args.output_dir)
     tokenizers = Tokenizers.load(args.tokenizer_dir)
     model = BaselineInference.load(
         args.train_config, args.model_file, tokenizers.sizes, args.device, args.seed

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -59,6 +60,7 @@ def main(argv: list[str] | None = None) -> None:
         from espnet2_ext.tokenizer.prompts import write_prompts
 
         for data_dir, out_dir in zip(args.data_dir, args.out_dir, strict=True):
+            hold_to_the_end(out_dir)
             n_utts = merge_chunks(data_dir, args.tokenizer_dir, out_dir, args.device)
             print(f"{out_dir}: {n_utts} utterances")
         for out_dir in args.prompted_dirs:

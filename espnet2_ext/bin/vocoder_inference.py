@@ -12,6 +12,7 @@ from pathlib import Path
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.lock import hold_shard, hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -59,8 +60,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     model_id = f"{weights} {device_kind(args.device)}" + (f" {dtype}" if dtype else "")
     renderer = Renderer(model, model_id, inputs, args.output_dir)
     if not args.merge:
-        renderer.run(args.shard, args.num_shards, args.batch_size)
+        with hold_shard(args.output_dir, args.shard, args.num_shards, f"{model_id} {inputs}"):
+            renderer.run(args.shard, args.num_shards, args.batch_size)
     if args.merge or args.num_shards == 1:
+        hold_to_the_end(args.output_dir)
         renderer.merge(args.batch_size)
 
 

@@ -8,13 +8,11 @@ A killed run continues: what is on disk is whole, as every file is renamed into 
 
 import logging
 import math
-import multiprocessing
 import os
 import shutil
-import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -40,7 +38,10 @@ from espnet2_ext.corpora.mini.speech import Spoken, colour, speak
 from espnet2_ext.corpora.mini.voice import Voice
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, read_json, write_json, write_text
+from espnet2_ext.lock import NAME as LOCK
+from espnet2_ext.lock import hold
 from espnet2_ext.score.music_score import MusicScore
+from espnet2_ext.workers import worker_pool
 
 SPLITS = ("train", "dev", "test", "test_words", "test_singer")
 F0_HOP_SEC = 0.01
@@ -146,9 +147,15 @@ def make_corpus(out: str | Path, config: CorpusConfig, nj: int = 1) -> bool:
     """Write the corpus, continuing what a killed run left; return False if it was complete.
 
     Raises:
-        UserError: `out` holds a corpus of other options, or files of something else.
+        UserError: `out` holds a corpus of other options, or files of something else, or another
+            process writes there.
     """
     out = Path(out)
+    with hold(out):
+        return _make(out, config, nj)
+
+
+def _make(out: Path, config: CorpusConfig, nj: int) -> bool:
     if not _claim(out, config):
         return False
     singers = roster(config.singers, config.seed)
@@ -202,7 +209,7 @@ def _freedom_note(config: CorpusConfig) -> str:
 
 
 def _claim(out: Path, config: CorpusConfig) -> bool:
-    """Mark `out` as ours; False if the corpus is complete there."""
+    """Mark `out` as ours, which nobody else writes now; False if the corpus is complete there."""
     wanted = {"version": _VERSION, **config.recorded(), "origin": "synthetic"}
     mark = out / "corpus.json"
     if mark.exists():
@@ -217,7 +224,7 @@ def _claim(out: Path, config: CorpusConfig) -> bool:
         for part in out.rglob(".part-*"):  # of a run that was killed
             part.unlink()
         return not (out / ".done").exists()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if any(path.name != LOCK for path in out.iterdir()):
         raise UserError(out, "exists and is not a mini_singing corpus", "a new or empty directory")
     write_json(mark, wanted)
     return True
@@ -233,11 +240,8 @@ def _each(
             _report(name, index, len(tasks))
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    context = multiprocessing.get_context("spawn")
     per_child = 1 if fresh else None
-    with ProcessPoolExecutor(
-        nj, context, _end_with_parent, (), max_tasks_per_child=per_child
-    ) as pool:
+    with worker_pool(nj, "spawn", max_tasks_per_child=per_child) as pool:
         futures = [pool.submit(job, *task) for task in tasks]
         try:
             for index, future in enumerate(as_completed(futures), 1):
@@ -246,16 +250,6 @@ def _each(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _end_with_parent() -> None:
-    """Make a worker exit when the main process is killed, instead of waiting for work forever."""
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _report(name: str, done: int, total: int) -> None:

@@ -40,6 +40,7 @@ from espnet2_ext.metrics.versa_f0_mcd import (
 )
 from espnet2_ext.one_thread import one_thread
 from espnet2_ext.score.music_score import MusicScore
+from espnet2_ext.workers import worker_pool
 
 VERSION = 1
 """Part of every key: raise it when a metric changes, so that no stale score survives."""
@@ -281,8 +282,6 @@ def score_all(
     Returns:
         The utterances' results in the order of `tasks`.
     """
-    import multiprocessing
-
     from tqdm import tqdm
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -306,9 +305,9 @@ def score_all(
         for task in tqdm(todo, **bar):
             _run(task)
     else:
-        context = multiprocessing.get_context("fork")
-        with context.Pool(nj, _init_worker, (judges, cache, options, folder)) as pool:
-            for _ in tqdm(pool.imap_unordered(_run, todo), **bar):
+        begin = {"initializer": _init_worker, "initargs": (judges, cache, options, folder)}
+        with worker_pool(nj, "fork", **begin) as pool:
+            for _ in tqdm(pool.map(_run, todo), **bar):
                 pass
     return [read_json(folder / f"{task.utt}.json") for task in tasks]
 

@@ -16,6 +16,7 @@ from espnet2.utils.types import str2bool
 
 from espnet2_ext.checkpoint import require_plain
 from espnet2_ext.errors import UserError
+from espnet2_ext.lock import hold_training
 from espnet2_ext.no_code import pickles_allowed, plain_values_only
 from espnet2_ext.registry import register
 from espnet2_ext.tasks.options import read_safely
@@ -116,7 +117,7 @@ class OneLineTask(AbsTask):
 
     @classmethod
     def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
-        """ESPnet's main, which runs no code of the files that it reads.
+        """ESPnet's main: it runs no code of the files that it reads, and writes its folder alone.
 
         Raises:
             UserError: the options name something wrongly; weights or a state to resume from are no
@@ -126,10 +127,10 @@ class OneLineTask(AbsTask):
             args = cls.get_parser().parse_args(cmd)
             cls.check_inputs(args)
         if args.unsafe_resume:
-            with pickles_allowed():
+            with pickles_allowed(), hold_training(args.output_dir):
                 return super().main(args=args, cmd=cmd)
         state = Path(args.output_dir or ".") / "checkpoint.pth"
         if args.resume and state.is_file():
             require_plain(state, "a state that ESPnet wrote; --unsafe_resume true unpickles any")
-        with plain_values_only():
+        with plain_values_only(), hold_training(args.output_dir):
             return super().main(args=args, cmd=cmd)

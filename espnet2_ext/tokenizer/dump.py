@@ -18,6 +18,7 @@ from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_json, read_table, read_text, write_json, write_table
+from espnet2_ext.lock import hold_shard
 from espnet2_ext.one_thread import one_thread
 from espnet2_ext.score.espnet_format import parse_label, parse_score_json
 from espnet2_ext.score.frames import expand
@@ -220,12 +221,16 @@ def tokenize_shard(
         for chunk in chunks_of(data_dir, out_dir)
     ][shard - 1 :: num_shards]
     tokenizer = tokenizer_fingerprint(tokenizer_dir, device)
-    fingerprints = [chunk.fingerprint(tokenizer) for chunk in chunks]
-    todo = [pair for pair in zip(chunks, fingerprints, strict=True) if not pair[0].is_done(pair[1])]
-    if not todo:
-        logger.info("shard %d has nothing left to do", shard)
-        return
-    tokenizers = Tokenizers.load(tokenizer_dir, device)
-    for position, (chunk, fingerprint) in enumerate(todo, 1):
-        tokenize_chunk(chunk, tokenizers, fingerprint, nj)
-        logger.info("%s: chunk %d of %d", chunk.folder, position, len(todo))
+    with ExitStack() as held:
+        for out_dir in out_dirs:
+            held.enter_context(hold_shard(out_dir, shard, num_shards, tokenizer))
+        fingerprints = [chunk.fingerprint(tokenizer) for chunk in chunks]
+        pairs = zip(chunks, fingerprints, strict=True)
+        todo = [(chunk, made) for chunk, made in pairs if not chunk.is_done(made)]
+        if not todo:
+            logger.info("shard %d has nothing left to do", shard)
+            return
+        tokenizers = Tokenizers.load(tokenizer_dir, device)
+        for position, (chunk, fingerprint) in enumerate(todo, 1):
+            tokenize_chunk(chunk, tokenizers, fingerprint, nj)
+            logger.info("%s: chunk %d of %d", chunk.folder, position, len(todo))

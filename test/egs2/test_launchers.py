@@ -1,6 +1,7 @@
 """The launchers and the option parser that every recipe stage goes through."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -133,6 +134,17 @@ def test_tokenizing_on_gpus_loads_its_models_no_more_often_than_inference(gpu, j
                           check=True, env={**os.environ, **venv})  # fmt: skip
     assert f'tokenize_nj="{jobs}"' in done.stdout
     assert f'tokenize_threads="{threads}"' in done.stdout
+
+
+def test_a_log_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    done = call(RUN, "file/a.log", "true", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "run.py: error: file: File exists\n"
+    full = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))}
+    done = call(RUN, "a.log", "true", cwd=tmp_path, **full)
+    assert done.returncode == 2
+    assert done.stderr == "run.py: error: a log: File too large\n"
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

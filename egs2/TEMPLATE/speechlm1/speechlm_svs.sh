@@ -25,6 +25,7 @@ inference_nj=1         # shards of each model's inference (rows of the table run
                        # with --gpu_inference also of tokenizing: give it the number of GPUs
 gpu_inference=false    # infer on a GPU
 parallel_stages=false  # stages 7-9 and the judges beside 10 and 12, which do not need each other
+datadir=data           # data directories
 dumpdir=dump           # features and tokens
 expdir=exp             # models and results
 python=python3         # interpreter
@@ -99,7 +100,7 @@ Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5
 Options (--name value; defaults and their meaning stand at the top of speechlm_svs.sh):
   --stage --stop_stage --skip_data_prep --skip_train --skip_eval --skip_packing
   --ngpu --num_nodes --hostfile --train_procs --nj --inference_nj --gpu_inference
-  --parallel_stages --dumpdir --expdir --python --local_data_opts --train_set --valid_set
+  --parallel_stages --datadir --dumpdir --expdir --python --local_data_opts --train_set --valid_set
   --test_sets --prompt_sets --mel_config --min_wav_duration --max_wav_duration --exclude
   --tokenizer_config --prompt_seed --base_vocabulary --vocabulary_args --tuned_on_frames --task
   --train_config
@@ -212,7 +213,7 @@ elif [ "${num_nodes}" -gt 1 ]; then training_resources+=(--num_nodes "${num_node
 
 if "${print_paths}"; then
   declare -p tag eval_name tokenizer_dir tokens eval_tokens lm_exp flow_exp duration_exp vocoder_exp \
-    judges_dir decode_lm decode_soft soft_tokens flow_of_lm codec_decode expdir dumpdir device nj inference_nj tokenize_nj tokenize_threads scoring_config \
+    judges_dir decode_lm decode_soft soft_tokens flow_of_lm codec_decode expdir dumpdir datadir device nj inference_nj tokenize_nj tokenize_threads scoring_config \
     train_set valid_set test_list inference_config inference_words inference_model flow_inference_config \
     flow_inference_words flow_model duration_model vocoder_model vocoder_f0 run_module \
     train_launch decode_launch inference_gpu
@@ -254,13 +255,17 @@ if [ "$(yaml_value "${inference_config}" fixed_length 2>/dev/null)" = false ]; t
   done
 fi
 
+share_data "${datadir}" "${dumpdir}"
+make_dir "${expdir}"
+[ -n "${branch}" ] || in_place "${datadir}" "${dumpdir}" "${expdir}"
 if runs 1; then
   begin 1 "data preparation" "what local/data.sh downloads or makes" \
-    "data/{${train_set},${valid_set},$(tr ' ' ',' <<< "${test_sets} ${prompt_sets}")}: wav.scp text label score.scp utt2spk spk2utt utt2lang"
+    "${datadir}/{${train_set},${valid_set},$(tr ' ' ',' <<< "${test_sets} ${prompt_sets}")}: wav.scp text label score.scp utt2spk spk2utt utt2lang"
   made=$(digest 1 "$(contents local/data.sh)" "${local_data_opts}")
-  if todo data "${made}"; then
-    utils/run.py data/logs/data.log local/data.sh --nj "${nj}" "${local_data_words[@]}"
-    mark data "${made}"
+  if todo "${datadir}" "${made}"; then
+    export datadir PYTHON="${python}"
+    utils/run.py "${datadir}/logs/data.log" local/data.sh --nj "${nj}" "${local_data_words[@]}"
+    mark "${datadir}" "${made}"
   fi
   end
 fi
@@ -273,18 +278,18 @@ no_id_twice() { # no_id_twice DIR: of the test sets in it, whose tables are join
 
 if runs 2; then
   fs=$(yaml_value "${mel_config}" fs)
-  begin 2 "format audio at ${fs} Hz and validate" "data/<set>" "${dumpdir}/raw/org/<set>"
+  begin 2 "format audio at ${fs} Hz and validate" "${datadir}/<set>" "${dumpdir}/raw/org/<set>"
   for set in "${all_sets[@]}"; do
     out="${dumpdir}/raw/org/${set}"
-    made=$(digest 2 "$(made_of data)" "${fs}")
+    made=$(digest 2 "$(made_of "${datadir}")" "${fs}")
     if todo "${out}" "${made}"; then
       "${train_launch[@]}" --num_threads "${nj}" "${out}/logs/format.log" \
-        "${run_module[@]}" espnet2_ext.bin.format_wav --in_dir "data/${set}" --out_dir "${out}" --fs "${fs}" --nj "${nj}"
+        "${run_module[@]}" espnet2_ext.bin.format_wav --in_dir "${datadir}/${set}" --out_dir "${out}" --fs "${fs}" --nj "${nj}"
     fi
   done
   for set in "${all_sets[@]}"; do
     out="${dumpdir}/raw/org/${set}"
-    made=$(digest 2 "$(made_of data)" "${fs}")
+    made=$(digest 2 "$(made_of "${datadir}")" "${fs}")
     if todo "${out}" "${made}"; then
       spawn "${out}" "${made}" "${train_launch[@]}" "${out}/logs/validate.log" \
         "${run_module[@]}" espnet2_ext.bin.data_dir validate --data_dir "${out}"
@@ -389,6 +394,8 @@ if runs 6; then
   fi
   end
 fi
+
+share_again
 
 # Stages 7-9 and 10-12 need each other no more than their inputs' tokens: side by side they use two
 # cores that one training alone would not.
@@ -687,9 +694,11 @@ if runs 14; then
   begin 14 "scoring" "${dumpdir}/raw/<set>, wavs of stage 13" \
     "${judges_dir}, ${scores_dir}/<row>/<set>: summary.json, ${expdir}/{results.json,RESULTS.md}"
   fit_judges
+  lock "$(lock_of "${scores_dir}")"
   # One line per system and split, for one process that loads the judges once.
   mkdir -p -- "${scores_dir}/wav_scp"
-  printf '%s\t%s\t%s\t%s\t%s\t%s\n' system split ref_dir wav_scp timing f0_source > "${scores_dir}/systems.tsv"
+  table="${scores_dir}/systems.tsv"
+  printf '%s\t%s\t%s\t%s\t%s\t%s\n' system split ref_dir wav_scp timing f0_source > "${table}.part"
   rendered=()
   for system in ground_truth "${systems[@]}"; do
     for set in "${test_list[@]}"; do
@@ -702,15 +711,19 @@ if runs 14; then
         wav_scp="${scores_dir}/wav_scp/${system}.${set}.scp"
         rendered+=("$(wavs_of "${system}")")
         source=$(f0_source_of "${system}")
+        for needed in "${real}" "$(wavs_of "${system}")"; do
+          [ -f "${needed}/wav.scp" ] || fail "${needed}: no wav.scp, which stage 14 reads: run stages 1 to 13 first, with the same options"
+        done
         awk 'NR == FNR { of_set[$1]; next } $1 in of_set' "${real}/wav.scp" "$(wavs_of "${system}")/wav.scp" > "${wav_scp}"
       fi
-      printf '%s\t%s\t%s\t%s\t%s\t%s\n' "${system}" "${set}" "${real}" "${wav_scp}" label "${source}" >> "${scores_dir}/systems.tsv"
+      printf '%s\t%s\t%s\t%s\t%s\t%s\n' "${system}" "${set}" "${real}" "${wav_scp}" label "${source}" >> "${table}.part"
     done
   done
-  made=$(digest 14s "$(made_of "${judges_dir}" "${rendered[@]}")" "$(contents "${scoring_config}" "${scores_dir}/systems.tsv")" "${score_args}")
+  mv -- "${table}.part" "${table}"
+  made=$(digest 14s "$(made_of "${judges_dir}" "${rendered[@]}")" "$(contents "${scoring_config}" "${table}")" "${score_args}")
   if todo "${scores_dir}" "${made}"; then
     "${decode_launch[@]}" --num_threads "${nj}" "${scores_dir}/logs/score.log" \
-      "${run_module[@]}" espnet2_ext.bin.score --table "${scores_dir}/systems.tsv" \
+      "${run_module[@]}" espnet2_ext.bin.score --table "${table}" \
       --scores_dir "${scores_dir}" --judges_dir "${judges_dir}" --config "${scoring_config}" \
       --nj "${nj}" "${score_words[@]}"
     mark "${scores_dir}" "${made}"
@@ -718,6 +731,7 @@ if runs 14; then
   "${train_launch[@]}" "${scores_dir}/logs/results.log" \
     "${run_module[@]}" espnet2_ext.bin.results --scores_dir "${scores_dir}" \
     --judges_dir "${judges_dir}" --out_dir "${expdir}"
+  unlock "$(lock_of "${scores_dir}")"
   cat "${expdir}/RESULTS.md"
   end
 fi
@@ -765,7 +779,7 @@ if runs 16; then
   fi
   log "packed model: ${out}/${pack_name}.zip"
   if [ -n "${hf_repo}" ]; then
-    "${run_module[@]}" espnet2_ext.bin.hub upload "${out}/${pack_name}.zip" "${hf_repo}"
+    utils/guard.py "${run_module[@]}" espnet2_ext.bin.hub upload "${out}/${pack_name}.zip" "${hf_repo}"
   fi
   end
 fi

@@ -7,6 +7,8 @@ set -euo pipefail
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') (${system}) $*"; }
 fail() { echo "svs.sh: error: $*" >&2; exit 2; }
 SECONDS=0
+# shellcheck disable=SC2034
+called_with=("$@") # named by locks
 
 stage=1                # first stage to run
 stop_stage=4           # last stage to run
@@ -81,6 +83,14 @@ stats="${expdir}/stats_${fps}"
 token_list="${data}/token_list"
 svs_exp="${expdir}/${system}${tag:+_${tag}}"
 
+share_data "${source_dump}"
+in_place "${speechlm_dir}/data" "${source_dump}" "$(dirname -- "${tokenizer_dir}")"
+# The locks of what is made here are those of its folders.
+# shellcheck disable=SC2034
+data_locks=()
+make_dir "${dumpdir}"
+make_dir "${expdir}"
+in_place "${dumpdir}" "${expdir}"
 if runs 1; then
   begin 1 "data" "${source_dump}/{raw,tokens}/<set>" "${data}/<set>: label (on the grid of ${fps} frames a second) score.scp wav.scp text utt2sid pitch.scp pitch_hz.scp discrete_token"
   data_dirs=("${all_sets[@]/#/${source_dump}/raw/}")

@@ -5,6 +5,8 @@
 # Every step can be run again, and goes on where it was.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+fail() { echo "run_adaptation.sh: error: $*" >&2; exit 2; }
+called_with=("$@")
 
 # What is trained and compared; the TTS model of the last one is told no pitch.
 rows="scratch full lora frozen full_tts_without_pitch"
@@ -16,19 +18,23 @@ out=exp/adaptation                # table and scores
 help_message="Usage: ./run_adaptation.sh [--rows \"scratch full lora frozen full_tts_without_pitch\"]
     [--pretrain_steps 400] [--steps 200] [--nj 2] [--python python3] [--out exp/adaptation]"
 . utils/parse_options.sh
+. utils/locks.sh
 . ./path.sh
+run_module=("${python}" -m)
 read -ra row_list <<< "${rows}"
 evaluated="dev test test_singer"
 epoch=50  # steps, as in conf/tuning/adapt_*.yaml
 
-run() { ./speechlm_svs.sh --nj "${nj}" --python "${python}" "$@"; }
+# What is started here ends with this script, also when it is killed.
+run() { utils/guard.py ./speechlm_svs.sh --nj "${nj}" --python "${python}" "$@"; }
 for needed in exp/flow_default exp/vocoder_default exp/judges; do
-  [ -f "${needed}/.done" ] || { echo "run_adaptation.sh: error: no ${needed}: run ./run.sh first" >&2; exit 2; }
+  [ -f "${needed}/.done" ] || fail "no ${needed}: run ./run.sh first"
 done
+lock "$(lock_of "${out}")"
 
 # Speech of the singers that training knows, with phone times, tokenized as the singing is.
 speech=(--train_set speech_train --valid_set speech_dev --test_sets speech_dev)
-PYTHON="${python}" local/speech_data.sh --nj "${nj}"
+PYTHON="${python}" utils/guard.py local/speech_data.sh --nj "${nj}"
 run "${speech[@]}" --stage 2 --stop_stage 3
 options="--num_iters_per_epoch ${epoch} --max_epoch $((pretrain_steps / epoch))"
 run "${speech[@]}" --stage 5 --stop_stage 8 --task codec_ssl_tts --tag tts --train_args "${options}"
@@ -66,7 +72,7 @@ done
 mv "${table}.part" "${table}"
 
 # No WORLD metrics: they take most of the time, and these rows differ in what the judges hear.
-"${python}" -m espnet2_ext.bin.score --table "${table}" --scores_dir "${out}/scores" \
+utils/guard.py "${run_module[@]}" espnet2_ext.bin.score --table "${table}" --scores_dir "${out}/scores" \
   --judges_dir exp/judges --config ../../../conf/scoring.yaml --nj "${nj}" --world_utts 0
-"${python}" -m espnet2_ext.bin.adaptation_table --scores_dir "${out}/scores" \
+utils/guard.py "${run_module[@]}" espnet2_ext.bin.adaptation_table --scores_dir "${out}/scores" \
   --exp_dirs "${row_list[@]/#/exp/speechlm_adapt_}" --prefix speechlm_adapt_ --out_dir "${out}"

@@ -2,17 +2,13 @@
 
 import collections
 import contextlib
-import ctypes
 import functools
 import itertools
 import logging
-import os
 import random
-import signal
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,12 +17,12 @@ from espnet2_ext.score.lint.limits import Limits
 from espnet2_ext.score.lint.tables import Source
 from espnet2_ext.score.lint.utterance import Checked, Checks, Item, check
 from espnet2_ext.score.lint.work_file import WorkFile
+from espnet2_ext.workers import worker_pool
 
 LEVELS = ("header", "audio")
 CHUNK = 16
 CHUNKS_AHEAD = 8
 """Chunks in flight per process: enough to keep it busy, few enough to bound memory."""
-_PR_SET_PDEATHSIG = 1
 LOG_EVERY_SEC = 30.0
 
 
@@ -129,7 +125,7 @@ def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Ite
         return
     chunks = iter(lambda: list(itertools.islice(pairs, CHUNK)), [])
     check_chunk = functools.partial(_check_chunk, checks=checks)
-    pool = ProcessPoolExecutor(nj, initializer=_end_with, initargs=(os.getpid(),))
+    pool = worker_pool(nj)
     try:
         waiting: collections.deque[Future[list[Checked]]] = collections.deque()
         for chunk in chunks:
@@ -140,14 +136,6 @@ def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Ite
             yield from waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _end_with(parent: int) -> None:
-    """End this worker when its parent is killed: it would wait for work for ever (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 def _check_chunk(pairs: list[tuple[Item, str]], checks: Checks) -> list[Checked]:

@@ -272,7 +272,9 @@ def main() -> int:
         return run(Jobs(sys.argv[1:]))
     except UsageError as error:
         print(f"run.py: error: {error}", file=sys.stderr)
-        return USER_ERROR_STATUS
+    except OSError as error:  # of a log: the guards of running jobs end them
+        print(f"run.py: error: {error.filename or 'a log'}: {error.strerror}", file=sys.stderr)
+    return USER_ERROR_STATUS
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 # What a numbered stage is made of: is it asked for, is it done already, what runs side by side.
 # Sourced by speechlm_svs.sh; reads its stage, stop_stage, skip_*, nj and branch_stages.
 # shellcheck disable=SC2154
+. "$(dirname "${BASH_SOURCE[0]}")/locks.sh"
 
 # Tag of a configuration: train_flow_debug.yaml with "--max_epoch 3" gives debug_max_epoch_3.
 tag_of() { # tag_of KIND CONFIG WORDS...
@@ -39,29 +40,60 @@ end() {
 }
 
 # What a step was made from, as one short word: options, and files by their content.
-digest() { printf '%s\n' "$@" | sha256sum | cut -c 1-16; }
+digest() { # digest WORD...; of a step with an input that is not there, what made_of says of it
+  local lacks
+  lacks=$(printf '%s\n' "$@" | sed -n '/^lacks: /{p;q}')
+  if [ -n "${lacks}" ]; then echo "${lacks}"; return; fi
+  printf '%s\n' "$@" | sha256sum | cut -c 1-16
+}
 contents() { cat -- "$@" | sha256sum | cut -c 1-16; }
-# Digest that an earlier step left in its output folder; a step's own digest includes those.
-made_of() { local f; for f in "$@"; do cat -- "${f}/.done" 2>/dev/null || echo "unknown"; done; }
+# Digest that an earlier step left in its output folder; a step's own digest includes those. A folder
+# that no step made (a model from elsewhere) has none.
+made_of() {
+  local dir
+  for dir in "$@"; do
+    if [ ! -d "${dir}" ]; then printf 'lacks: %s: no such folder\n' "${dir}"
+    elif [ -f "${dir}/.begun" ]; then printf 'lacks: %s: not finished\n' "${dir}"
+    else cat -- "${dir}/.done" 2>/dev/null || echo "unknown"; fi
+  done
+}
 
 # A step that is done leaves DIR/.done with the digest of what it was made from, so that deleting
 # the folder undoes it and other inputs redo it.
+# Until it is marked, or this script ends, no other run writes there.
+is_done() { [ "$(cat -- "$1/.done" 2>/dev/null)" = "$2" ]; } # is_done DIR DIGEST
 todo() { # todo DIR DIGEST
-  if [ "$(cat -- "$1/.done" 2>/dev/null)" = "$2" ]; then return 1; fi
+  local file had
+  [[ $2 != "lacks: "* ]] || fail "${2#lacks: }, and read for $1: run the stage that makes it first, with the same options"
+  if is_done "$@"; then return 1; fi
+  file=$(lock_of "$1")
+  if locked "${file}"; then had=true; else had=false; fi
+  mkdir -p -- "${file%/*}"
+  "${had}" || lock "${file}"
+  if is_done "$@"; then # meanwhile, by another run
+    "${had}" || unlock "${file}"
+    return 1
+  fi
+  if [ -f "$1/.done" ] && [ "${this_stage:-7}" -le 6 ]; then be_alone; fi
   did_something=true
   rm -f -- "$1/.done"
   mkdir -p -- "$1"
+  : > "$1/.begun"
 }
 mark() { # mark DIR DIGEST
-  printf '%s\n' "$2" > "$1/.done.part"
+  { printf '%s\n' "$2" > "$1/.done.part"; } 2> /dev/null || fail "$1: cannot be written to (no space?)"
   mv -- "$1/.done.part" "$1/.done"
+  rm -f -- "$1/.begun"
+  unlock "$(lock_of "$1")"
 }
 # A training never goes on from a checkpoint of other data or options.
 todo_training() { # todo_training DIR DIGEST TAG_OPTION
   local had
   had=$(cat -- "$1/.made_from" 2>/dev/null) || had=$2
+  [[ $2 != "lacks: "* ]] || had=$2 # todo says so
   [ "${had}" = "$2" ] || fail "$1 was trained with other data or options: remove it, or name another with $3"
   todo "$1" "$2" || return 1
+  rm -f -- "$1/.begun" # its best checkpoint so far may be tried out
   printf '%s\n' "$2" > "$1/.made_from"
   # A training that goes on keeps the log of what it did before.
   if [ -f "$1/train.log" ]; then mv -- "$1/train.log" "$1/train.$(date '+%Y%m%d-%H%M%S').log"; fi

@@ -16,6 +16,6 @@ done
 run_systems() { # run_systems DIR SUFFIX: of the systems' YAMLs, DIR/train_<system>SUFFIX.yaml
   local system
   for system in ${systems}; do
-    ./svs.sh --system "${system}" --train_config "$1/train_${system}$2.yaml" "${options[@]}" "${rest[@]}"
+    utils/guard.py ./svs.sh --system "${system}" --train_config "$1/train_${system}$2.yaml" "${options[@]}" "${rest[@]}"
   done
 }

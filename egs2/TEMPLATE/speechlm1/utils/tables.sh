@@ -9,6 +9,7 @@ set -euo pipefail
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
 fail() { echo "tables.sh: error: $*" >&2; exit 2; }
 SECONDS=0
+called_with=("$@")
 
 table=                 # 1: against ESPnet's own models; 2: what each part of the recipe is worth
 recipe_options=        # options of ./run.sh that the run was made with, e.g. "--size debug"
@@ -37,7 +38,9 @@ if [ -f conf/tables.conf ]; then set -- --config conf/tables.conf "$@"; fi
 read -ra recipe_words <<< "${recipe_options}"
 read -ra baseline_list <<< "${baselines}"
 read -ra baseline_words <<< "${baseline_options}"
-recipe() { ./run.sh "${recipe_words[@]}" --parallel_stages false "$@"; }
+# What is started here ends with this script, also when it is killed.
+guard="${PWD}/utils/guard.py"
+recipe() { "${guard}" ./run.sh "${recipe_words[@]}" --parallel_stages false "$@"; }
 
 # What the recipe calls its models, and where they are.
 paths=$(recipe --print_paths true) || exit
@@ -125,17 +128,25 @@ score_systems() { # score_systems SCORES_DIR TABLE_JSON OURS OTHERS...: of the s
     "${run_module[@]}" espnet2_ext.bin.score --table "${systems_tsv}" --scores_dir "${scores}" \
     --judges_dir "${judges_dir}" --config "${scoring_config}" --nj "${nj}" \
     --world_utts "${world_utts}" --f0_dtw true
-  "${run_module[@]}" espnet2_ext.bin.compare --scores_dir "${scores}" --split "${split}" \
+  "${guard}" "${run_module[@]}" espnet2_ext.bin.compare --scores_dir "${scores}" --split "${split}" \
     --systems "${system_names[@]}" --ours "${ours}" --baselines "$@" --out "${json}"
 }
+
+share_data "${datadir}" "${dumpdir}"
+in_place "${datadir}" "${dumpdir}" "${expdir}"
+mkdir -p -- "$(dirname "${out}")"
+lock "$(lock_of "${out}")"
 
 # The speech LM's tokens of this split.
 lm_tokens="${out}/lm"
 mkdir -p -- "${lm_tokens}"
 of_split "${decode_lm}/codec_ssl.scp" > "${lm_tokens}/codec_ssl.scp"
-lm_made=$(made_of "${decode_lm}" "${decode_soft}")
+lm_made=$(made_of "${decode_lm}")
 rm -f -- "${lm_tokens}/soft.scp"
-if [ "${soft_tokens}" = true ]; then of_split "${decode_soft}/soft.scp" > "${lm_tokens}/soft.scp"; fi
+if [ "${soft_tokens}" = true ]; then
+  lm_made+=$'\n'"$(made_of "${decode_soft}")"
+  of_split "${decode_soft}/soft.scp" > "${lm_tokens}/soft.scp"
+fi
 
 train_flow1() { # train_flow1 TAG ARGS
   log "training: flow_$1"
@@ -175,7 +186,7 @@ lm_with_own_times() {
     "${decode_launch[@]}" "${to}/logs/durations.log" "${run_module[@]}" espnet2_ext.bin.duration_inference \
       --data_dir "${real}" --config "${duration_exp}/config.yaml" \
       --checkpoint "${duration_exp}/${duration_model}" --output_dir "${to}/data"
-    "${run_module[@]}" espnet2_ext.bin.score_frames --data_dir "${to}/data" \
+    "${guard}" "${run_module[@]}" espnet2_ext.bin.score_frames --data_dir "${to}/data" \
       --tokenizer_dir "${tokenizer_dir}" --output_dir "${to}/tokens"
     cp -- "${spoken}/prompt.scp" "${to}/tokens/prompt.scp"
     "${decode_launch[@]}" "${inference_gpu[@]}" "${to}/logs/speechlm_inference.log" \
@@ -249,7 +260,7 @@ table1() {
     [ -z "${baseline_dirs}" ] || break
     home=$(home_of "${name}") || exit
     log "baseline: ${home}/run.sh --system ${name} ${baseline_options}"
-    (cd -- "${home}" && ./run.sh --system "${name}" "${baseline_words[@]}")
+    (cd -- "${home}" && exec "${guard}" ./run.sh --system "${name}" "${baseline_words[@]}")
   done
   train_flow1 flow1_voc "${flow1_voc_args}"
   for timing in ${timings}; do

@@ -11,6 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
 fail() { echo "ablations.sh: error: $*" >&2; exit 2; }
 SECONDS=0
+# shellcheck disable=SC2034
+called_with=("$@") # named by locks
 
 split=dev              # everything is tuned on it; test comes last
 rows="start soft unguided no_guidance kept no_soft"
@@ -120,6 +122,10 @@ render() { # render ROW: tokens, mel and wavs
   mark "${to}" "${made}"
 }
 
+share_data "${datadir}" "${dumpdir}"
+in_place "${datadir}" "${dumpdir}" "${expdir}"
+mkdir -p -- "$(dirname "${out}")"
+lock "$(lock_of "${out}")"
 read -ra row_list <<< "${rows}"
 scores="${out}/scores"
 mkdir -p -- "${out}"
@@ -133,6 +139,6 @@ log "scoring: ${rows}"
 "${decode_launch[@]}" --num_threads "${nj}" "${out}/logs/score.log" "${run_module[@]}" espnet2_ext.bin.score \
   --table "${table}" --scores_dir "${scores}" --judges_dir "${judges_dir}" \
   --config "${scoring_config}" --nj "${nj}" --world_utts "${world_utts}"
-"${run_module[@]}" espnet2_ext.bin.ablation_table --scores_dir "${scores}" --split "${split}" \
+utils/guard.py "${run_module[@]}" espnet2_ext.bin.ablation_table --scores_dir "${scores}" --split "${split}" \
   --systems "${row_list[@]}" --against "${against}" --out "${out}/${split}.json"
 log "finished in ${SECONDS} s: ${out}/${split}.json"

@@ -11,7 +11,7 @@ fs=24000           # sampling rate of the corpus (Hz)
 freedom=1          # how far takes of a score differ (factor on what each draws)
 takes=1            # takes of each phrase of test; all but the first are the set test_takes
 nj=2               # parallel processes
-corpus_dir=downloads/mini_singing
+corpus_dir=${datadir:+$(dirname -- "${datadir}")/}downloads/mini_singing
 
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') (data.sh) $*"; }
 help_message="Usage: local/data.sh [--minutes 50] [--speech_minutes 10] [--singers 8] [--seed 0]
@@ -31,5 +31,5 @@ log "synthetic corpus: ${minutes} min of singing, ${speech_minutes} min of speec
     --minutes "${minutes}" --speech_minutes "${speech_minutes}" --singers "${singers}" \
     --seed "${seed}" --fs "${fs}" --freedom "${freedom}" --takes "${takes}" --nj "${nj}"
 
-log "data directories: ${corpus_dir} -> data/"
-"${PYTHON:-python3}" -m espnet2_ext.bin.prepare_opencpop --corpus "${corpus_dir}" --out data
+log "data directories: ${corpus_dir} -> ${datadir:-data}/"
+"${PYTHON:-python3}" -m espnet2_ext.bin.prepare_opencpop --corpus "${corpus_dir}" --out "${datadir:-data}"
