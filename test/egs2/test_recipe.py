@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 import yaml
 
+from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import read_scp, read_table
 
 from . import slurm_cluster
@@ -116,6 +118,38 @@ def test_again_there_is_nothing_to_do(recipe):
     output = finish(start(recipe))
     for number in range(1, 17):
         assert f"(main) stage {number}: done before, nothing to do" in output
+
+
+def test_two_ranks_that_accumulate_gradients_resume_to_the_same_weights(recipe):
+    """Killed in the middle of an epoch whose batches are no multiple of what a step takes."""
+    batches, accum = 29, 3
+    options = (
+        "--stop_stage", "8", "--train_procs", "2", "--train_args",
+        f"--accum_grad {accum} --num_iters_per_epoch {batches} --checkpoint_interval 2 "
+        "--batch_type pack --batch_bins 2000",
+    )  # fmt: skip
+    whole, killed = recipe / "exp/speechlm_ranks", recipe / "exp/speechlm_ranks_killed"
+    finish(start(recipe, *options, "--tag", "ranks"))
+
+    first = start(recipe, *options, "--tag", "ranks_killed")
+    wait_until(lambda: list(killed.glob("resume/step_*_2_[0-9]*")), first)
+    os.kill(first.pid, signal.SIGKILL)
+    wait_until(lambda: not processes_in(recipe), seconds=30)
+    first.communicate()
+    states = [path.name.split("_") for path in killed.glob("resume/step_*")]
+    steps, epoch, done = max(states)[1:]
+    assert epoch == "2" and int(done) % accum == 0 and 0 < int(done) < batches
+    assert int(steps) == -(-batches // accum) + int(done) // accum
+    finish(start(recipe, *options, "--tag", "ranks_killed"))
+    assert f"resumed at epoch 2, batch {done}" in (killed / "train.log").read_text()
+
+    for name in ("2epoch.pth", "valid.loss.ave.pth"):
+        one, other = load_state(whole / name), load_state(killed / name)
+        assert all(torch.equal(one[key], other[key]) for key in one), name
+    (state,) = killed.glob("resume/step_*")
+    assert json.loads((state / "meta.json").read_text())["world_size"] == 2
+    log = (whole / "train.log").read_text()
+    assert "batch_bins=2000 for each of 2 processes" in log
 
 
 @pytest.mark.skipif(bool(slurm_cluster.missing()), reason="no Slurm on this machine")
