@@ -1,5 +1,6 @@
 """Predict phone times for scores that have none."""
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 
 from espnet2_ext.checkpoint import build_strict, load_state
+from espnet2_ext.config_types import fits
 from espnet2_ext.duration.data import phone_ids
 from espnet2_ext.duration.features import note_features
 from espnet2_ext.duration.net import DurationNet
@@ -30,8 +32,8 @@ def build_net(options: Mapping[str, Any], place: str | Path) -> DurationNet:
     """The untrained network of a configuration; raises `UserError` for a key it does not have."""
     config = parse_config(DurationConfig, options.get("model_conf") or {}, place)
     phones = options.get("phone_list")
-    if not isinstance(phones, list) or not phones:
-        raise UserError(place, f"{phones!r}", "a list of phones", "phone_list")
+    if not fits(phones, list[str]) or not phones:
+        raise UserError(place, reprlib.repr(phones), "a list of phones", "phone_list")
     return DurationNet(len(phones), **asdict(config))
 
 

@@ -5,6 +5,7 @@ target last. Every position has nq streams; a modality of one token per position
 and pads the others.
 """
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import LongTensor, Tensor
 
+from espnet2_ext.config_types import fits
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text
 from espnet2_ext.score.music_score import REST_PHONES
@@ -71,13 +73,19 @@ def read_vocabulary(
     """The vocabulary of ``token_list.json`` (``token_bias.json`` beside it), or of both as read."""
     if isinstance(token_list, str | Path):
         return Vocabulary.load(Path(token_list).parent)
-    bias = {m: (int(start), int(end)) for m, (start, end) in (token_bias or {}).items()}
-    return Vocabulary(tuple(token_list), bias, "config: token_list")
+    # from Python they may be tuples; a file has lists, or is refused
+    tokens = list(token_list) if isinstance(token_list, tuple) else token_list
+    bias = token_bias or {}
+    if isinstance(bias, Mapping):
+        bias = {m: list(span) if isinstance(span, tuple) else span for m, span in bias.items()}
+    return Vocabulary.read(tokens, bias, "config: token_list")
 
 
-def read_phones(phone_list: str | Path | Sequence[str]) -> list[str]:
-    """Phones in the order of their ids, from a file (one a line) or a list already read."""
+def read_phones(phone_list: str | Path | Sequence[str], place: str | Path = "config") -> list[str]:
+    """Phones in the order of their ids, from a file (one a line) or a list that `place` has."""
     if not isinstance(phone_list, str | Path):
+        if not fits(phone_list, list[str]):
+            raise UserError(place, reprlib.repr(phone_list), "a list of text", "phone_list")
         return list(phone_list)
     phones = [line.strip() for line in read_text(phone_list).splitlines() if line.strip()]
     if not phones or len(set(phones)) != len(phones):

@@ -129,6 +129,14 @@ def test_values_of_other_types(folder, name, key, value):
     refused(folder, r"config\.yaml|phone set|shape|2020-01-01: No such file")
 
 
+@pytest.mark.parametrize("part", ["speechlm", "duration"])
+@pytest.mark.parametrize("odd", [{"a": "b"}, ["a"], 3, None, True])
+def test_a_phone_that_is_no_text(folder, part, odd):
+    path = folder / part / "config.yaml"
+    change(path, "phone_list", value=[odd, *read_yaml(path)["phone_list"][1:]])
+    refused(folder, "phone_list: ")
+
+
 @pytest.mark.parametrize("name", ["prompts", "speechlm/model", "tokenizer/codec", "tokenizer/ssl"])
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 def test_weights_cut_short(folder, name, share):
