@@ -139,6 +139,12 @@ def read_table(path: str | Path) -> dict[str, str]:
     return table
 
 
+def remove_parts(folder: str | Path) -> None:
+    """Remove what killed writers left unfinished; for whoever is a folder's one writer now."""
+    for part in Path(folder).rglob(".part-*"):
+        part.unlink()
+
+
 def remove_stale_tables(folder: str | Path, kept: Iterable[str]) -> None:
     """Remove the tables of a data directory that an earlier run wrote and this one has not."""
     for name in {*TABLES, "spk2utt", "phones.txt"}.difference(kept):

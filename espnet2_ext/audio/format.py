@@ -14,7 +14,7 @@ import soundfile
 from espnet2_ext.audio.wav import mix, read_channels, write_wav
 from espnet2_ext.digest import digest_files
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_table, remove_stale_tables, write_table
+from espnet2_ext.files import read_table, remove_parts, remove_stale_tables, write_table
 from espnet2_ext.workers import worker_pool
 
 logger = logging.getLogger(__name__)
@@ -172,6 +172,7 @@ def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 
     if in_dir.resolve() == out_dir.resolve():
         raise UserError(out_dir, "the input directory", "another directory", "out_dir")
     recordings = read_recordings(in_dir, out_dir)
+    remove_parts(out_dir / "wav")
     work = functools.partial(format_recording, fs=fs)
     nj = max(1, min(nj, len(recordings)))
     n_written = n_mixed = 0

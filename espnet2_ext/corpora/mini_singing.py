@@ -37,7 +37,7 @@ from espnet2_ext.corpora.mini.singers import Singer, roster
 from espnet2_ext.corpora.mini.speech import Spoken, colour, speak
 from espnet2_ext.corpora.mini.voice import Voice
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import atomic_path, read_json, write_json, write_text
+from espnet2_ext.files import atomic_path, read_json, remove_parts, write_json, write_text
 from espnet2_ext.lock import NAME as LOCK
 from espnet2_ext.lock import hold
 from espnet2_ext.score.music_score import MusicScore
@@ -221,8 +221,7 @@ def _claim(out: Path, config: CorpusConfig) -> bool:
                 f"a corpus made with another {', '.join(differ)}",
                 "the same options, or another --out",
             )
-        for part in out.rglob(".part-*"):  # of a run that was killed
-            part.unlink()
+        remove_parts(out)
         return not (out / ".done").exists()
     if any(path.name != LOCK for path in out.iterdir()):
         raise UserError(out, "exists and is not a mini_singing corpus", "a new or empty directory")

@@ -139,6 +139,14 @@ def test_jobs_write_the_same_files_and_a_killed_run_goes_on(data_dir, capsys):
     assert {path.name: path.read_bytes() for path in wavs.iterdir()} == several
 
 
+def test_what_a_killed_writer_left_unfinished_is_removed(data_dir, capsys):
+    wavs = data_dir.parent / "out/wav"
+    wavs.mkdir(parents=True)
+    (wavs / ".part-x.wav").write_bytes(b"RIFF")
+    assert run(data_dir, capsys)[0] == 0
+    assert sorted(path.name for path in wavs.iterdir()) == ["a.wav", "b.wav"]
+
+
 def test_no_channel_is_lost(data_dir, capsys, caplog):
     voice, band = tone(FS, hz=440), tone(FS, hz=3000)
     soundfile.write(data_dir / "b.flac", np.stack([band, voice], axis=1), FS)

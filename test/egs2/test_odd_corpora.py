@@ -94,12 +94,15 @@ def test_every_odd_utterance_is_tokenized_from_all_channels(odd):
 
 
 def content(recipe: Path) -> dict[str, bytes]:
-    """What stages 1 to 6 made, but for logs and marks of finished steps."""
+    """What stages 1 to 6 made, but for logs, locks and marks of finished steps."""
     return {
         str(path.relative_to(recipe)): path.read_bytes().replace(str(recipe).encode(), b"")
         for folder in ("dump", "exp")
         for path in sorted((recipe / folder).rglob("*"))
-        if path.is_file() and "logs" not in path.parts and path.name not in (".done", "done.json")
+        if path.is_file()
+        and "logs" not in path.parts
+        and path.name not in (".done", "done.json")
+        and path.suffix != ".lock"  # names who held it
     }
 
 
