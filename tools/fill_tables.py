@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from espnet2_ext.bin.expressiveness import HEADS as EXPRESSIVENESS_HEADS
 from espnet2_ext.metrics.table import EXTRA_METRICS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,15 +42,7 @@ HEADS = {
     "singer_sim": "singer sim",
     "singer_acc": "singer acc",
     "n_utt": "utterances",
-    "f0_spread": "F0 spread within notes",
-    "deviation_var": "Variance of notes' deviation",
-    "vibrato_depth": "Vibrato depth",
-    "vibrato_hz": "Vibrato rate",
-    "mel_laplacian": "Mel sharpness (Laplacian)",
-    "mel_gv": "Mel global variance",
-    "takes_deviation_cents": "over takes: deviation",
-    "takes_spread_cents": "over takes: F0 spread",
-    "takes_vibrato_cents": "over takes: vibrato depth",
+    **EXPRESSIVENESS_HEADS,
 }
 DIGITS = {m.name: m.digits for m in (*METRICS, *EXTRA_METRICS)}
 LEAKAGE = {"paired": "to its own prompt", "unpaired": "to the other", "excess": "other minus own"}
