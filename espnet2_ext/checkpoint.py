@@ -76,6 +76,12 @@ def require_plain(path: str | Path, expected: str) -> None:
         raise UserError(path, found, expected)
 
 
+def save_torch(value: Any, path: str | Path, **options: Any) -> None:
+    """As `torch.save`, but atomically; equal values make equal files, whatever their names."""
+    with atomic_path(path) as part, open(part, "wb") as file:
+        torch.save(value, file, **options)
+
+
 def save_safetensors(
     state: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str] | None = None
 ) -> None:

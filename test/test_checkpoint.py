@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from espnet2_ext.checkpoint import build_strict, load_state, load_strict, save_safetensors
+from espnet2_ext.checkpoint import (
+    build_strict,
+    load_state,
+    load_strict,
+    save_safetensors,
+    save_torch,
+)
 from espnet2_ext.errors import UserError
 
 
@@ -15,6 +21,17 @@ def test_round_trip_both_formats(tmp_path):
     for name in ("m.safetensors", "m.pth"):
         other = load_strict(nn.Linear(3, 2), load_state(tmp_path / name), name)
         assert torch.equal(other.weight, model.weight)
+
+
+def test_equal_values_make_equal_files(tmp_path):
+    state = nn.Linear(3, 2).state_dict()
+    for name in ("a.pth", "b.pth"):
+        save_torch(state, tmp_path / name)
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+    with pytest.raises(AttributeError):
+        save_torch({"x": lambda: 0}, tmp_path / "a.pth")
+    assert load_state(tmp_path / "a.pth").keys() == state.keys()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pth", "b.pth"]
 
 
 def test_every_mismatch_is_named():

@@ -162,6 +162,31 @@ def test_workers_end_with_a_killed_parent(tmp_path, method):
     wait_for(lambda: not any(alive(int(path.read_text())) for path in files))
 
 
+FAILS = """
+import pathlib, time
+from espnet2_ext.workers import worker_pool
+def work(seconds):
+    time.sleep(seconds)
+    pathlib.Path(str(seconds)).touch()
+    assert seconds
+if __name__ == "__main__":
+    with worker_pool(2, "spawn", max_tasks_per_child=1) as pool:
+        done = [pool.submit(work, seconds) for seconds in (0, 1, 2, 3, 4)]
+        done[0].result()
+"""
+
+
+def test_a_failed_task_ends_the_work(tmp_path):
+    """It hung: workers of one task each, one of which failed while another was at work."""
+    (tmp_path / "pool.py").write_text(FAILS)
+    done = subprocess.run(
+        [sys.executable, "pool.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1 and done.stderr.endswith("AssertionError\n")
+    assert "NoneType" not in done.stderr
+    assert not (tmp_path / "4").exists()
+
+
 def test_workers_begin_as_they_are_told():
     with worker_pool(1, "fork", initializer=os.putenv, initargs=("A", "B")) as pool:
         assert list(pool.map(abs, [-1, 2])) == [1, 2]

@@ -20,6 +20,8 @@ def main() -> None:
     from espnet2_ext.tasks.options import read_safely_everywhere
 
     read_safely_everywhere()
+    if sys.argv[1].endswith("_train"):
+        end_epochs_whole()
     del sys.argv[0]
     if "--output_dir" in sys.argv[:-1]:
         at_end(hold_training(sys.argv[sys.argv.index("--output_dir") + 1]))
@@ -28,6 +30,17 @@ def main() -> None:
     finally:
         used = resource.getrusage(resource.RUSAGE_SELF)
         print(f"espnet: {used.ru_utime + used.ru_stime:.0f} CPU s", file=sys.stderr)
+
+
+def end_epochs_whole() -> None:
+    """Have ESPnet's trainers end epochs whole, however often they are killed."""
+    from espnet2.tasks.abs_task import AbsTask
+    from espnet2.tasks.gan_svs import GANSVSTask
+
+    from espnet2_ext.train.epoch_files import WholeEpochs
+
+    for task in (AbsTask, GANSVSTask):
+        task.trainer = type(task.trainer.__name__, (WholeEpochs, task.trainer), {})
 
 
 if __name__ == "__main__":

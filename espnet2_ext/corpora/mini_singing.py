@@ -242,13 +242,9 @@ def _each(
     per_child = 1 if fresh else None
     with worker_pool(nj, "spawn", max_tasks_per_child=per_child) as pool:
         futures = [pool.submit(job, *task) for task in tasks]
-        try:
-            for index, future in enumerate(as_completed(futures), 1):
-                yield future.result()
-                _report(name, index, len(tasks))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for index, future in enumerate(as_completed(futures), 1):
+            yield future.result()
+            _report(name, index, len(tasks))
 
 
 def _report(name: str, done: int, total: int) -> None:

@@ -8,7 +8,7 @@ import torch
 from espnet2.train.reporter import Reporter
 from torch import Tensor
 
-from espnet2_ext.checkpoint import load_state
+from espnet2_ext.checkpoint import load_state, save_torch
 from espnet2_ext.files import atomic_path
 
 
@@ -77,7 +77,6 @@ def average_nbest(
                 link(path, files[0].name)
                 continue
             logging.info("averaging %s: %s", ", ".join(file.name for file in files), path)
-            with atomic_path(path) as part:
-                torch.save(mean_state(files), part)
+            save_torch(mean_state(files), path)
         largest = f"{phase}.{key}.ave_{max(sizes)}best.{end}"
         link(output_dir / f"{phase}.{key}.ave.{end}", largest)

@@ -12,6 +12,7 @@ from espnet2.train.trainer import Trainer
 
 from espnet2_ext.train.average import average_nbest
 from espnet2_ext.train.epoch_data import rank_seed
+from espnet2_ext.train.epoch_files import WholeEpochs
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
@@ -22,7 +23,7 @@ def seed_epoch(seed: int, epoch: int) -> None:
     torch.manual_seed(seed)
 
 
-class Repeatable:
+class Repeatable(WholeEpochs):
     """Makes a run of ESPnet's trainers that is started again end as if it had not been killed.
 
     ESPnet resumes at the last whole epoch. It restores neither random states nor gradients that
@@ -30,15 +31,13 @@ class Repeatable:
     """
 
     seed: int = 0
-    options: Any = None  # of the run
 
     @classmethod
-    def run(cls, *, trainer_options: Any, **kwargs: Any) -> None:
+    def run(cls, **kwargs: Any) -> None:
         """As ESPnet's; ESPnet calls it by keywords."""
-        cls.options = trainer_options
         theirs, trainer.average_nbest_models = trainer.average_nbest_models, average_nbest
         try:
-            super().run(trainer_options=trainer_options, **kwargs)
+            super().run(**kwargs)
         finally:
             trainer.average_nbest_models = theirs
 

@@ -21,9 +21,11 @@ from espnet2.train.reporter import Reporter, SubReporter
 from espnet2.utils.build_dataclass import build_dataclass
 from tqdm import tqdm
 
+from espnet2_ext.checkpoint import save_torch
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import atomic_path, write_json
-from espnet2_ext.train.average import average_nbest, link
+from espnet2_ext.files import write_json
+from espnet2_ext.train.average import average_nbest
+from espnet2_ext.train.epoch_files import keep_best
 from espnet2_ext.train.epoch_seed import seed_epoch
 from espnet2_ext.train.partial import holds_rows, plain_state, trainable
 from espnet2_ext.train.zero_config import zero_config
@@ -253,28 +255,18 @@ class ZeroTrainer(DeepSpeedTrainer):
         output_dir = Path(options.output_dir)
         if dist.get_rank() == 0:
             logging.info(reporter.log_message())
-            with atomic_path(output_dir / f"{epoch}epoch.pth") as part:
-                torch.save(plain_state(engine.module), part)
+            save_torch(plain_state(engine.module), output_dir / f"{epoch}epoch.pth")
             write_json(output_dir / "history.json", _history(reporter))
         save_state(
             engine, output_dir / RESUME_DIR, ResumePoint(epoch, None, reporter.state_dict(), {})
         )
         if dist.get_rank() == 0:
-            keep = {epoch}
-            for phase, key, mode in options.best_model_criterion:
-                if reporter.has(phase, key):
-                    best = reporter.sort_epochs(phase, key, mode)
-                    keep |= set(best[: max(_nbest(options))])
-                    link(output_dir / f"{phase}.{key}.best.pth", f"{best[0]}epoch.pth")
-            link(output_dir / "latest.pth", f"{epoch}epoch.pth")
-            for path in output_dir.glob("*epoch.pth"):
-                number = path.name.removesuffix("epoch.pth")
-                if number.isdigit() and int(number) not in keep:
-                    path.unlink()
+            _keep_best(reporter, options)
 
     @classmethod
     def _finish(cls, reporter: Reporter, options: ZeroTrainerOptions) -> None:
         output_dir = Path(options.output_dir)
+        _keep_best(reporter, options)  # not yet, where a kill followed the last epoch's state
         average_nbest(output_dir, reporter, options.best_model_criterion, _nbest(options))
         if options.use_matplotlib:
             reporter.matplotlib_plot(output_dir / "images")
@@ -330,6 +322,11 @@ def _patience_is_out(reporter: Reporter, options: ZeroTrainerOptions) -> bool:
     if options.patience is None:
         return False
     return reporter.check_early_stopping(options.patience, *options.early_stopping_criterion)
+
+
+def _keep_best(reporter: Reporter, options: ZeroTrainerOptions) -> None:
+    criteria, nbest = options.best_model_criterion, _nbest(options)
+    keep_best(Path(options.output_dir), reporter, criteria, max(nbest))
 
 
 def _nbest(options: ZeroTrainerOptions) -> list[int]:

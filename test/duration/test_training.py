@@ -1,3 +1,4 @@
+import os
 import random
 from pathlib import Path
 
@@ -103,6 +104,54 @@ def test_a_training_that_patience_ended_does_not_train_on(data):
         assert train(data, "exp", patience=1, **still) == ["1epoch.pth", "2epoch.pth", "3epoch.pth"]
     assert (data / "exp/valid.loss.ave.pth").exists()
     assert len(train(data, "exp", patience=2, **still)) == 4  # asked for more
+
+
+class Killed(BaseException):
+    """Nobody catches it, as nobody catches the system's."""
+
+
+def left(exp):
+    """The files of weights in a training's folder, and what its links name."""
+    return {
+        path.name: os.readlink(path) if path.is_symlink() else path.read_bytes()
+        for path in exp.glob("*.pth")
+        if path.name != "checkpoint.pth"  # knows the time that each epoch took
+    }
+
+
+@pytest.mark.parametrize("write", range(5, 11))
+def test_killed_in_the_end_of_an_epoch_it_ends_with_the_same_files(data, monkeypatch, write):
+    """In each write of the last epoch; its state was half a file, or weights and links missing."""
+    options = {
+        "max_epoch": 2,
+        "keep_nbest_models": 2,
+        "best_model_criterion": [["valid", "loss", "min"]],
+    }
+    train(data, "whole", **options)
+    writes = 0
+
+    def write_or_die(half, whole):
+        nonlocal writes
+        writes += 1
+        if writes == write:
+            half()
+            raise Killed
+        whole()
+
+    def save(value, file, original=torch.save):
+        half = file.write_bytes if isinstance(file, Path) else file.write
+        write_or_die(lambda: half(b"half"), lambda: original(value, file))
+
+    def symlink_to(self, target, original=Path.symlink_to):
+        write_or_die(lambda: None, lambda: original(self, target))
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(torch, "save", save)
+        patched.setattr(Path, "symlink_to", symlink_to)
+        train(data, "killed", **options)
+    train(data, "killed", **options)
+    whole = left(data / "whole")
+    assert left(data / "killed") == whole and "valid.loss.best.pth" in whole
 
 
 @pytest.mark.parametrize("path", sorted(Path("egs2").glob("*/*/conf/**/train_duration*.yaml")))

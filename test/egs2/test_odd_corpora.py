@@ -17,8 +17,8 @@ from espnet2_ext.files import read_scp, read_table, write_table
 from espnet2_ext.score.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
+from .kills import processes_in
 from .recipes import checkout, run
-from .test_recipe import processes_in
 
 FS = 44100
 ODD_IDS = ["...", ".hidden", "-dash", "*", "a|b'\"$(x)`", "e\u0301", "二泉映月#1", "x" * 240]

@@ -1,9 +1,9 @@
 """The embedded corpus' recipe, whole, with its debug configurations: killed on the way, resumed."""
 
+import functools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +19,7 @@ from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import read_scp, read_table
 
 from . import slurm_cluster
+from .kills import has_begun, kill_when, made
 from .recipes import checkout
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +36,12 @@ MADE = ("data", "dump", "exp", "downloads", "__pycache__")
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory) -> Path:
+    """The copy of the recipe that this file's tests run, one after another."""
+    return whole_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+def whole_checkout(root: Path) -> Path:
     """A copy of the recipe with nothing made yet, beside the package and its defaults."""
-    root = tmp_path_factory.mktemp("checkout")
     shutil.copytree(
         ROOT / "egs2", root / "egs2", symlinks=True, ignore=shutil.ignore_patterns(*MADE)
     )
@@ -65,35 +70,10 @@ def finish(process: subprocess.Popen) -> str:
     return output
 
 
-def processes_in(folder: Path) -> list[str]:
-    """Command lines of the processes that run in `folder`."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if (entry / "cwd").resolve() == folder and "Z" not in (entry / "stat").read_text():
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
-    return found
-
-
-def wait_until(condition, process: subprocess.Popen | None = None, seconds: float = 600.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if process is not None and process.poll() is not None:
-            raise AssertionError(process.communicate()[0][-4000:])
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_killed_in_training_it_resumes_and_ends_with_everything(recipe):
-    first = start(recipe)
-    wait_until(lambda: (recipe / "exp/speechlm_debug/train.log").is_file(), first)
-    wait_until(lambda: list(recipe.glob("exp/flow_debug/train.log")), first)
+    logs = [recipe / f"exp/{name}_debug/train.log" for name in ("speechlm", "flow")]
     # Two branches run, each with a launcher and a training: killing the script ends them all.
-    os.kill(first.pid, signal.SIGKILL)
-    wait_until(lambda: not processes_in(recipe), seconds=30)
-    first.communicate()
+    kill_when(lambda: all(log.is_file() for log in logs), start(recipe), recipe)
     assert not (recipe / "exp/speechlm_debug/.done").exists()
 
     output = finish(start(recipe))
@@ -114,6 +94,24 @@ def test_killed_in_training_it_resumes_and_ends_with_everything(recipe):
     assert not list(recipe.glob("exp/**/.part-*"))
 
 
+def test_killed_in_every_stage_it_ends_with_the_same(recipe, tmp_path_factory):
+    """Tokens, weights, wavs and results are those of the run that was killed once, in training."""
+    killed = whole_checkout(tmp_path_factory.mktemp("killed"))
+    for stage in range(1, 17):
+        begun = functools.partial(has_begun, killed, stage, time.time())
+        # Resumed with other numbers of jobs and shards.
+        jobs = ("--nj", str(1 + stage % 3), "--inference_nj", str(1 + stage % 2))
+        said = kill_when(begun, start(killed, "--parallel_stages", "false", *jobs), killed)
+        assert f"stage {stage}: reads" in said and f"stage {stage}: done" not in said
+        for done in range(1, stage):
+            assert f"stage {done}: done before" in said or f"stage {done}: done (" in said
+    finish(start(killed))
+    assert not list(killed.glob("exp/**/.part-*"))
+    ours, theirs = made(killed), made(recipe)
+    assert len(theirs) > 100
+    assert {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)} == set()
+
+
 def test_again_there_is_nothing_to_do(recipe):
     output = finish(start(recipe))
     for number in range(1, 17):
@@ -132,10 +130,7 @@ def test_two_ranks_that_accumulate_gradients_resume_to_the_same_weights(recipe):
     finish(start(recipe, *options, "--tag", "ranks"))
 
     first = start(recipe, *options, "--tag", "ranks_killed")
-    wait_until(lambda: list(killed.glob("resume/step_*_2_[0-9]*")), first)
-    os.kill(first.pid, signal.SIGKILL)
-    wait_until(lambda: not processes_in(recipe), seconds=30)
-    first.communicate()
+    kill_when(lambda: list(killed.glob("resume/step_*_2_[0-9]*")), first, recipe)
     states = [path.name.split("_") for path in killed.glob("resume/step_*")]
     steps, epoch, done = max(states)[1:]
     assert epoch == "2" and int(done) % accum == 0 and 0 < int(done) < batches

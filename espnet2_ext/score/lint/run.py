@@ -125,8 +125,7 @@ def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Ite
         return
     chunks = iter(lambda: list(itertools.islice(pairs, CHUNK)), [])
     check_chunk = functools.partial(_check_chunk, checks=checks)
-    pool = worker_pool(nj)
-    try:
+    with worker_pool(nj) as pool:
         waiting: collections.deque[Future[list[Checked]]] = collections.deque()
         for chunk in chunks:
             waiting.append(pool.submit(check_chunk, chunk))
@@ -134,8 +133,6 @@ def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Ite
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _check_chunk(pairs: list[tuple[Item, str]], checks: Checks) -> list[Checked]:

@@ -1,0 +1,92 @@
+"""The files that an epoch leaves, complete wherever a kill fell between two of them.
+
+ESPnet's trainers write ``checkpoint.pth`` in place, then ``Nepoch.pth``, then the links, and begin
+again at the epoch after the one that ``checkpoint.pth`` holds.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from espnet2.train.reporter import Reporter
+
+from espnet2_ext.checkpoint import save_torch
+from espnet2_ext.train.average import link
+
+_EPOCH = re.compile(r"(\d+)epoch\.pth")
+
+
+@contextlib.contextmanager
+def saves_whole() -> Iterator[None]:
+    """Have `torch.save` replace a file by a complete one, or leave it."""
+    save = torch.save
+
+    def save_whole(value: Any, file: Any, **options: Any) -> None:
+        to_path = isinstance(file, str | Path)
+        (save_torch if to_path else save)(value, file, **options)
+
+    torch.save = save_whole
+    try:
+        yield
+    finally:
+        torch.save = save
+
+
+def keep_best(
+    output_dir: Path, reporter: Reporter, criteria: Sequence[Sequence[str]], nbest: int
+) -> None:
+    """Link ``PHASE.KEY.best.pth`` and ``latest.pth``, and remove epochs that are neither.
+
+    Args:
+        output_dir: Where ``Nepoch.pth`` lie.
+        reporter: Knows which epochs are best, and which is the last.
+        criteria: Phase, statistic, ``min`` or ``max``.
+        nbest: How many of the best epochs by each criterion stay.
+    """
+    latest = reporter.get_epoch()
+    keep = {latest}
+    for phase, key, mode in criteria:
+        if reporter.has(phase, key):
+            best = reporter.sort_epochs(phase, key, mode)
+            keep |= set(best[:nbest])
+            link(output_dir / f"{phase}.{key}.best.pth", f"{best[0]}epoch.pth")
+    link(output_dir / "latest.pth", f"{latest}epoch.pth")
+    for path in output_dir.glob("*epoch.pth"):
+        match = _EPOCH.fullmatch(path.name)
+        if match and int(match[1]) not in keep:
+            path.unlink()
+
+
+class WholeEpochs:
+    """Has ESPnet's trainers, when they resume, complete the files of the epoch reached."""
+
+    options: Any = None  # of the run
+
+    @classmethod
+    def run(cls, *, trainer_options: Any, **kwargs: Any) -> None:
+        """As ESPnet's; ESPnet calls it by keywords."""
+        cls.options = trainer_options
+        with saves_whole():
+            super().run(trainer_options=trainer_options, **kwargs)
+
+    @classmethod
+    def resume(
+        cls, *, checkpoint: str | Path, model: torch.nn.Module, reporter: Reporter, **kwargs: Any
+    ) -> None:
+        """As ESPnet's; then the files of the epoch that was reached are there."""
+        super().resume(checkpoint=checkpoint, model=model, reporter=reporter, **kwargs)
+        if dist.is_initialized() and dist.get_rank() > 0:
+            return
+        folder, options = Path(checkpoint).parent, cls.options
+        torch.save(model.state_dict(), folder / f"{reporter.get_epoch()}epoch.pth")
+        nbest = options.keep_nbest_models
+        keep_best(
+            folder,
+            reporter,
+            options.best_model_criterion,
+            nbest if isinstance(nbest, int) else max(nbest, default=1),
+        )
