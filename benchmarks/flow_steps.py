@@ -20,10 +20,10 @@ from timing import add_arguments, hardware, start
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.bin import score
+from espnet2_ext.evaluation.scoring import ScoringConfig, world_subset
 from espnet2_ext.files import read_json, read_scp, read_table, write_json, write_table
 from espnet2_ext.flow.decode import DecodeInputs, load_sampling
 from espnet2_ext.flow.inference import FlowInference, SamplingConfig
-from espnet2_ext.metrics.scoring import ScoringConfig, world_subset
 from espnet2_ext.vocoder.inference import VocoderInference
 
 MEASURES = ("mcd_db", "f0_corr", "semitone_acc", "per", "singer_sim")

@@ -22,8 +22,8 @@ import soundfile
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.files import read_table, write_table
-from espnet2_ext.score.espnet_format import score_to_json
-from espnet2_ext.score.lint import Counts, Options, iterate
+from espnet2_ext.lint import Counts, Options, iterate
+from espnet2_ext.score.formats.espnet_format import score_to_json
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 FS = 24000

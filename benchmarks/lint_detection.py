@@ -19,11 +19,11 @@ import numpy as np
 
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.files import read_table
-from espnet2_ext.score.espnet_format import read_scores
-from espnet2_ext.score.lint import Limits
-from espnet2_ext.score.lint.audio import check_audio
-from espnet2_ext.score.lint.findings import Findings
-from espnet2_ext.score.lint.onset import NOISY, UNASPIRATED
+from espnet2_ext.lint import Limits
+from espnet2_ext.lint.audio import check_audio
+from espnet2_ext.lint.findings import Findings
+from espnet2_ext.lint.onset import NOISY, UNASPIRATED
+from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.score.music_score import MusicScore
 
 LIMITS = Limits()

@@ -65,7 +65,7 @@ def our_chain(args: argparse.Namespace, score: MusicScore) -> Callable[[], Featu
         expand(score, {p: i for i, p in enumerate(PHONES)}, fps).stacked()
     ).long()
     if args.model is not None:
-        from espnet2_ext.pack import PackedModel
+        from espnet2_ext.inference.pack import PackedModel
 
         pack = PackedModel.load(args.model)
         lm, flow, vocoder = pack.speechlm, pack.flow, pack.vocoder

@@ -24,7 +24,7 @@ from timing import Row, add_arguments, finish, start
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.files import read_table, write_table
-from espnet2_ext.score.espnet_format import score_to_json
+from espnet2_ext.score.formats.espnet_format import score_to_json
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "egs2/mini_singing/speechlm1/conf/tokenizer_debug.yaml"

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pickle import UnpicklingError
 from typing import Any
 
+from espnet2_ext.pickles import refuse_pickles
+
 USER_ERROR_STATUS = 2
 INTERRUPTED_STATUS = 130
 MAX_PART = 400
@@ -124,8 +126,6 @@ def cli(main: Callable[..., Any]) -> Callable[..., int]:
             format="%(asctime)s %(name)s %(levelname)s: %(message)s",
             stream=sys.stderr,
         )
-        from espnet2_ext.no_code import refuse_pickles
-
         refuse_pickles()
         try:
             with _one_line_parsers(), contextlib.ExitStack() as ends:

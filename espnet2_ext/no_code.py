@@ -12,24 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from espnet2_ext.errors import UserError
-
-_FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-
-
-def refuse_pickles() -> None:
-    """Have every `torch.load` of this process, and of those it starts, take plain values alone."""
-    os.environ[_FORCE] = "1"
-
-
-@contextlib.contextmanager
-def pickles_allowed() -> Iterator[None]:
-    """Let a block unpickle: where the user has asked for the code of a named repository anyway."""
-    before = os.environ.pop(_FORCE, None)
-    try:
-        yield
-    finally:
-        if before is not None:
-            os.environ[_FORCE] = before
+from espnet2_ext.pickles import FORCE, refuse_pickles
 
 
 @contextlib.contextmanager
@@ -41,14 +24,14 @@ def plain_values_only() -> Iterator[None]:
         raise UserError(repo, "code from the network", "a model that needs none")
 
     before, torch.hub.load = torch.hub.load, refuse
-    was_forced = os.environ.get(_FORCE)
+    was_forced = os.environ.get(FORCE)
     refuse_pickles()
     try:
         yield
     finally:
         torch.hub.load = before
         if was_forced is None:
-            del os.environ[_FORCE]
+            del os.environ[FORCE]
 
 
 def know_states() -> None:

@@ -11,8 +11,8 @@ from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_table, write_table
 from espnet2_ext.ids import MAX_BYTES, check_id
-from espnet2_ext.score.espnet_format import Entry, write_data_dir, write_scores
-from espnet2_ext.score.lint import lint_data_dir
+from espnet2_ext.lint import lint_data_dir
+from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir, write_scores
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 BAD = ["../../victim", "/tmp/victim", "..", ".", "a/b", "a\x00b", "a\x1bb", "x" * 300, "é" * 121]
@@ -106,7 +106,7 @@ def test_scores_of_a_foreign_file_stay_in_the_folder(utt, tmp_path):
 def test_rows_of_systems_and_splits_are_checked(tmp_path):
     from espnet2_ext.bin.score import COLUMNS
     from espnet2_ext.bin.score import read_rows as rows_to_score
-    from espnet2_ext.report.page import read_rows as rows_to_show
+    from espnet2_ext.evaluation.page import read_rows as rows_to_show
 
     table = tmp_path / "systems.tsv"
     for row, field in ((("../x", "test"), "system"), (("a", ".."), "split")):

@@ -11,15 +11,15 @@ from mutations import refusals
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import audio_info, read_wav, write_wav
 from espnet2_ext.checkpoint import load_state, save_safetensors
-from espnet2_ext.corpora.data_dir import DataDir, durations
+from espnet2_ext.data.data_dir import DataDir, durations
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, parse_config, read_counts, read_scp, read_yaml
 from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.hub import named_files
-from espnet2_ext.score.espnet_format import Entry, read_scores, write_data_dir
-from espnet2_ext.score.json_fields import integers
+from espnet2_ext.score.formats.espnet_format import Entry, read_scores, write_data_dir
+from espnet2_ext.score.formats.json_fields import integers
+from espnet2_ext.score.formats.phone_set import read_phones
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
-from espnet2_ext.score.phone_set import read_phones
 from espnet2_ext.speechlm.sampling import DecodingConfig
 from espnet2_ext.tokenizer.centroids import read_centroids
 from espnet2_ext.tokenizer.tokenizers import TokenizerConfig

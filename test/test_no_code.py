@@ -18,9 +18,10 @@ from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import read_scp
 from espnet2_ext.metrics.mos import load_mos
 from espnet2_ext.metrics.speaker import load_speaker_model
-from espnet2_ext.no_code import pickles_allowed, plain_values_only
+from espnet2_ext.no_code import plain_values_only
+from espnet2_ext.pickles import pickles_allowed
 from espnet2_ext.speechlm.pretrained import PretrainedConfig, read_pretrained
-from espnet2_ext.tokenizer.codec import create_codec
+from espnet2_ext.tokenizer.codecs import create_codec
 from espnet2_ext.tokenizer.ssl import build_features
 
 ROOT = Path(__file__).parents[1]

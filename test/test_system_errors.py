@@ -14,7 +14,7 @@ import torch
 
 from espnet2_ext.audio.wav import audio_info, read_wav, write_wav
 from espnet2_ext.checkpoint import save_safetensors
-from espnet2_ext.corpora.data_dir import DataDir, durations
+from espnet2_ext.data.data_dir import DataDir, durations
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.files import atomic_path, require_writable, write_text
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.bin.expressiveness import HEADS as EXPRESSIVENESS_HEADS
-from espnet2_ext.metrics.table import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.table import EXTRA_METRICS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADS = {

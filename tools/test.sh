@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install what is missing, then check style (ruff), shell scripts (shellcheck) and behaviour (pytest).
+# Install what is missing, then check style (ruff), which room imports which (import-linter), shell
+# scripts (shellcheck) and behaviour (pytest).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -49,6 +50,7 @@ check() { # check NAME COMMAND...
 
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
+check "import contracts" lint-imports --no-logo --no-cache
 check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x -P SCRIPTDIR -P SCRIPTDIR/.. "${shell_scripts[@]}"
 # Two processes, each with whole files (they share fixtures), the long recipes first: most tests keep
 # one core busy. `-- -n 0` runs all in one.

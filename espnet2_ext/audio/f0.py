@@ -6,6 +6,8 @@ produce.
 
 import numpy as np
 
+from espnet2_ext.audio.pitch import A4_HZ, hz_to_midi, midi_to_hz
+
 VOICE_RANGE_HZ = (60.0, 1100.0)
 """Searched when nothing is known about the singer."""
 
@@ -82,11 +84,6 @@ def extract_f0(
     return fill_short_gaps(f0, round(SHORT_GAP_SEC * fs / hop_length)).astype(np.float32)
 
 
-def midi_to_hz(midi: np.ndarray | float) -> np.ndarray | float:
-    """Equal temperament, A4 = MIDI 69 = 440 Hz."""
-    return 440.0 * 2.0 ** ((np.asarray(midi) - 69.0) / 12.0)
-
-
 def fold_to_notes(f0: np.ndarray, notes: np.ndarray, reach_frames: int) -> np.ndarray:
     """Move octave errors to the score's octave and unvoice what no note nearby explains.
 
@@ -100,7 +97,7 @@ def fold_to_notes(f0: np.ndarray, notes: np.ndarray, reach_frames: int) -> np.nd
     lowest = _sliding(np.where(notes > 0, notes, np.inf), reach_frames, np.minimum)
     highest = _sliding(np.where(notes > 0, notes, -np.inf), reach_frames, np.maximum)
     guided = (f0 > 0) & np.isfinite(lowest)
-    midi = 69.0 + 12.0 * np.log2(np.where(f0 > 0, f0, 440.0) / 440.0)
+    midi = hz_to_midi(np.where(f0 > 0, f0, A4_HZ))
     folded = np.where(guided, 0.0, f0)
     for octaves in (0, 1, -1):  # the value itself first
         moved = midi + 12.0 * octaves

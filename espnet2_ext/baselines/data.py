@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.data.utterances import Utterances
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_counts, read_scp, read_table, write_table
-from espnet2_ext.score.espnet_format import write_scores
+from espnet2_ext.score.formats.espnet_format import write_scores
 from espnet2_ext.score.frames import round_boundaries
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.tokenizer.align import extend_with_rest
-from espnet2_ext.tokenizer.dump import NUM_FRAMES, SCORE_FRAMES, DataDir
+from espnet2_ext.tokenizer.dump import NUM_FRAMES, SCORE_FRAMES
 
 MAX_PHONES = 4
 """Phones of a note that ESPnet knows shares for (the keys of SVSPreprocessor's phn_seg)."""
@@ -88,7 +89,7 @@ def prepare(source: SVSData, out_dir: str | Path, fps: int, singers: dict[str, i
     Raises:
         UserError: tokens and data differ, or a note has more phones than ESPnet takes.
     """
-    data, out_dir, mel = DataDir.open(source.data_dir), Path(out_dir), source.mel
+    data, out_dir, mel = Utterances.read(source.data_dir), Path(out_dir), source.mel
     data = replace(data, scores={u: str(source.root / p) for u, p in data.scores.items()})
     n_tokens = read_counts(source.token_dir / NUM_FRAMES)
     if fps not in (mel.fps, mel.frames_per_sec):

@@ -11,7 +11,7 @@ from espnet2_ext.baselines.data import SIDS
 from espnet2_ext.baselines.inference import BaselineInference
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_counts, read_table, write_table
-from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.tokenizer.dump import NUM_FRAMES, SCORE_FRAMES
 from espnet2_ext.tokenizer.tokenizers import Tokenizers

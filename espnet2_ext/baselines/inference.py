@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_yaml
-from espnet2_ext.score.espnet_format import score_to_json
+from espnet2_ext.score.formats.espnet_format import score_to_json
 from espnet2_ext.score.music_score import MusicScore
 
 TOKENS, FEATURES, WAVEFORM = "tokens", "features", "waveform"

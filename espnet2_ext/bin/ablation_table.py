@@ -25,8 +25,8 @@ def get_parser() -> argparse.ArgumentParser:
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
+    from espnet2_ext.evaluation.ablation import ablation_markdown, ablation_rows
     from espnet2_ext.files import write_json, write_text
-    from espnet2_ext.metrics.ablation import ablation_markdown, ablation_rows
 
     rows = ablation_rows(args.scores_dir, args.split, args.systems, args.against)
     write_json(args.out, rows)

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from espnet2_ext.errors import cli
+from espnet2_ext.evaluation.adaptation import markdown, read_run
+from espnet2_ext.evaluation.table import collect
 from espnet2_ext.files import write_json, write_text
-from espnet2_ext.metrics.table import collect
-from espnet2_ext.report.adaptation import markdown, read_run
 
 
 def get_parser() -> argparse.ArgumentParser:

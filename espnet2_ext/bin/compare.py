@@ -27,8 +27,8 @@ def get_parser() -> argparse.ArgumentParser:
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
+    from espnet2_ext.evaluation.comparison import compare_systems, markdown
     from espnet2_ext.files import write_json, write_text
-    from espnet2_ext.metrics.comparison import compare_systems, markdown
 
     table = compare_systems(args.scores_dir, args.split, args.systems, args.ours, args.baselines)
     write_json(args.out, table.rows)

@@ -26,8 +26,8 @@ def get_parser() -> argparse.ArgumentParser:
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    from espnet2_ext.score.read import read_score
-    from espnet2_ext.score.write import write_score
+    from espnet2_ext.score.formats.read import read_score
+    from espnet2_ext.score.formats.write import write_score
 
     score = read_score(args.input, args.part, args.voice, args.verse, args.lyrics, args.lang)
     lost = write_score(args.output, score)

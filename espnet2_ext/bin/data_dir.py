@@ -50,10 +50,10 @@ def _ids(path: Path) -> list[str]:
 @cli
 def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
-    from espnet2_ext.corpora import data_dir
+    from espnet2_ext.data import data_dir
 
     if args.command == "validate":
-        from espnet2_ext.score.lint import lint_data_dir
+        from espnet2_ext.lint import lint_data_dir
 
         # Audio longer than its label is put right later: the score is extended by a rest.
         # Formatting has read the samples.

@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.duration.evaluate import compare
     from espnet2_ext.duration.inference import DurationInference
     from espnet2_ext.files import read_table
-    from espnet2_ext.score.espnet_format import Entry, read_scores, write_data_dir
+    from espnet2_ext.score.formats.espnet_format import Entry, read_scores, write_data_dir
 
     hold_to_the_end(args.output_dir)
     model = DurationInference.load(args.config, args.checkpoint)

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.config is not None and not args.config.is_file():
         raise UserError(args.config, "no such file", "a YAML of training options")
     from espnet2_ext.duration.data import prepare_notes
-    from espnet2_ext.score.phone_set import phones_of
+    from espnet2_ext.score.formats.phone_set import phones_of
 
     hold_to_the_end(args.output_dir)
     phones = phones_of(args.train_dir)

@@ -54,15 +54,15 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.audio.mel import LogMel, MelConfig
     from espnet2_ext.bin.score import read_hypotheses, read_rows
     from espnet2_ext.duration.inference import DurationInference
-    from espnet2_ext.judges.f0 import EXTRACTORS, FPS
-    from espnet2_ext.metrics.expressive_scoring import (
+    from espnet2_ext.evaluation.expressive_scoring import (
         Pair,
         express,
         summarize_expression,
         summarize_timing,
     )
+    from espnet2_ext.judges.f0 import EXTRACTORS, FPS
     from espnet2_ext.metrics.expressiveness import group_takes
-    from espnet2_ext.score.espnet_format import read_scores
+    from espnet2_ext.score.formats.espnet_format import read_scores
 
     if args.f0_extractor not in EXTRACTORS:
         raise UserError("--f0_extractor", repr(args.f0_extractor), ", ".join(EXTRACTORS))

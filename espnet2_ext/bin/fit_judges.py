@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_ext.errors import cli
+from espnet2_ext.evaluation.scoring import ScoringConfig
 from espnet2_ext.files import parse_config, read_json, write_json
 from espnet2_ext.judges.data import digest_data, known_f0, load_recordings
 from espnet2_ext.judges.f0 import qualify
@@ -26,7 +27,6 @@ from espnet2_ext.judges.recording import Recording
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
 from espnet2_ext.judges.store import embed_folder, load_centroids, save_centroids
 from espnet2_ext.lock import hold_to_the_end
-from espnet2_ext.metrics.scoring import ScoringConfig
 from espnet2_ext.one_thread import one_thread
 
 PER_BAR = 0.05

@@ -27,12 +27,12 @@ def get_parser() -> argparse.ArgumentParser:
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    from espnet2_ext import hub
+    from espnet2_ext.inference import pack_hub
 
     if args.command == "upload":
-        print(hub.upload(args.pack, args.repo, args.private))
+        print(pack_hub.upload(args.pack, args.repo, args.private))
     else:
-        print(hub.locate(args.model, args.offline, args.cache_dir))
+        print(pack_hub.locate(args.model, args.offline, args.cache_dir))
 
 
 if __name__ == "__main__":

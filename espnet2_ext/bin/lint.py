@@ -53,8 +53,8 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
     from espnet2_ext.files import parse_config, read_yaml
-    from espnet2_ext.score.lint import Counts, Limits, Options, iterate
-    from espnet2_ext.score.lint.summary import Summary, check_kinds
+    from espnet2_ext.lint import Counts, Limits, Options, iterate
+    from espnet2_ext.lint.summary import Summary, check_kinds
 
     for name in ("nj", "sample"):
         value = getattr(args, name)
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         number = summary.write_exclude(args.exclude, excluding)
         print(f"{args.exclude}: {number} utterances to leave out", file=sys.stderr)
     if args.html is not None:
-        from espnet2_ext.score.lint.page import write_page
+        from espnet2_ext.lint.page import write_page
 
         write_page(args.html, summary, counts, limits)
     return USER_ERROR_STATUS if summary.number else 0

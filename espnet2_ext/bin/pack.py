@@ -47,7 +47,7 @@ def commit() -> str:
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    from espnet2_ext.pack import MODELS, PackSources, write_pack
+    from espnet2_ext.inference.pack import MODELS, PackSources, write_pack
 
     options = {"speechlm": args.decode_config, "flow": args.sampling_config}
     sources = PackSources(

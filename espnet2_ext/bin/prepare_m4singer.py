@@ -10,7 +10,7 @@ from espnet2_ext.lock import hold_to_the_end
 def get_parser() -> argparse.ArgumentParser:
     from espnet2_ext.corpora.m4singer import SPLITS
     from espnet2_ext.corpora.preparer import preparer_parser
-    from espnet2_ext.score.m4singer import NOTE_DURATIONS
+    from espnet2_ext.score.formats.m4singer import NOTE_DURATIONS
 
     parser = preparer_parser(__doc__, "directory that holds meta.json")
     parser.add_argument("--split", choices=SPLITS, default=SPLITS[0], help="which published split")

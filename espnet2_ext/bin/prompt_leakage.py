@@ -13,9 +13,9 @@ import numpy as np
 
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.evaluation.leakage import SIDES, Leakage, Prosody, Sung, energy_db, measure
 from espnet2_ext.files import read_table, write_json
 from espnet2_ext.lock import hold_to_the_end
-from espnet2_ext.metrics.leakage import SIDES, Leakage, Prosody, Sung, energy_db, measure
 
 HALF_OCTAVE = 6.0  # semitones
 
@@ -40,10 +40,10 @@ def main(argv: list[str] | None = None) -> None:
     import torch
 
     from espnet2_ext.audio.wav import read_wav, write_wav
+    from espnet2_ext.inference.synthesizer import SingingSynthesizer
     from espnet2_ext.judges.data import choose
     from espnet2_ext.judges.f0 import EXTRACTORS
-    from espnet2_ext.score.espnet_format import read_scores
-    from espnet2_ext.synthesizer import SingingSynthesizer
+    from espnet2_ext.score.formats.espnet_format import read_scores
 
     if args.f0_extractor not in EXTRACTORS:
         raise UserError("--f0_extractor", repr(args.f0_extractor), ", ".join(EXTRACTORS))

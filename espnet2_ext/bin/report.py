@@ -45,12 +45,8 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--max_utts", str(args.max_utts), "1 or more")
     hold_to_the_end(args.out_dir)
     from espnet2_ext.audio.mel import MelConfig
-    from espnet2_ext.files import read_json, write_json, write_text
-    from espnet2_ext.judges.f0 import EXTRACTORS
-    from espnet2_ext.judges.quality import read_quality
-    from espnet2_ext.metrics.table import judge_lines
-    from espnet2_ext.report.attribution import lay_out, read_losses
-    from espnet2_ext.report.page import (
+    from espnet2_ext.evaluation.attribution_page import lay_out, read_losses
+    from espnet2_ext.evaluation.page import (
         Listener,
         Report,
         listen_to_split,
@@ -58,6 +54,10 @@ def main(argv: list[str] | None = None) -> None:
         read_training,
         result_tables,
     )
+    from espnet2_ext.evaluation.table import judge_lines
+    from espnet2_ext.files import read_json, write_json, write_text
+    from espnet2_ext.judges.f0 import EXTRACTORS
+    from espnet2_ext.judges.quality import read_quality
 
     quality = read_quality(args.judges_dir)
     results = read_json(args.results)

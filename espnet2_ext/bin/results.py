@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from espnet2_ext.errors import cli
+from espnet2_ext.evaluation.table import collect, markdown
 from espnet2_ext.files import write_json, write_text
 from espnet2_ext.judges.quality import read_quality
-from espnet2_ext.metrics.table import collect, markdown
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -11,6 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
+from espnet2_ext.evaluation.scoring import (
+    Judges,
+    ScoringConfig,
+    Task,
+    digest_of,
+    score_all,
+    world_subset,
+)
+from espnet2_ext.evaluation.table import METRICS, summarize
 from espnet2_ext.files import read_table, read_text, write_json
 from espnet2_ext.ids import check_id
 from espnet2_ext.judges.data import require
@@ -21,18 +30,9 @@ from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
 from espnet2_ext.judges.store import load_centroids
 from espnet2_ext.lock import hold_to_the_end
 from espnet2_ext.metrics.mos import MODELS, load_mos
-from espnet2_ext.metrics.scoring import (
-    Judges,
-    ScoringConfig,
-    Task,
-    digest_of,
-    score_all,
-    world_subset,
-)
 from espnet2_ext.metrics.speaker import load_speaker_model
-from espnet2_ext.metrics.table import METRICS, summarize
 from espnet2_ext.one_thread import one_thread
-from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.score.formats.espnet_format import read_scores
 
 COLUMNS = ("system", "split", "ref_dir", "wav_scp", "timing", "f0_source")
 TIMINGS = ("label", "model")

@@ -26,7 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.files import ArkWriter
-    from espnet2_ext.score.espnet_format import read_scores
+    from espnet2_ext.score.formats.espnet_format import read_scores
     from espnet2_ext.score.frames import expand
     from espnet2_ext.tokenizer.dump import SCORE_FRAMES, SVS_FRAMES, score_arks
     from espnet2_ext.tokenizer.tokenizers import Tokenizers

@@ -74,10 +74,10 @@ def main(argv: list[str] | None = None) -> None:
     for path in filter(None, (args.output, args.score_out)):
         require_writable(path)
     from espnet2_ext.audio.wav import read_voice
-    from espnet2_ext.hub import locate
-    from espnet2_ext.pack_about import MANIFEST, PHONES, PackAbout
-    from espnet2_ext.score.json_format import write_json_score
-    from espnet2_ext.score.read import read_score
+    from espnet2_ext.inference.pack_about import MANIFEST, PHONES, PackAbout
+    from espnet2_ext.inference.pack_hub import locate
+    from espnet2_ext.score.formats.json_format import write_json_score
+    from espnet2_ext.score.formats.read import read_score
 
     # What cannot be sung is refused here, before anything large is downloaded, imported or loaded.
     about = PackAbout.read(locate(args.model, args.offline, only=[MANIFEST, PHONES]))
@@ -88,7 +88,7 @@ def main(argv: list[str] | None = None) -> None:
     about.prepare(score, args.score, args.singer, args.timing, args.semitones, args.onset)
     if args.prompt:
         read_voice(args.prompt)
-    from espnet2_ext.synthesizer import SingingSynthesizer
+    from espnet2_ext.inference.synthesizer import SingingSynthesizer
 
     required = {name: getattr(args, name) for name in REQUIRED}
     synthesizer = SingingSynthesizer.from_pretrained(

@@ -16,8 +16,7 @@ from typing import Any
 
 import soundfile
 
-from espnet2_ext.corpora import data_dir
-from espnet2_ext.corpora.acesinger import (
+from espnet2_ext.corpora.acesinger_facts import (
     LICENSE,
     LICENSE_NAME,
     REPOSITORY,
@@ -26,9 +25,15 @@ from espnet2_ext.corpora.acesinger import (
     singer_and_segment,
 )
 from espnet2_ext.corpora.preparer import MAX_BAD, PreparedSet, Rejects, check_audio, only_once
+from espnet2_ext.data import data_dir
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, read_json, read_table, write_json
-from espnet2_ext.score.espnet_format import Entry, parse_label, parse_score_json, write_data_dir
+from espnet2_ext.score.formats.espnet_format import (
+    Entry,
+    parse_label,
+    parse_score_json,
+    write_data_dir,
+)
 from espnet2_ext.score.music_score import SLUR_LYRIC, MusicScore
 from espnet2_ext.score.phones import PHONES, is_hanzi
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from espnet2_ext.corpora.acesinger import (
+from espnet2_ext.corpora.acesinger_facts import (
     DROPPED_SONGS,
     LICENSE,
     N_SINGERS,
@@ -33,9 +33,9 @@ from espnet2_ext.corpora.preparer import (
     write_sets,
 )
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.espnet_format import Entry
+from espnet2_ext.score.formats.espnet_format import Entry
+from espnet2_ext.score.formats.opencpop import parse_line
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.opencpop import parse_line
 
 N_VALIDATION = 50
 _MAX_SKIPPED_NOTES = 5

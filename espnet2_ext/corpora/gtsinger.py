@@ -20,10 +20,10 @@ from espnet2_ext.corpora.preparer import (
 )
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import write_table
-from espnet2_ext.score.espnet_format import Entry
-from espnet2_ext.score.gtsinger import Annotated, read_annotated
-from espnet2_ext.score.gtsinger_phones import CODES, LANGUAGES
-from espnet2_ext.score.languages import LANGUAGES as KNOWN
+from espnet2_ext.score.formats.espnet_format import Entry
+from espnet2_ext.score.formats.gtsinger import Annotated, read_annotated
+from espnet2_ext.score.formats.gtsinger_phones import CODES, LANGUAGES
+from espnet2_ext.score.lyrics.languages import LANGUAGES as KNOWN
 
 # Of egs2/gtsinger/svs1, for Mandarin; its authors and ESPnet publish no split of the others.
 DEV_SONGS = ("不再见", "曹操", "爱情转移", "大鱼", "安河桥")
@@ -66,7 +66,7 @@ def prepare(
         corpus: Directory that holds the folders of the languages.
         out: Parent of the data directories.
         languages: ISO 639 codes; all that are there by default.
-        own_phones: Keep the published phones; see `score.gtsinger_phones`.
+        own_phones: Keep the published phones; see `score.formats.gtsinger_phones`.
         max_bad: Share of the utterances that may be bad; they are named in ``out/rejected.txt``.
 
     Raises:

@@ -23,9 +23,9 @@ from espnet2_ext.corpora.preparer import (
     write_sets,
 )
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.espnet_format import Entry
-from espnet2_ext.score.json_fields import read_items
-from espnet2_ext.score.m4singer import PHONES, parse_item
+from espnet2_ext.score.formats.espnet_format import Entry
+from espnet2_ext.score.formats.json_fields import read_items
+from espnet2_ext.score.formats.m4singer import PHONES, parse_item
 
 SPLITS = ("authors", "espnet")
 TEST_SONGS = (

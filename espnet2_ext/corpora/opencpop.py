@@ -24,8 +24,8 @@ from espnet2_ext.corpora.preparer import (
 )
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_table
-from espnet2_ext.score.espnet_format import Entry
-from espnet2_ext.score.opencpop import parse_line
+from espnet2_ext.score.formats.espnet_format import Entry
+from espnet2_ext.score.formats.opencpop import parse_line
 from espnet2_ext.score.phones import syllable_to_phones
 
 OPENCPOP_SINGER = "opencpop"

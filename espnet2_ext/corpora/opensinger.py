@@ -13,8 +13,8 @@ from pathlib import Path
 from espnet2_ext.corpora.preparer import Rejects, check_audio, license_statement, only_once
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text
-from espnet2_ext.score.espnet_format import Entry
-from espnet2_ext.score.languages import language_of
+from espnet2_ext.score.formats.espnet_format import Entry
+from espnet2_ext.score.lyrics.languages import language_of
 
 FOLDERS = {"Man": "ManRaw", "Woman": "WomanRaw"}
 _VOICES = {"Bass": "Man", "Tenor": "Man", "Alto": "Woman", "Soprano": "Woman"}

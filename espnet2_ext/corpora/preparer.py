@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 from espnet2_ext.audio.wav import audio_info
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text, write_text
-from espnet2_ext.score.espnet_format import Entry, write_data_dir
+from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.tokenizer.align import MAX_MISSING_SEC
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.languages import nucleus_of
+from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore, Note
 
 NOTE_COLUMNS = ("initial_id", "final_id", "midi", "duration_sec", "slur", "tempo")

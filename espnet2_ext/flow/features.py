@@ -9,15 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import LongTensor, Tensor, nn
 
-from espnet2_ext.flow.pitch import (
-    MIDDLE_MIDI,
-    OCTAVE,
-    fill_gaps,
-    hz_to_midi,
-    midi_to_hz,
-    nominal_curve,
-    smooth,
-)
+from espnet2_ext.audio.pitch import OCTAVE, hz_to_midi, midi_to_hz
+from espnet2_ext.flow.pitch import MIDDLE_MIDI, fill_gaps, nominal_curve, smooth
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
 
 OUTPUTS = ("mel", "codec")
@@ -156,7 +149,10 @@ class FeatureSpace(nn.Module):
         """
         voiced = f0 > 0
         level, unit = self._level(midi, mask, f0.size(1))
-        pitch = fill_gaps(hz_to_midi(f0) - level, voiced).clamp(-3 * OCTAVE, 3 * OCTAVE) / unit
+        pitch = (
+            fill_gaps(hz_to_midi(f0.clamp_min(1e-3)) - level, voiced).clamp(-3 * OCTAVE, 3 * OCTAVE)
+            / unit
+        )
         if self.config.f0_mode == "relative":
             pitch = pitch.clamp(-OCTAVE / unit, OCTAVE / unit)
         weight = torch.where(voiced, self.config.f0_weight, self.config.f0_weight_unvoiced)

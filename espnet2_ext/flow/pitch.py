@@ -1,4 +1,4 @@
-"""Pitch for the flow: nominal MIDI frames of the score to curves and features; Hz to semitones.
+"""Pitch for the flow: nominal MIDI frames of the score to curves and features.
 
 Only pitch enters here; phones stay with the speech LM, as in the paper's Flow2.
 """
@@ -7,20 +7,10 @@ import torch
 from torch import LongTensor, Tensor
 from torch.nn import functional as F
 
-A4_HZ, A4_MIDI = 440.0, 69.0
+from espnet2_ext.audio.pitch import OCTAVE
+
 MIDDLE_MIDI = 60.0
-OCTAVE = 12.0
 PITCH_FEATURES = 10
-
-
-def hz_to_midi(f0: Tensor) -> Tensor:
-    """Hz to fractional MIDI numbers; callers mask frames of 0 Hz."""
-    return A4_MIDI + OCTAVE * torch.log2(f0.clamp_min(1e-3) / A4_HZ)
-
-
-def midi_to_hz(midi: Tensor) -> Tensor:
-    """Fractional MIDI numbers to Hz."""
-    return A4_HZ * torch.exp2((midi - A4_MIDI) / OCTAVE)
 
 
 def fill_gaps(values: Tensor, known: Tensor, default: float = 0.0) -> Tensor:

@@ -16,7 +16,7 @@ from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.judges.network import FRAME_SHIFT_SEC, judge_mel
 from espnet2_ext.judges.recording import Recording, Span
 from espnet2_ext.metrics.per import sung_phones
-from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.score.formats.espnet_format import read_scores
 
 TRUE_F0 = "true_f0.scp"
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.judges.network import out_lengths
-from espnet2_ext.score.languages import is_vowel
+from espnet2_ext.score.lyrics.languages import is_vowel
 
 
 @dataclass(frozen=True)

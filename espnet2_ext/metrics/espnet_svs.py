@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from espnet2_ext.audio.pitch import A4_HZ
 from espnet2_ext.metrics.fast_dtw import fast_warping_path
 from espnet2_ext.metrics.versa_f0_mcd import (
     F0_CEIL_HZ,
@@ -33,7 +34,6 @@ ORDER_AND_ALPHA = {
     48000: (39, 0.55),
 }
 _MIN_ITERATIONS, _MAX_ITERATIONS, _CONVERGED = 2, 30, 1e-3
-A4_HZ = 440.0
 _C0_HZ = A4_HZ * 2**-4.75
 
 

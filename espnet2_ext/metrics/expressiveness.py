@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from espnet2_ext.metrics.musical import SungFinals, cents, midi_to_hz
-from espnet2_ext.score.languages import nucleus_of
+from espnet2_ext.audio.pitch import midi_to_hz
+from espnet2_ext.metrics.musical import SungFinals, cents
+from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore
 
 VIBRATO_HZ = (3.5, 8.5)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from espnet2_ext.no_code import pickles_allowed
+from espnet2_ext.pickles import pickles_allowed
 
 FS = 16000
 HOST, PORT, TIMEOUT_SEC = "github.com", 443, 3.0

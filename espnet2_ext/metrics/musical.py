@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.metrics.versa_f0_mcd import pearson
-from espnet2_ext.score.languages import nucleus_of
+from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore
 
 TOLERANCE_CENTS = 50.0
 CENTS_PER_OCTAVE = 1200.0
-A4_MIDI, A4_HZ = 69, 440.0
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,6 @@ class MusicalScores:
     vuv_error: float
     n_frames: int
     n_notes: int
-
-
-def midi_to_hz(midi: np.ndarray) -> np.ndarray:
-    """Frequency (Hz) of MIDI numbers in equal temperament, A4 = 440 Hz."""
-    return A4_HZ * 2.0 ** ((np.asarray(midi, np.float64) - A4_MIDI) / 12)
 
 
 def cents(f0: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.model import SpeechLM, stream_sizes
 from espnet2_ext.speechlm.prompt_encoder import PooledPromptEncoder
 from espnet2_ext.speechlm.score_encoder import ConvScoreEncoder
-from espnet2_ext.speechlm.template import read_phones, read_vocabulary
+from espnet2_ext.speechlm.template import phones_in, read_vocabulary
 
 CORELMS = {"ar_delay": DelayLM}
 SCORE_ENCODERS = {"conv": ConvScoreEncoder}
@@ -32,7 +32,7 @@ def build_speechlm(args: Namespace, place: str = "config") -> SpeechLM:
             raise UserError(place, "missing", "a path", name)
     config = parse_config(SpeechLMConfig, args.model_conf, f"{place}: model_conf")
     vocabulary = read_vocabulary(args.token_list, args.token_bias)
-    phones = read_phones(args.phone_list, place)
+    phones = phones_in(args.phone_list, place)
     args.token_list, args.phone_list = list(vocabulary.tokens), phones
     args.token_bias = {m: list(span) for m, span in vocabulary.bias.items()}
     corelm = _build(CORELMS, args.corelm, args.corelm_conf, f"{place}: corelm_conf",

@@ -15,7 +15,7 @@ from torch import LongTensor, Tensor
 
 from espnet2_ext.config_types import fits
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_text
+from espnet2_ext.score.formats.phone_set import read_phones
 from espnet2_ext.score.music_score import REST_PHONES
 from espnet2_ext.tokenizer.svs_lb import N_MIDI, PLACEHOLDER, PREFIX
 from espnet2_ext.tokenizer.vocabulary import G2P_PREFIX, Vocabulary
@@ -81,16 +81,13 @@ def read_vocabulary(
     return Vocabulary.read(tokens, bias, "config: token_list")
 
 
-def read_phones(phone_list: str | Path | Sequence[str], place: str | Path = "config") -> list[str]:
-    """Phones in the order of their ids, from a file (one a line) or a list that `place` has."""
-    if not isinstance(phone_list, str | Path):
-        if not fits(phone_list, list[str]):
-            raise UserError(place, reprlib.repr(phone_list), "a list of text", "phone_list")
-        return list(phone_list)
-    phones = [line.strip() for line in read_text(phone_list).splitlines() if line.strip()]
-    if not phones or len(set(phones)) != len(phones):
-        raise UserError(phone_list, "no phones, or one twice", "a phone a line, each once")
-    return phones
+def phones_in(phone_list: str | Path | Sequence[str], place: str | Path = "config") -> list[str]:
+    """Phones in the order of their ids, from a file or a list that `place` has."""
+    if isinstance(phone_list, str | Path):
+        return list(read_phones(phone_list))
+    if not fits(phone_list, list[str]):
+        raise UserError(place, reprlib.repr(phone_list), "a list of text", "phone_list")
+    return list(phone_list)
 
 
 @dataclass(frozen=True)

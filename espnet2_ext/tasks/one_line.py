@@ -17,7 +17,8 @@ from espnet2.utils.types import str2bool
 from espnet2_ext.checkpoint import require_plain
 from espnet2_ext.errors import UserError
 from espnet2_ext.lock import hold_training
-from espnet2_ext.no_code import pickles_allowed, plain_values_only
+from espnet2_ext.no_code import plain_values_only
+from espnet2_ext.pickles import pickles_allowed
 from espnet2_ext.registry import register
 from espnet2_ext.tasks.options import read_safely
 from espnet2_ext.train.epoch_data import EpochIterFactory

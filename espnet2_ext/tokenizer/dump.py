@@ -15,14 +15,13 @@ import torch
 from espnet2_ext.audio.f0 import extract_f0
 from espnet2_ext.audio.mel import LogMel
 from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.data.utterances import Utterances
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import ArkWriter, read_json, read_table, read_text, write_json, write_table
+from espnet2_ext.files import ArkWriter, read_json, read_text, write_json, write_table
 from espnet2_ext.lock import hold_shard
 from espnet2_ext.one_thread import one_thread
-from espnet2_ext.score.espnet_format import parse_label, parse_score_json
 from espnet2_ext.score.frames import expand
-from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.tokenizer.align import fit_audio
 from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig, frames_to_tokens
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
@@ -37,46 +36,6 @@ ARKS = ("codec_ssl", "mel", "f0")
 
 
 @dataclass(frozen=True)
-class DataDir:
-    """The tables of a formatted data directory that tokenizing reads.
-
-    Args:
-        path: The directory.
-        wavs: utt -> file.
-        labels: utt -> label line; empty for speech.
-        scores: utt -> score JSON file; empty for speech.
-    """
-
-    path: Path
-    wavs: dict[str, str]
-    labels: dict[str, str]
-    scores: dict[str, str]
-
-    @classmethod
-    def open(cls, path: str | Path) -> "DataDir":
-        """Read the tables; label and score.scp must both exist or both not, for every utterance."""
-        path = Path(path)
-        wavs = dict(sorted(read_table(path / "wav.scp").items()))
-        if not wavs:
-            raise UserError(path / "wav.scp", "no utterances", "at least one")
-        has_score = (path / "score.scp").exists() or (path / "label").exists()
-        tables: dict[str, dict[str, str]] = {"label": {}, "score.scp": {}}
-        for name in tables if has_score else ():
-            tables[name] = read_table(path / name)
-            missing = next((utt for utt in wavs if utt not in tables[name]), None)
-            if missing is not None:
-                raise UserError(path / name, f"no line for {missing!r}", "each id of wav.scp")
-        return cls(path, wavs, tables["label"], tables["score.scp"])
-
-    def score(self, utt: str) -> MusicScore | None:
-        """The score of an utterance with its performed phones; None for speech."""
-        if not self.scores:
-            return None
-        label = parse_label(self.labels[utt], f"{self.path / 'label'}: {utt}")
-        return parse_score_json(read_json(self.scores[utt]), self.scores[utt], label)
-
-
-@dataclass(frozen=True)
 class Chunk:
     """Utterances that are tokenized together.
 
@@ -86,7 +45,7 @@ class Chunk:
         folder: Gets their tokens, and ``done.json`` last.
     """
 
-    data: DataDir
+    data: Utterances
     utts: list[str]
     folder: Path
 
@@ -109,7 +68,7 @@ class Chunk:
 
 def chunks_of(data_dir: str | Path, out_dir: str | Path) -> list[Chunk]:
     """The chunks of a data directory in order, the same however many shards there are."""
-    data = DataDir.open(data_dir)
+    data = Utterances.read(data_dir)
     utts = list(data.wavs)
     return [
         Chunk(data, utts[first : first + CHUNK_UTTS], Path(out_dir) / "chunks" / f"{number:05d}")
@@ -141,7 +100,7 @@ class _Analysis:
 
 
 @torch.no_grad()
-def _analyse(data: DataDir, utt: str, tokenizers: Tokenizers, log_mel: LogMel) -> _Analysis:
+def _analyse(data: Utterances, utt: str, tokenizers: Tokenizers, log_mel: LogMel) -> _Analysis:
     mel, place = tokenizers.mel, f"{data.path}: {utt}"
     wav, _ = read_wav(data.wavs[utt], mel.fs)
     wav, score = fit_audio(wav, mel.fs, mel.fps, data.score(utt), place)

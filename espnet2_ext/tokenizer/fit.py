@@ -14,13 +14,13 @@ from espnet2_ext.audio.wav import audio_info, read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
 from espnet2_ext.one_thread import map_each, one_thread
-from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.score.formats.espnet_format import read_scores
+from espnet2_ext.score.formats.phone_set import PHONES_FILE, phones_of
 from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.phone_set import PHONES_FILE, phones_of
 from espnet2_ext.tokenizer.align import fit_audio
 from espnet2_ext.tokenizer.centroids import read_centroids
-from espnet2_ext.tokenizer.codec import create_codec
+from espnet2_ext.tokenizer.codecs import create_codec
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ
 from espnet2_ext.tokenizer.ssl import (
     KMeansConfig,

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from espnet2_ext.data.utterances import Utterances
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, write_json, write_table
 from espnet2_ext.ids import check_id
@@ -11,7 +12,6 @@ from espnet2_ext.tokenizer.dump import (
     NUM_FRAMES,
     SVS_FRAMES,
     SVS_LB,
-    DataDir,
     chunks_of,
     score_arks,
     tokenizer_fingerprint,
@@ -66,7 +66,7 @@ def merge_chunks(
     return len(data.wavs)
 
 
-def _utt2spk(data: DataDir) -> dict[str, str]:
+def _utt2spk(data: Utterances) -> dict[str, str]:
     utt2spk = read_table(data.path / "utt2spk")
     for utt in data.wavs:
         if not utt2spk.get(utt):

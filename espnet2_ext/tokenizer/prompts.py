@@ -16,7 +16,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_table, write_json, write_table
-from espnet2_ext.score.espnet_format import parse_label
+from espnet2_ext.score.formats.espnet_format import parse_label
 from espnet2_ext.score.music_score import REST_PHONES
 
 CODEC_SSL, PROMPT, PHRASES, POOL = "codec_ssl.scp", "prompt.scp", "utt2phrase", "prompts.json"

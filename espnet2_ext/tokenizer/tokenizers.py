@@ -14,10 +14,11 @@ from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.score.formats.phone_set import PHONES_FILE, read_phones, write_phones
 from espnet2_ext.score.frames import FrameScore, expand
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.phone_set import PHONES_FILE, read_phones, write_phones
-from espnet2_ext.tokenizer.codec import AudioCodec, codec_type, load_codec
+from espnet2_ext.tokenizer.codec import AudioCodec
+from espnet2_ext.tokenizer.codecs import codec_type, load_codec
 from espnet2_ext.tokenizer.ssl import SSL_FILE, SSLTokenizer, load_ssl
 from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig, read_label_config
 from espnet2_ext.tokenizer.vocabulary import Vocabulary

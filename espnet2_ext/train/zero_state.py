@@ -20,7 +20,8 @@ from espnet2.train.reporter import Average, WeightedAverage
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, write_json
-from espnet2_ext.no_code import know_states, pickles_allowed, plain_values_only
+from espnet2_ext.no_code import know_states, plain_values_only
+from espnet2_ext.pickles import pickles_allowed
 
 _OWN_TYPES = [fragment_address, LossScaler, DynamicLossScaler, ZeroStageEnum, Average,
               WeightedAverage]  # fmt: skip

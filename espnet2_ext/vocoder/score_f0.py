@@ -3,6 +3,8 @@
 import torch
 from torch import LongTensor, Tensor, nn
 
+from espnet2_ext.audio.pitch import midi_to_hz
+
 GLIDE_SEC = 0.05
 """Notes pass into each other over about this time."""
 
@@ -33,5 +35,5 @@ def score_f0(midi: LongTensor, voiced: Tensor, frames_per_token: int, fps: int) 
 
     # rests take no part in the mean, so that a note neither starts nor ends off its pitch
     smooth = average(notes * sung) / average(sung).clamp_min(1e-6)
-    hz = 440.0 * 2.0 ** ((smooth - 69.0) / 12.0)
+    hz = midi_to_hz(smooth)
     return torch.where((sung > 0) & (voiced > 0), hz, torch.zeros_like(hz))

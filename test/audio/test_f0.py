@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from espnet2_ext.audio.f0 import extract_f0, fill_short_gaps, fold_to_notes, midi_to_hz
+from espnet2_ext.audio.f0 import extract_f0, fill_short_gaps, fold_to_notes
+from espnet2_ext.audio.pitch import midi_to_hz
 
 FS, HOP = 24000, 240
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.score.espnet_format import Entry, write_data_dir
+from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,9 @@ import numpy as np
 import soundfile
 
 from espnet2_ext.audio.wav import write_wav
+from espnet2_ext.score.formats.opencpop import parse_line
 from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.opencpop import parse_line
 
 
 def sing(score: MusicScore, fs: int, seed: int = 0) -> np.ndarray:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.score.gtsinger import TECHNIQUES, parse_words
-from espnet2_ext.score.m4singer import parse_item
+from espnet2_ext.score.formats.gtsinger import TECHNIQUES, parse_words
+from espnet2_ext.score.formats.m4singer import parse_item
 
 from .layouts import sing, write_midi
 

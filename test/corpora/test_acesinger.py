@@ -12,13 +12,14 @@ import soundfile
 from espnet2_ext.audio.format import format_data_dir
 from espnet2_ext.bin import prepare_acesinger
 from espnet2_ext.corpora import acesinger_raw
-from espnet2_ext.corpora.acesinger import end_rests_at, prepare
+from espnet2_ext.corpora.acesinger import prepare
+from espnet2_ext.corpora.acesinger_facts import end_rests_at
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
-from espnet2_ext.score.espnet_format import read_scores
-from espnet2_ext.score.lint import lint_data_dir
+from espnet2_ext.lint import lint_data_dir
+from espnet2_ext.score.formats.espnet_format import read_scores
+from espnet2_ext.score.formats.opencpop import parse_line
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
-from espnet2_ext.score.opencpop import parse_line
 
 from .layouts import (
     OPENCPOP_LINES,

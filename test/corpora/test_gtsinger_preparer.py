@@ -10,10 +10,10 @@ from espnet2_ext.bin import prepare_gtsinger
 from espnet2_ext.corpora.gtsinger import download, prepare
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
-from espnet2_ext.score.espnet_format import read_scores
-from espnet2_ext.score.gtsinger import read_annotated
-from espnet2_ext.score.lint import lint_data_dir
-from espnet2_ext.score.phone_set import phones_of
+from espnet2_ext.lint import lint_data_dir
+from espnet2_ext.score.formats.espnet_format import read_scores
+from espnet2_ext.score.formats.gtsinger import read_annotated
+from espnet2_ext.score.formats.phone_set import phones_of
 from espnet2_ext.score.phones import PHONES as OPENCPOP_PHONES
 
 from .singer_layouts import save, write_gtsinger

@@ -12,10 +12,10 @@ from espnet2_ext.corpora.opensinger import read_prompts
 from espnet2_ext.corpora.preparer import Rejects
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
-from espnet2_ext.score.espnet_format import read_scores
-from espnet2_ext.score.lint import lint_data_dir
-from espnet2_ext.score.m4singer import PHONES, parse_item
-from espnet2_ext.score.phone_set import phones_of
+from espnet2_ext.lint import lint_data_dir
+from espnet2_ext.score.formats.espnet_format import read_scores
+from espnet2_ext.score.formats.m4singer import PHONES, parse_item
+from espnet2_ext.score.formats.phone_set import phones_of
 from espnet2_ext.score.phones import PHONES as OPENCPOP_PHONES
 
 from .singer_layouts import save, write_m4singer, write_opensinger

@@ -8,7 +8,8 @@ import soundfile
 
 pytest.importorskip("espeakng_loader")
 
-from espnet2_ext.audio.f0 import extract_f0, midi_to_hz
+from espnet2_ext.audio.f0 import extract_f0
+from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.bin import make_mini_singing
 from espnet2_ext.corpora.mini.voice import VOICED_INITIALS
@@ -16,7 +17,7 @@ from espnet2_ext.corpora.mini_singing import CorpusConfig, make_corpus
 from espnet2_ext.corpora.opencpop import prepare
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, read_table
-from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.score.phones import INITIALS, is_final, is_rest
 
 CONFIG = CorpusConfig(minutes=0.4, speech_minutes=0.1, singers=2, seed=3)

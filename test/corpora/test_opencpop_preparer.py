@@ -10,7 +10,7 @@ from espnet2_ext.bin import prepare_opencpop
 from espnet2_ext.corpora.opencpop import OPENCPOP_SINGER, prepare
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
-from espnet2_ext.score.espnet_format import read_scores
+from espnet2_ext.score.formats.espnet_format import read_scores
 
 from .layouts import write_opencpop
 

@@ -11,9 +11,9 @@ from espnet2_ext.duration.inference import DurationInference, build_net
 from espnet2_ext.duration.timing import MIN_PHONE_SEC, time_phones, with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import write_json
+from espnet2_ext.score.formats.opencpop import parse_line
 from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore, Note
-from espnet2_ext.score.opencpop import parse_line
 from espnet2_ext.score.phones import PHONES
 
 LINE = "u|我|SP w o o|rest C4 C4 D4|0.5 1 1 .5|0.4 0.15 0.95 .5|0 0 0 1"

@@ -9,7 +9,7 @@ import yaml
 from espnet2_ext.bin import duration_inference, duration_train
 from espnet2_ext.checkpoint import load_state
 from espnet2_ext.duration.net import DurationNet
-from espnet2_ext.score.espnet_format import Entry, read_scores, write_data_dir
+from espnet2_ext.score.formats.espnet_format import Entry, read_scores, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 INITIAL_SEC = {"w": 0.05, "sh": 0.12}

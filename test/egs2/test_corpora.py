@@ -7,8 +7,8 @@ from corpora.layouts import write_acesinger_parquet, write_opencpop
 from corpora.singer_layouts import write_gtsinger, write_m4singer, write_opensinger
 
 from espnet2_ext.files import read_table
-from espnet2_ext.score.languages import LANGUAGES
-from espnet2_ext.score.phone_set import ordered
+from espnet2_ext.score.formats.phone_set import ordered
+from espnet2_ext.score.lyrics.languages import LANGUAGES
 from espnet2_ext.score.phones import PHONES
 
 from .recipes import ROOT, check_tokens, checkout, run

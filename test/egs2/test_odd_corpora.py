@@ -14,7 +14,7 @@ import soundfile
 
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.files import read_scp, read_table, write_table
-from espnet2_ext.score.espnet_format import Entry, write_data_dir
+from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 from .kills import processes_in

@@ -13,7 +13,7 @@ from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.bin import fit_judges
 from espnet2_ext.files import read_table, write_table
 from espnet2_ext.judges.data import digest_data
-from espnet2_ext.score.espnet_format import Entry, write_data_dir
+from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 FS = 16000

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from espnet2_ext.metrics.expressive_scoring import (
+from espnet2_ext.audio.pitch import midi_to_hz
+from espnet2_ext.evaluation.expressive_scoring import (
     Expression,
     Pair,
     summarize_expression,
@@ -18,7 +19,7 @@ from espnet2_ext.metrics.expressiveness import (
     vibrato,
     within_variance,
 )
-from espnet2_ext.metrics.musical import SungFinals, midi_to_hz
+from espnet2_ext.metrics.musical import SungFinals
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 FPS = 100

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from espnet2_ext.metrics.musical import midi_to_hz, musical_scores, note_accuracy, sung_finals
+from espnet2_ext.audio.pitch import midi_to_hz
+from espnet2_ext.metrics.musical import musical_scores, note_accuracy, sung_finals
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 FPS = 100

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from espnet2_ext.score.assemble import SungNote, assemble
-from espnet2_ext.score.even_phones import with_even_phones
+from espnet2_ext.score.formats.assemble import SungNote, assemble
+from espnet2_ext.score.formats.even_phones import with_even_phones
+from espnet2_ext.score.formats.ticks import TempoMap
 from espnet2_ext.score.music_score import MusicScore, Phone
-from espnet2_ext.score.ticks import TempoMap
 
 LYRICS = {
     "zh": ("我", "银", "行", "ni3", "hao", "lüe4", "儿", "啊"),

@@ -1,6 +1,7 @@
 import torch
 
-from espnet2_ext.speechlm.score_encoder import NO_MIDI, ConvScoreEncoder, score_features
+from espnet2_ext.conditions.score_features import NO_MIDI, score_features
+from espnet2_ext.speechlm.score_encoder import ConvScoreEncoder
 
 
 def test_features_of_a_known_score():

@@ -7,7 +7,7 @@ import pytest
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.files import write_table
-from espnet2_ext.score.espnet_format import Entry, write_data_dir
+from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 FS = 24000

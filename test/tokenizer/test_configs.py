@@ -8,7 +8,7 @@ import pytest
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.errors import UserError
-from espnet2_ext.tokenizer.codec import create_codec
+from espnet2_ext.tokenizer.codecs import create_codec
 from espnet2_ext.tokenizer.ssl import KMeansConfig, build_features
 from espnet2_ext.tokenizer.tokenizers import TokenizerConfig, read_phones
 

@@ -6,7 +6,7 @@ import torch
 from espnet2_ext.audio.griffin_lim import griffin_lim
 from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.errors import UserError
-from espnet2_ext.tokenizer.codec import create_codec, load_codec
+from espnet2_ext.tokenizer.codecs import create_codec, load_codec
 from espnet2_ext.tokenizer.kmeans import fit_kmeans, nearest
 
 MEL = MelConfig()

@@ -11,7 +11,7 @@ import yaml
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import load_state
 from espnet2_ext.errors import UserError
-from espnet2_ext.tokenizer.codec import create_codec, load_codec
+from espnet2_ext.tokenizer.codecs import create_codec, load_codec
 from espnet2_ext.tokenizer.espnet_codec import CODEC_CONFIG
 from espnet2_ext.tokenizer.ssl import build_features, extract
 

@@ -9,8 +9,8 @@ import mido
 from espnet2_ext.corpora.mini.composer import Song
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.files import atomic_path, write_table, write_text
+from espnet2_ext.score.formats.opencpop import format_line, write_transcriptions
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.score.opencpop import format_line, write_transcriptions
 
 COMMENT = "Synthetic: espeak-ng syllables sung with WORLD; made by espnet2-ext mini_singing"
 SPOKEN_COMMENT = "Synthetic: espeak-ng speech in a WORLD timbre; made by espnet2-ext mini_singing"

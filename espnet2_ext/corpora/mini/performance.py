@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC
 from espnet2_ext.score.music_score import MusicScore, Phone
@@ -25,7 +26,6 @@ _MIN_INITIAL_SEC = 0.03
 _MIN_REST_SEC = 0.04
 _MAX_VIBRATO_CENTS = 45.0
 _MORE_VIBRATO_CENTS = 25.0  # for every unit of freedom beyond 1
-_A4_MIDI, _A4_HZ = 69, 440.0
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def _pitch(
     drift = _smooth_noise(len(times), 0.12, draw.rng) * 4 * f
     deepest = _MAX_VIBRATO_CENTS + _MORE_VIBRATO_CENTS * max(0.0, draw.extra)
     midi += (np.clip(vibrato, -deepest, deepest) + np.clip(drift, -8 * f, 8 * f)) / 100
-    return _A4_HZ * 2 ** ((midi - _A4_MIDI) / 12)
+    return midi_to_hz(midi)
 
 
 def _loudness(groups: list[Group], times: np.ndarray, draw: _Draw) -> np.ndarray:

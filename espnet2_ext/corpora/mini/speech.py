@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from espnet2_ext.audio.pitch import hz_to_midi
 from espnet2_ext.corpora.mini.espeak import Espeak, Speech
 from espnet2_ext.corpora.mini.lexicon import Word
 from espnet2_ext.corpora.mini.singers import Singer
@@ -126,7 +127,7 @@ def _score(spoken: Spoken, f0: np.ndarray, duration_sec: float) -> MusicScore:
             phones.append(Phone(begin, at, phone, len(notes)))
         heard = f0[round(start / FRAME_SEC) : round(at / FRAME_SEC)]
         heard = heard[heard > 0] if (heard > 0).any() else f0[f0 > 0]
-        midi = round(69 + 12 * np.log2(np.median(heard) / 440))
+        midi = round(hz_to_midi(np.median(heard)))
         notes.append(Note(start, at, midi, lyric, syllable_to_phones(syllable)))
     phones.append(Phone(at, duration_sec, SILENCE, len(notes)))
     notes.append(Note(at, duration_sec, REST_MIDI, phones=(SILENCE,)))

@@ -1,0 +1,118 @@
+"""Two systems on the same utterances: difference, its interval, and a paired test.
+
+Differences between utterances are most of an interval over utterances, and two systems that sing
+the same songs share them. What tells the systems apart is the difference on each song.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from espnet2_ext.evaluation.table import N_BOOTSTRAP, Metric, Utterances, aggregate
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """One metric of two systems over the utterances where both have it.
+
+    Args:
+        metric: Its name.
+        value: Of the first system, over these utterances.
+        other: Of the second one.
+        difference: First less second.
+        ci95: Interval of the difference, utterances drawn with replacement.
+        p_value: Wilcoxon's signed-rank test over utterances, two-sided; 1 where none differs.
+        n_utt: Utterances that both have.
+        lower_is_better: Which way is better, as the metric says.
+    """
+
+    metric: str
+    value: float
+    other: float
+    difference: float
+    ci95: tuple[float, float]
+    p_value: float
+    n_utt: int
+    lower_is_better: bool
+
+    @property
+    def gain(self) -> float:
+        """The difference, positive where the first system is better."""
+        return -self.difference if self.lower_is_better else self.difference
+
+    @property
+    def verdict(self) -> str:
+        """ "better" or "worse" where interval and test agree that it is not chance, else "tie"."""
+        low, high = self.ci95
+        if self.p_value >= LEVEL or low <= 0 <= high:
+            return "tie"
+        return "better" if self.gain > 0 else "worse"
+
+
+def paired_test(metric: Metric, first: Utterances, second: Utterances) -> PairedTest | None:
+    """Compare two systems' utterances, matched by ``utt``; None where they share none.
+
+    The test sees each utterance's own value (errors over phones, say), the difference and its
+    interval the pooled one that tables show.
+    """
+    from scipy.stats import wilcoxon
+
+    others = {u["utt"]: u for u in second if metric.value(u) is not None}
+    pairs = [(u, others[u["utt"]]) for u in first
+             if metric.value(u) is not None and u["utt"] in others]  # fmt: skip
+    values = np.array([[metric.value(u) for u in pair] for pair in pairs], np.float64)
+    weights = np.array([[metric.weight(u) for u in pair] for pair in pairs], np.float64)
+    if not len(pairs) or (weights.sum(0) <= 0).any():
+        return None
+    draws = np.random.default_rng(0).integers(len(pairs), size=(N_BOOTSTRAP, len(pairs)))
+    drawn = values[draws].sum(1) / np.maximum(weights[draws].sum(1), 1e-12)
+    whole = values.sum(0) / weights.sum(0)
+    if metric.root:
+        drawn, whole = np.sqrt(drawn), np.sqrt(whole)
+    low, high = np.quantile(drawn[:, 0] - drawn[:, 1], [0.025, 0.975])
+    singly = values / np.maximum(weights, 1e-12)
+    apart = singly[:, 0] - singly[:, 1]
+    p_value = float(wilcoxon(apart).pvalue) if np.any(apart) else 1.0
+    return PairedTest(
+        metric.name, float(whole[0]), float(whole[1]), float(whole[0] - whole[1]),
+        (float(low), float(high)), p_value, len(pairs), metric.lower_is_better,
+    )  # fmt: skip
+
+
+def best_of(metric: Metric, systems: Mapping[str, Utterances]) -> str | None:
+    """The system with the best value; None where none has the metric."""
+    found = {name: value for name, utts in systems.items()
+             if (value := aggregate(metric, utts)[0]) is not None}  # fmt: skip
+    if not found:
+        return None
+    choose = min if metric.lower_is_better else max
+    return choose(found, key=lambda name: found[name])
+
+
+def against_best(
+    ours: Utterances, baselines: Mapping[str, Utterances], metrics: Iterable[Metric]
+) -> dict[str, dict[str, Any]]:
+    """For each metric, our system against the baseline that is best at it.
+
+    Returns:
+        Metric to what a row of the table's JSON holds: baseline, difference, ci95, p_value,
+        n_utt, verdict.
+    """
+    result: dict[str, dict[str, Any]] = {}
+    for metric in metrics:
+        name = best_of(metric, baselines)
+        test = paired_test(metric, ours, baselines[name]) if name is not None else None
+        if test is None:
+            continue
+        result[metric.name] = {
+            "baseline": name, "ours": test.value, "theirs": test.other,
+            "difference": test.difference, "ci95": test.ci95,
+            "p_value": test.p_value if math.isfinite(test.p_value) else 1.0,
+            "n_utt": test.n_utt, "verdict": test.verdict,
+        }  # fmt: skip
+    return result

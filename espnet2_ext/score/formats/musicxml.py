@@ -1,0 +1,153 @@
+"""MusicXML (.musicxml, .xml) and its zip (.mxl): the sung part as a MusicScore.
+
+An own reader, of what singing needs: pitch, time, tempo, ties, lyrics, repeats.
+"""
+
+from functools import partial
+from pathlib import Path
+from xml.etree.ElementTree import Element, ParseError
+
+from espnet2_ext.archive import open_archive, read_member
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.assemble import assemble
+from espnet2_ext.score.formats.xml_measures import Measure, parse_measures
+from espnet2_ext.score.formats.xml_melody import sing
+from espnet2_ext.score.lyrics.languages import LANGUAGES
+from espnet2_ext.score.music_score import MusicScore
+
+MAX_BYTES = 64 * 2**20
+_ARCHIVE = "a MusicXML archive"
+
+
+def _parse(data: bytes, place: str | Path) -> Element:
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        return fromstring(data)
+    except DefusedXmlException:
+        raise UserError(place, "XML that declares entities", "plain MusicXML") from None
+    except ParseError as error:
+        line = getattr(error, "position", (0,))[0]
+        raise UserError(f"{place}:{line}", f"broken XML ({error})", "a whole MusicXML") from None
+    except (ValueError, LookupError) as error:  # an encoding that XML or Python does not have
+        raise UserError(place, f"broken XML ({error})", "a whole MusicXML") from None
+
+
+def _load(path: Path) -> Element:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(path, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
+        if path.suffix.lower() != ".mxl":
+            return _parse(path.read_bytes(), path)
+        with open_archive(path, _ARCHIVE) as archive:
+            read = partial(read_member, archive, place=path, max_bytes=MAX_BYTES, expected=_ARCHIVE)
+            container = _parse(read("META-INF/container.xml"), path)
+            roots = [e.get("full-path") for e in container.iter() if e.tag.endswith("rootfile")]
+            if not roots or not roots[0]:
+                raise UserError(path, "a container without a score", _ARCHIVE)
+            return _parse(read(roots[0]), f"{path}: {roots[0]}")
+    except OSError as error:
+        raise UserError(path, error.strerror or "not readable", "a MusicXML file") from None
+
+
+def _choose_part(root: Element, part: str | None, path: Path) -> tuple[Element, str]:
+    if root.tag != "score-partwise":
+        raise UserError(path, f"root element {root.tag!r}", "score-partwise")
+    names = {
+        element.get("id", ""): (element.findtext("part-name") or "").strip()
+        for element in root.iter("score-part")
+    }
+    parts = [(element, names.get(element.get("id", ""), "")) for element in root.findall("part")]
+    if not parts:
+        raise UserError(path, "no parts", "score-partwise with a part")
+    if part is None:
+        chosen = next((p for p in parts if p[0].find(".//lyric/text") is not None), None)
+        if chosen is None:
+            raise UserError(path, "no part has lyrics", "lyrics under the notes")
+        return chosen
+    for number, (element, name) in enumerate(parts, 1):
+        if part in (str(number), name, element.get("id")):
+            return element, name
+    listed = ", ".join(f"{i} ({name})" for i, (_, name) in enumerate(parts, 1))
+    raise UserError(path, f"no part {part!r}", listed, "part")
+
+
+def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str:
+    voices: dict[str, bool] = {}
+    for measure in measures:
+        for note in measure.notes:
+            voices[note.voice] = voices.get(note.voice, False) or bool(note.lyrics)
+    if voice is not None:
+        if voice not in voices:
+            raise UserError(place, f"no voice {voice!r}", ", ".join(sorted(voices)), "voice")
+        return voice
+    if not voices:
+        raise UserError(place, "no notes", "a part with notes")
+    return next((name for name, sings in voices.items() if sings), next(iter(voices)))
+
+
+def _shared_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
+    """Give a part the tempo marks and jumps of the others: a score writes them in one part."""
+    for other in others:
+        for mine, theirs in zip(measures, other, strict=False):
+            mine.bpms = sorted({**dict(theirs.bpms), **dict(mine.bpms)}.items())
+            mine.signs = {**theirs.signs, **mine.signs}
+
+
+def _language(element: Element) -> str | None:
+    """The language that the lyrics say they are in, if it is one that can be sung."""
+    for text in element.iter("text"):
+        code = text.get("{http://www.w3.org/XML/1998/namespace}lang", "").partition("-")[0]
+        if code in LANGUAGES:
+            return code
+    return None
+
+
+def read_musicxml(
+    path: str | Path,
+    part: str | None = None,
+    voice: str | None = None,
+    verse: int | None = None,
+    language: str | None = None,
+    graces: bool = True,
+    default_language: str = "zh",
+) -> MusicScore:
+    """Read one voice of a score.
+
+    Tied notes are one note; a note without a lyric goes on with the previous syllable; of a chord
+    the top note is sung; repeats, their endings and jumps are played; grace notes take their time
+    from the note after them, or before; a breath mark becomes a breath at the end of the rest after
+    it, or of the note.
+
+    Args:
+        path: .musicxml, .xml or .mxl.
+        part: Name, id, or number from 1; the first part with lyrics by default.
+        voice: Of the part; the first with lyrics by default.
+        verse: Number of the lyrics line; by default 1, and n in the n-th pass of a repeat.
+            Measures where that line is not written, such as a refrain, take line 1.
+        language: ISO 639 code; by default what the lyrics say.
+        graces: Whether grace notes are sung, or left out.
+        default_language: Where neither says it.
+
+    Raises:
+        UserError: broken, truncated or unsafe file; no such part, voice or verse; overlaps.
+    """
+    path = Path(path)
+    root = _load(path)
+    element, name = _choose_part(root, part, path)
+    place = f"{path}: part {name or element.get('id')}"
+    measures = parse_measures(element, place)
+    voice = _choose_voice(measures, voice, place)
+    in_voice = [note for measure in measures for note in measure.notes if note.voice == voice]
+    verses = sorted({number for note in in_voice for number in note.lyrics})
+    if verse is not None and verse not in verses:
+        listed = ", ".join(map(str, verses)) or "lyrics"
+        raise UserError(f"{place}: voice {voice}", f"no verse {verse}", listed, "verse")
+    if not verses:
+        raise UserError(f"{place}: voice {voice}", "no lyrics", "lyrics under the notes")
+    others = [parse_measures(p, place) for p in root.findall("part") if p is not element]
+    _shared_marks(measures, others)
+    melody = sing(measures, voice, verse, graces)
+    language = language or _language(element) or default_language
+    return assemble(melody.notes, str(path), melody.tempo, language)

@@ -1,0 +1,118 @@
+"""The languages that can be sung: how each reads lyrics, and its phones.
+
+Mandarin has Opencpop's initials and finals, Cantonese jyutping's onsets and rimes, Japanese the
+phones of OpenJTalk, English ARPAbet without stress.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.lyrics import cantonese as lyrics_yue
+from espnet2_ext.score.lyrics import english as lyrics_en
+from espnet2_ext.score.lyrics import ipa
+from espnet2_ext.score.lyrics import japanese as lyrics_ja
+from espnet2_ext.score.lyrics import mandarin as lyrics_zh
+from espnet2_ext.score.lyrics.syllable import Syllable
+
+__all__ = ["LANGUAGES", "Language", "Syllable", "is_vowel", "language_of", "nucleus_of"]
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language of lyrics.
+
+    Args:
+        code: ISO 639 code.
+        name: In English.
+        phones: Its phones, without SP and AP.
+        carriers: Those that can carry the pitch of a note.
+        reader: Text and its place to syllables.
+        splitter: Lyrics to one item per note.
+        several_on_a_note: Whether a note may sing more than one syllable.
+        hyphens: Whether a hyphen at the end of a lyric says that the word goes on.
+    """
+
+    code: str
+    name: str
+    phones: tuple[str, ...]
+    carriers: frozenset[str]
+    reader: Callable[[str, object], list[Syllable]]
+    splitter: Callable[[str], list[str]]
+    several_on_a_note: bool = False
+    hyphens: bool = False
+
+    def read(self, text: str, place: object = "lyrics") -> list[Syllable]:
+        """Read lyrics; raises `UserError` naming `place` and the word that cannot be read."""
+        return self.reader(text, place)
+
+    def nucleus(self, phones: Sequence[str]) -> int:
+        """Index of the phone that carries the pitch: the last that can, or the last of all."""
+        able = [index for index, phone in enumerate(phones) if phone in self.carriers]
+        return able[-1] if able else len(phones) - 1
+
+
+LANGUAGES: dict[str, Language] = {
+    language.code: language
+    for language in (
+        Language(
+            "zh",
+            "Mandarin",
+            lyrics_zh.PHONES,
+            frozenset(lyrics_zh.FINALS),
+            lyrics_zh.read,
+            lyrics_zh.split,
+        ),
+        Language(
+            "yue",
+            "Cantonese",
+            lyrics_yue.PHONES,
+            frozenset(lyrics_yue.RIMES),
+            lyrics_yue.read,
+            lyrics_zh.split,
+        ),
+        Language(
+            "ja",
+            "Japanese",
+            lyrics_ja.PHONES,
+            frozenset(lyrics_ja.VOWELS),
+            lyrics_ja.read,
+            lyrics_ja.split,
+            several_on_a_note=True,
+        ),
+        Language(
+            "en",
+            "English",
+            lyrics_en.PHONES,
+            frozenset(lyrics_en.VOWELS),
+            lyrics_en.read,
+            lyrics_en.split,
+            several_on_a_note=True,
+            hyphens=True,
+        ),
+    )
+}
+
+
+def language_of(code: str, place: object = "lyrics") -> Language:
+    """The language of an ISO 639 code; raises `UserError` for one that cannot be sung."""
+    if code not in LANGUAGES:
+        raise UserError(place, f"lyrics in {code!r}", ", ".join(LANGUAGES), "language")
+    return LANGUAGES[code]
+
+
+def is_vowel(phone: str, code: str) -> bool:
+    """Whether a phone can carry a note, in any language: by IPA where it is not one of its own."""
+    known = LANGUAGES.get(code)
+    if known is not None and phone in known.phones:
+        return phone in known.carriers
+    return ipa.is_vowel(phone)
+
+
+def nucleus_of(phones: Sequence[str], code: str) -> int:
+    """Index of the phone that carries the pitch, in any language: by IPA where none is known."""
+    known = LANGUAGES.get(code)
+    if known is not None and known.carriers.intersection(phones):
+        return known.nucleus(phones)
+    able = [index for index, phone in enumerate(phones) if ipa.is_vowel(phone)]
+    return able[-1] if able else len(phones) - 1

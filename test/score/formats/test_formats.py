@@ -1,0 +1,44 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.suffixes import FORMATS, format_of
+
+
+def test_documented_as_they_are():
+    text = Path("docs/scores.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.split("\n")]
+    table = {row[0]: row[1:] for row in rows if len(row) == 9}
+    for known in FORMATS:
+        suffixes, *marks, _, options = table[known.name]
+        assert tuple(re.findall(r"`(.+?)`", suffixes)) == known.suffixes
+        offered = tuple(o for o in known.options if o != "default_language")  # a pack's, no user's
+        assert tuple(options.split(", ")) == offered
+        for name, mark in zip(("tempo", "language", "breaths", "phones"), marks, strict=False):
+            assert (mark == "yes") == (name in known.holds), (known.name, name)
+        assert (marks[4] == "yes") == ("phone times" in known.holds)
+        assert (table[known.name][6] in ("1 µs", "exact")) == ("seconds" in known.holds)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("a.MID", ("MIDI", "a.MID", None)),
+        ("a.M4Singer.json", ("M4Singer", "a.M4Singer.json", None)),
+        ("b/a.m4singer.json#x#1.json", ("M4Singer", "b/a.m4singer.json", "x#1.json")),
+        ("a.txt#u", ("Opencpop", "a.txt", "u")),
+        ("data/train#u.1", ("ESPnet directory", "data/train", "u.1")),
+        ("data/train.v2/", ("ESPnet directory", "data/train.v2/", None)),
+        ("song #1.mid", ("MIDI", "song #1.mid", None)),
+    ],
+)
+def test_which_format(path, found):
+    known, *rest = format_of(path)
+    assert (known.name, *rest) == found
+
+
+def test_no_format():
+    with pytest.raises(UserError, match="suffix '.vsqx' .expected .musicxml, .xml"):
+        format_of("a.vsqx")

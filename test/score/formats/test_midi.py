@@ -1,0 +1,168 @@
+from dataclasses import replace
+
+import mido
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.midi import read_midi, write_midi
+
+from ..strategies import LYRICS, scores
+
+
+def build(path, events, tracks=1, tempo=500_000, charset="utf-8", **kwargs):
+    """Write (track, delta, kind, value) events at 480 ticks a beat."""
+    midi = mido.MidiFile(ticks_per_beat=480, charset=charset, **kwargs)
+    midi.tracks.extend(mido.MidiTrack() for _ in range(tracks))
+    midi.tracks[0].append(mido.MetaMessage("set_tempo", tempo=tempo))
+    for track, delta, kind, value in events:
+        if kind == "lyric":
+            message = mido.MetaMessage("lyrics", text=value, time=delta)
+        elif kind == "tempo":
+            message = mido.MetaMessage("set_tempo", tempo=value, time=delta)
+        elif kind == "name":
+            message = mido.MetaMessage("track_name", name=value, time=delta)
+        else:
+            message = mido.Message("note_" + kind, note=value, time=delta, velocity=64)
+        midi.tracks[track].append(message)
+    midi.save(path)
+    return path
+
+
+def note(lyric, midi, length=480, track=0, wait=0):
+    words = [(track, wait, "lyric", lyric)] if lyric is not None else []
+    return [*words, (track, 0 if words else wait, "on", midi), (track, length, "off", midi)]
+
+
+def rows(score):
+    return [
+        (round(n.start_sec, 4), round(n.end_sec, 4), n.midi, n.lyric, n.phones) for n in score.notes
+    ]
+
+
+def test_lyrics_slurs_rests_and_tempo_change(tmp_path):
+    events = note("wo3", 60, wait=480) + note("-", 62) + [(0, 0, "tempo", 1_000_000)]
+    events += note("爱", 64, 460) + note("你", 65, 480, wait=20) + note("men5", 67, wait=480)
+    score = read_midi(build(tmp_path / "a.mid", events))
+    assert rows(score) == [
+        (0, 0.5, 0, "", ("SP",)),
+        (0.5, 1.0, 60, "wo3", ("w", "o")),
+        (1.0, 1.5, 62, "—", ("o",)),
+        (1.5, 2.5, 64, "爱", ("ai",)),  # released early: no rest
+        (2.5, 3.5, 65, "你", ("n", "i")),
+        (3.5, 4.5, 0, "", ("SP",)),
+        (4.5, 5.5, 67, "men5", ("m", "en")),
+    ]
+    assert score.tempo == 120 and not score.phones and score.notes[2].slur
+
+
+def test_hanzi_of_a_phrase_are_read_together(tmp_path):
+    events = [e for char in "银行行走" for e in note(char, 60)]
+    score = read_midi(build(tmp_path / "a.mid", events))
+    assert [n.phones for n in score.notes][1:3] == [("h", "ang"), ("x", "ing")]
+
+
+def test_parts_by_name_number_and_default(tmp_path):
+    events = [(0, 0, "name", "piano"), (1, 0, "name", "voice"), *note(None, 40)]
+    path = build(tmp_path / "a.mid", events + note("la", 60, track=1), tracks=2)
+    assert read_midi(path).notes[0].midi == 60
+    assert read_midi(path, part="2") == read_midi(path, part="voice") == read_midi(path)
+    with pytest.raises(UserError, match="part: no part '3'.*1 .piano., 2 .voice."):
+        read_midi(path, part="3")
+    with pytest.raises(UserError, match="no lyric events in piano"):
+        read_midi(path, part="piano")
+
+
+def test_karaoke_words_in_a_track_of_their_own(tmp_path):
+    events = note(None, 60) + note(None, 62) + [(1, 0, "lyric", "ni"), (1, 480, "lyric", "hao")]
+    score = read_midi(build(tmp_path / "a.mid", events, tracks=2))
+    assert [n.lyric for n in score.notes] == ["ni", "hao"]
+
+
+def test_lyrics_beside_the_file(tmp_path):
+    path = build(tmp_path / "a.mid", note(None, 60) + note(None, 62) + note(None, 64))
+    score = read_midi(path, lyrics="你 - hao3")
+    assert [(n.lyric, n.slur) for n in score.notes] == [("你", 0), ("—", 1), ("hao3", 0)]
+    with pytest.raises(UserError, match="2 syllables of lyrics .expected 3"):
+        read_midi(path, lyrics="你好")
+    with pytest.raises(UserError, match="no lyric events"):
+        read_midi(path)
+
+
+def test_top_note_of_a_chord(tmp_path):
+    events = [(0, 0, "lyric", "la"), (0, 0, "on", 60), (0, 0, "on", 67), (0, 0, "on", 64)]
+    events += [(0, 480, "off", 60), (0, 0, "off", 67), (0, 0, "off", 64)]
+    assert rows(read_midi(build(tmp_path / "a.mid", events))) == [(0, 0.5, 67, "la", ("l", "a"))]
+
+
+@pytest.mark.parametrize(
+    ("events", "message"),
+    [
+        ([], "no notes"),
+        (note("xyz", 60), r"note 1 .tick 0.*'xyz'"),
+        (note("-", 60), "without a lyric after a rest"),
+        (note("wo", 60) + note(None, 60, wait=480), r"note 2 .tick 960.*without a lyric"),
+        (note("wo men", 60), "2 syllables 'wo men' on one note"),
+        ([*note("wo", 60), (0, 240, "lyric", "ai")], "lyric 'ai' at tick 720 without a note"),
+        ([(0, 0, "lyric", "a"), (0, 0, "on", 60)], "never ends"),
+        (
+            [
+                *[(0, 0, "lyric", "a"), (0, 0, "on", 60), (0, 240, "lyric", "la")],
+                *[(0, 0, "on", 62), (0, 240, "off", 60), (0, 240, "off", 62)],
+            ],
+            "note 2 .*overlapping",
+        ),
+    ],
+)
+def test_mistakes(tmp_path, events, message):
+    with pytest.raises(UserError, match=message):
+        read_midi(build(tmp_path / "a.mid", events))
+
+
+def test_lyrics_that_are_not_utf8(tmp_path):
+    path = build(tmp_path / "a.mid", note("我", 60), charset="gb18030")
+    with pytest.raises(UserError, match="tick 0: a lyric that is not UTF-8"):
+        read_midi(path)
+
+
+def test_truncated_and_garbage(tmp_path):
+    path = build(tmp_path / "a.mid", note("wo", 60) + note("ai", 62))
+    data = path.read_bytes()
+    for size in range(len(data)):
+        path.write_bytes(data[:size])
+        with pytest.raises(UserError, match=r"a\.mid"):
+            read_midi(path)
+    path.write_bytes(b"MThd" + bytes(range(256)) * 4)
+    with pytest.raises(UserError, match="not readable|too early"):
+        read_midi(path)
+    with pytest.raises(UserError, match="no such file"):
+        read_midi(tmp_path / "none.mid")
+
+
+@given(st.data())
+@settings(derandomize=True, max_examples=25, deadline=None)
+def test_write_then_read(tmp_path_factory, data):
+    """Notes, lyrics and slurs come back, times to half a millisecond; what does not is named."""
+    path = tmp_path_factory.getbasetemp() / "round.mid"
+    score = data.draw(scores(data.draw(st.sampled_from(sorted(LYRICS)))))
+    lost = {item.partition(":")[0].split()[0] for item in write_midi(path, score)}
+    back = read_midi(path, language=score.language)
+    sung, again = ([n for n in s.notes if not n.is_rest] for s in (score, back))
+    assert [(n.midi, n.lyric, n.slur) for n in again] == [(n.midi, n.lyric, n.slur) for n in sung]
+    closed = any(n.is_rest and n.end_sec - n.start_sec < 0.061 for n in score.notes)
+    if not closed:
+        starts = [n.start_sec for n in sung] + [sung[-1].end_sec]
+        assert [n.start_sec for n in again] + [again[-1].end_sec] == pytest.approx(starts, abs=5e-4)
+        assert back.notes[-1].end_sec == pytest.approx(score.notes[-1].end_sec, abs=5e-4)
+        assert [n.phones for n in again] == [n.phones for n in sung]
+        assert ("phone" in lost) == bool(score.phones)
+    assert back.tempo == pytest.approx(score.tempo, rel=1e-5)
+    assert ("language" in lost) == (score.language != "zh")
+    assert ("breaths" in lost) == any(n.phones == ("AP",) for n in score.notes)
+
+
+def test_tempos_that_midi_cannot_write(tmp_path):
+    score = read_midi(build(tmp_path / "a.mid", note("wo", 60)))
+    with pytest.raises(UserError, match="tempo: 2 beats per minute"):
+        write_midi(tmp_path / "b.mid", replace(score, tempo=2))

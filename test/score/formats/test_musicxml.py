@@ -1,0 +1,256 @@
+import contextlib
+import zipfile
+
+import pytest
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.musicxml import read_musicxml
+
+from .xml_document import DIVISIONS, HEAD, document, first, lyrics, note, repeat, rows
+
+
+def test_notes_rests_ties_and_melisma(read):
+    measures = [
+        first(
+            note("C4", 2, "wo"), note("D4", 1), note(None, 1), note("F#4", 4, "你", extra="start")
+        ),
+        note("F#4", 2, extra="stop") + note("G4", 2, "hao3") + note(None, 4),
+    ]
+    score = read(measures)
+    assert rows(score) == [
+        (0, 1, 60, "wo"),
+        (1, 1.5, 62, "—"),
+        (1.5, 2, 0, ""),
+        (2, 5, 66, "你"),
+        (5, 6, 67, "hao3"),
+        (6, 8, 0, ""),
+    ]
+    assert [n.phones for n in score.notes] == [
+        ("w", "o"), ("o",), ("SP",), ("n", "i"), ("h", "ao"), ("SP",),
+    ]  # fmt: skip
+    assert score.tempo == 60 and score.notes[1].slur
+
+
+def test_tempo_changes_and_metronome_marks(read):
+    mark = (
+        "<direction><direction-type><metronome><beat-unit>quarter</beat-unit><beat-unit-dot/>"
+        "<per-minute>80</per-minute></metronome></direction-type></direction>"
+    )
+    measures = [first(note("C4", 2, "a"), mark, note("C4", 2, "a")), note("C4", 2, "a")]
+    assert rows(read(measures)) == [(0, 1, 60, "a"), (1, 1.5, 60, "a"), (1.5, 2, 60, "a")]
+    assert read([DIVISIONS + note("C4", 2, "a")]).tempo == 120
+
+
+def test_tempo_is_taken_from_the_first_part(read):
+    voice = [DIVISIONS + note("C4", 2, "a"), note("C4", 2, "a")]
+    piano = [first(note("C3", 2)), '<sound tempo="120"/>' + note("C3", 2)]
+    assert rows(read(piano, voice)) == [(0, 1, 60, "a"), (1, 1.5, 60, "a")]
+
+
+def test_part_by_name_number_id_and_default(read):
+    parts = ([first(note("C3"))], [first(note("E4", 2, "a"))], [first(note("G4", 2, "o"))])
+    names = ("Piano", "Alto", "Bass")
+    assert read(*parts, names=names).notes[0].midi == 64
+    for part in ("3", "Bass", "P2"):
+        assert read(*parts, names=names, part=part).notes[0].midi == 67
+    with pytest.raises(UserError, match="part: no part 'Solo'.*1 .Piano., 2 .Alto., 3 .Bass."):
+        read(*parts, names=names, part="Solo")
+    with pytest.raises(UserError, match="part Piano.*no lyrics"):
+        read(*parts, names=names, part="Piano")
+
+
+def test_voices_and_backup(read):
+    back = "<backup><duration>4</duration></backup>"
+    measure = first(
+        note("C4", 4, voice=1), back, note("E4", 2, "a", 2), note("F4", 2, "o", 2),
+        back, "<forward><duration>2</duration></forward>", note("A4", 2, "e", 3),
+    )  # fmt: skip
+    assert rows(read([measure])) == [(0, 1, 64, "a"), (1, 2, 65, "o")]
+    assert rows(read([measure], voice="3")) == [(0, 1, 0, ""), (1, 2, 69, "e")]
+    with pytest.raises(UserError, match="voice: no voice '9' .expected 1, 2, 3"):
+        read([measure], voice="9")
+
+
+def test_chord_sings_its_top_note(read):
+    chord = note("C4", 2, "a") + note("G4", 2, extra="chord") + note("E4", 2, extra="chord")
+    assert rows(read([first(chord)])) == [(0, 1, 67, "a")]
+
+
+def test_unpitched_notes_are_left_out(read):
+    unpitched = "<note><unpitched/><duration>2</duration><voice>1</voice></note>"
+    assert rows(read([first(note("C4", 2, "a"), unpitched)])) == [(0, 1, 60, "a"), (1, 2, 0, "")]
+
+
+def test_grace_notes_take_their_time_from_the_note_after_them(read, caplog):
+    graces = note("B3", extra="grace") + note("A3", extra="grace")
+    measure = first(note("E4", 2, "o"), graces, note("C4", 2, "a"))
+    assert rows(read([measure])) == [
+        (0, 1, 64, "o"),
+        (1, 1.125, 59, "a"),
+        (1.125, 1.25, 57, "—"),
+        (1.25, 2, 60, "—"),
+    ]
+    assert "measure 1: 2 grace notes, sung" in caplog.text and len(caplog.records) == 1
+    assert rows(read([measure], graces=False)) == [(0, 1, 64, "o"), (1, 2, 60, "a")]
+    own = first(note("B3", lyric="e", extra="grace"), note("C4", 2, "a"))
+    assert rows(read([own])) == [(0, 0.125, 59, "e"), (0.125, 1, 60, "a")]
+
+
+def test_grace_notes_with_nothing_after_them_take_from_the_note_before(read):
+    after = note("D4", extra="grace")
+    measure = first(note("C4", 2, "a"), after, note(None, 2))
+    assert rows(read([measure])) == [(0, 0.875, 60, "a"), (0.875, 1, 62, "—"), (1, 2, 0, "")]
+    stealing = after.replace("<grace/>", '<grace steal-time-previous="20"/>')
+    measure = first(note("C4", 2, "a"), stealing, note("E4", 2, "o"))
+    assert rows(read([measure]))[1:] == [(0.875, 1, 62, "—"), (1, 2, 64, "o")]
+    assert rows(read([first(after, note(None, 2), note("C4", 2, "a"))]))[1:] == [(1, 2, 60, "a")]
+
+
+def breath(element):
+    mark = "<notations><articulations><breath-mark/></articulations></notations>"
+    return element.replace("</note>", f"{mark}</note>")
+
+
+def test_breath_marks(read):
+    measure = first(breath(note("C4", 2, "a")), note("D4", 2, "e"))
+    score = read([measure])
+    assert rows(score) == [(0, 0.75, 60, "a"), (0.75, 1, 0, ""), (1, 2, 62, "e")]
+    assert score.notes[1].phones == ("AP",)
+    measure = first(breath(note("C4", 2, "a")), note(None, 2), note("D4", 2, "e"))
+    score = read([measure])
+    assert rows(score)[1:] == [(1, 1.5, 0, ""), (1.5, 2, 0, ""), (2, 3, 62, "e")]
+    assert [n.phones for n in score.notes][1:3] == [("SP",), ("AP",)]
+    score = read([first(breath(note(None, 2)), note("D4", 2, "e"))])
+    assert rows(score) == [(0, 1, 0, ""), (1, 2, 62, "e")] and score.notes[0].phones == ("AP",)
+
+
+def test_words_over_several_notes(read):
+    def syllable(pitch, text, kind):
+        written = note(pitch, 2, text)
+        return written.replace("<text>", f"<syllabic>{kind}</syllabic><text>")
+
+    measure = first(
+        syllable("C4", "1. hel", "begin"), note("D4", 2), syllable("E4", "lo", "end"),
+        note("F4", 2, "a</text><elision>_</elision><text>you"),
+    )  # fmt: skip
+    score = read([measure], language="en")
+    assert [n.lyric for n in score.notes] == ["hel-", "—", "lo", "a you"]
+    assert [" ".join(n.phones) for n in score.notes] == ["HH AH", "AH", "L OW", "AH Y UW"]
+
+
+def test_language_of_the_lyrics(read):
+    measure = first(note("C4", 2, "さ")).replace("<text>", '<text xml:lang="ja-JP">')
+    assert read([measure]).language == "ja"
+    with pytest.raises(UserError, match="language: lyrics in 'fr'"):
+        read([measure], language="fr")
+
+
+def test_transposing_part(read):
+    moved = "<attributes><transpose><chromatic>-2</chromatic></transpose></attributes>"
+    assert read([first(moved, note("D4", 2, "a"))]).notes[0].midi == 60
+
+
+def test_verse(read):
+    measures = [first(note("C4", 2, "a", v2="o"), note("D4", 2, "e", v2="ai"))]
+    assert lyrics(read(measures)) == "ae" and lyrics(read(measures, verse=2)) == "oai"
+    with pytest.raises(UserError, match="verse: no verse 3 .expected 1, 2"):
+        read(measures, verse=3)
+
+
+def test_verses_need_not_be_numbered_from_1(read):
+    measure = first(note("C4", 2, None, v2="a", v4="o"), note("D4", 2, None, v2="e"))
+    assert lyrics(read([measure])) == "ae" and lyrics(read([measure], verse=4)) == "o—"
+    assert lyrics(read([measure + repeat("backward")])) == "aeo—"
+
+
+def test_refrain_is_written_once_and_verses_have_their_own_melismas(read):
+    refrain = note("E4", 2, "ni") + note("F4", 2, "hao")
+    measures = [first(note("C4", 2, "a", v2="o"), note("D4", 2, "e")), refrain]
+    assert lyrics(read(measures)) == "aenihao"
+    assert lyrics(read(measures, verse=2)) == "o—nihao"
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        (note("C4", 2, "xyz"), "part Voice, measure 1, note 1.*'xyz'"),
+        (note("C4", 0, "a"), "measure 1, note 1.*positive length"),
+        (note("H4", 2, "a"), "step: 'H'"),
+        (note("C4", "x", "a"), "duration: 'x'"),
+        (note("C4", "1e999999999", "a"), "duration: '1e9"),
+        (note("C4", -2, "a"), "duration: '-2'"),
+        (note(None, 2) + note("C4", 2) + note("C4", 2, "a"), "note 1.*without a lyric"),
+        ('<sound tempo="fast"/>' + note("C4", 2, "a"), "tempo: 'fast'"),
+        (note("C4", 2, "ni hao"), "2 syllables"),
+        (note("C4", 2), "no part has lyrics"),
+        ("<tempo/><length/>", "no part has lyrics"),
+    ],
+)
+def test_mistakes(read, measure, message):
+    with pytest.raises(UserError, match=message):
+        read([DIVISIONS + measure])
+
+
+def test_mxl(tmp_path):
+    path = tmp_path / "a.mxl"
+    container = '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>'
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", container)
+        archive.writestr("s.xml", document([first(note("C4", 2, "a"))]))
+    assert rows(read_musicxml(path)) == [(0, 1, 60, "a")]
+    data = path.read_bytes()
+    for size in (0, 10, len(data) // 2, len(data) - 5):
+        path.write_bytes(data[:size])
+        with pytest.raises(UserError, match="a.mxl"):
+            read_musicxml(path)
+    for position in range(30, len(data), 7):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 255]) + data[position + 1 :])
+        with contextlib.suppress(UserError):
+            read_musicxml(path)
+
+
+def test_zip_bomb(tmp_path):
+    path = tmp_path / "a.mxl"
+    container = '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>'
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("META-INF/container.xml", container)
+        archive.writestr("s.xml", b" " * 30_000_000)
+    with pytest.raises(UserError, match="unpacks to 30000000 bytes"):
+        read_musicxml(path)
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        '<!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE s [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]>',
+        '<!DOCTYPE s [<!ENTITY % p SYSTEM "http://example.com/x.dtd"> %p;]>',
+    ],
+)
+def test_entities_are_refused(tmp_path, entity):
+    path = tmp_path / "a.xml"
+    text = document([first(note("C4", 2, "&x;"))])
+    path.write_text(entity + text.removeprefix(HEAD), encoding="utf-8")
+    with pytest.raises(UserError, match="declares entities"):
+        read_musicxml(path)
+
+
+def test_truncated_and_foreign_files(tmp_path):
+    path = tmp_path / "a.musicxml"
+    data = document([first(note("C4", 2, "我"))]).encode()
+    for size in range(0, len(data) - 1, 11):
+        path.write_bytes(data[:size])
+        with pytest.raises(UserError, match=r"a\.musicxml"):
+            read_musicxml(path)
+    for data, message in [
+        (b"<score-timewise/>", "'score-timewise'"),
+        (b"<score-partwise/>", "no parts"),
+        (b"<?xml version='1.0' encoding='klingon'?><a/>", "broken XML"),
+        (b"<a>\xff</a>", "broken XML"),
+        (b"\x00\x01garbage", "broken XML"),
+    ]:
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=message):
+            read_musicxml(path)
+    with pytest.raises(UserError, match="No such file"):
+        read_musicxml(tmp_path / "none.xml")

@@ -1,0 +1,35 @@
+"""An import that the map of the rooms forbids is named by ``lint-imports``."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden"),
+    [
+        ("score/frames", "bin.sing"),
+        ("score/music_score", "score.formats.read"),
+        ("flow/dit", "speechlm.model"),
+        ("files", "audio.wav"),
+        ("tokenizer/codec", "tokenizer.mel_rvq"),
+    ],
+)
+def test_a_forbidden_import_is_named(tmp_path, module, forbidden):
+    shutil.copytree(ROOT / "espnet2_ext", tmp_path / "espnet2_ext")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with open(tmp_path / f"espnet2_ext/{module}.py", "a") as file:
+        file.write(f"\nimport espnet2_ext.{forbidden}\n")
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [lint, "--no-cache"], cwd=tmp_path, capture_output=True, text=True,
+        env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1
+    for name in (module.rpartition("/")[2], forbidden.rpartition(".")[2]):
+        assert name in done.stdout
