@@ -23,28 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.bin.expressiveness import HEADS as EXPRESSIVENESS_HEADS
-from espnet2_ext.evaluation.table import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
-HEADS = {
-    "f0_rmse_hz": "F0 RMSE Hz (VERSA)",
-    "f0_corr_versa": "F0 corr (VERSA)",
-    "f0_rmse_hz_dtw": "F0 RMSE Hz, DTW",
-    "f0_corr_versa_dtw": "F0 corr, DTW",
-    "f0_corr": "F0 corr",
-    "cents_rmse": "cents",
-    "semitone_acc": "semitone acc",
-    "note_acc": "note acc",
-    "vuv_error": "V/UV error",
-    "mcd_db": "MCD dB, DTW",
-    "mcd_db_nodtw": "MCD dB",
-    "per": "PER",
-    "singer_sim": "singer sim",
-    "singer_acc": "singer acc",
-    "n_utt": "utterances",
-    **EXPRESSIVENESS_HEADS,
-}
-DIGITS = {m.name: m.digits for m in (*METRICS, *EXTRA_METRICS)}
+ALL_METRICS = (*METRICS, *EXTRA_METRICS)
+HEADS = {m.name: m.short for m in ALL_METRICS} | {"n_utt": "utterances", **EXPRESSIVENESS_HEADS}
+DIGITS = {m.name: m.digits for m in ALL_METRICS}
 LEAKAGE = {"paired": "to its own prompt", "unpaired": "to the other", "excess": "other minus own"}
 _TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 

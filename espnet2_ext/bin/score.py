@@ -11,15 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.evaluation.scoring import (
-    Judges,
-    ScoringConfig,
-    Task,
-    digest_of,
-    score_all,
-    world_subset,
-)
-from espnet2_ext.evaluation.table import METRICS, summarize
+from espnet2_ext.evaluation.measures import METRICS
+from espnet2_ext.evaluation.rendition import Judges, Task, digest_of
+from espnet2_ext.evaluation.scoring import ScoringConfig, score_all, world_subset
+from espnet2_ext.evaluation.table import summarize
 from espnet2_ext.files import read_table, read_text, write_json
 from espnet2_ext.ids import check_id
 from espnet2_ext.judges.data import require

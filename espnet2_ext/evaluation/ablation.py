@@ -7,8 +7,8 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.comparison import read_utterances
+from espnet2_ext.evaluation.measures import METRICS
 from espnet2_ext.evaluation.paired import paired_test
-from espnet2_ext.evaluation.table import METRICS
 from espnet2_ext.files import read_json
 
 SHOWN = ("f0_corr", "semitone_acc", "mcd_db", "per", "vuv_error", "singer_sim", "singer_acc")

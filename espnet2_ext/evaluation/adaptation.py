@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.table import METRICS
+from espnet2_ext.evaluation.measures import METRICS
 from espnet2_ext.files import read_json
 
 SHOWN = ("f0_corr", "note_acc", "per", "singer_sim", "singer_acc")

@@ -8,8 +8,9 @@ LM's tokens through the flow.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.evaluation.paired import paired_test
-from espnet2_ext.evaluation.table import Metric, Utterances
+from espnet2_ext.evaluation.table import Utterances
 
 Stage = tuple[str, str, str]
 STAGES: Sequence[Stage] = (

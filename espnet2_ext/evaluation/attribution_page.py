@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from espnet2_ext.evaluation.attribution import STAGES, StageLoss, attribute
 from espnet2_ext.evaluation.comparison import read_utterances
+from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 from espnet2_ext.evaluation.plots import encode_figure
-from espnet2_ext.evaluation.table import EXTRA_METRICS, METRICS
 
 PLOTTED = ("f0_corr", "semitone_acc", "vuv_error", "mcd_db", "per", "singer_sim")
 PANELS_A_ROW = 3

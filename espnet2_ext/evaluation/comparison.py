@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.evaluation.paired import against_best
-from espnet2_ext.evaluation.table import EXTRA_METRICS, METRICS, Metric, Utterances
+from espnet2_ext.evaluation.table import Utterances
 from espnet2_ext.files import read_json
 
 PUBLISHED = (

@@ -16,8 +16,8 @@ from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.attribution_page import Attribution
 from espnet2_ext.evaluation.curves import read_curves
+from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 from espnet2_ext.evaluation.plots import Roll, piano_roll, plot_curves, plot_mel
-from espnet2_ext.evaluation.table import EXTRA_METRICS, METRICS
 from espnet2_ext.files import read_json, read_table, read_text
 from espnet2_ext.ids import check_id
 from espnet2_ext.score.formats.espnet_format import read_scores

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from espnet2_ext.evaluation.table import N_BOOTSTRAP, Metric, Utterances, aggregate
+from espnet2_ext.evaluation.metric import Metric
+from espnet2_ext.evaluation.table import N_BOOTSTRAP, Utterances, aggregate
 
 LEVEL = 0.05
 

@@ -1,14 +1,15 @@
 """From utterances' scores to `results.json` and the table that people read."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.files import read_json
 
 Utterances = Sequence[Mapping[str, Any]]
@@ -20,80 +21,6 @@ SYSTEM_ORDER = (
     "gt_tokens+flow2+voc",
     "lm+flow2+voc",
 )
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How utterances become one number, and how the table shows it.
-
-    Args:
-        name: Key in `results.json`.
-        head: Column head, naming the definition.
-        value: Numerator a utterance; None where it is not defined.
-        weight: Denominator a utterance.
-        lower_is_better: Which way is better. It has no default: a metric that does not say would
-            be judged the wrong way round half of the time.
-        digits: Decimals shown.
-        root: The square root of the ratio is reported.
-    """
-
-    name: str
-    head: str
-    value: Callable[[Mapping[str, Any]], float | None]
-    weight: Callable[[Mapping[str, Any]], float]
-    lower_is_better: bool
-    digits: int = 3
-    root: bool = False
-
-
-LOWER, HIGHER = True, False
-
-
-def _mean(name: str, head: str, lower_is_better: bool, digits: int = 3) -> Metric:
-    return Metric(name, head, lambda u: u.get(name), lambda u: 1.0, lower_is_better, digits)
-
-
-def _pooled(name: str, count: str, head: str, lower_is_better: bool) -> Metric:
-    def value(u: Mapping[str, Any]) -> float | None:
-        return None if u.get(name) is None else u[name] * u[count]
-
-    return Metric(name, head, value, lambda u: u[count], lower_is_better)
-
-
-METRICS = (
-    _mean("f0_rmse_hz", "F0 RMSE Hz (VERSA, no DTW, unvoiced = 0)", LOWER, 1),
-    _mean("f0_corr_versa", "F0 corr (VERSA, no DTW, unvoiced = 0)", HIGHER),
-    _mean("f0_corr", "F0 corr (sung finals, both voiced)", HIGHER),
-    Metric(
-        "cents_rmse", "RMSE cents (same frames)",
-        lambda u: None if u.get("cents_rmse") is None else u["cents_rmse"] ** 2 * u["n_frames"],
-        lambda u: u["n_frames"], LOWER, 0, True,
-    ),
-    _pooled(
-        "semitone_acc", "n_frames", "Semitone acc (frames within 50 cents of the note)", HIGHER
-    ),
-    _pooled("note_acc", "n_notes", "Note acc (median within 50 cents)", HIGHER),
-    _pooled("vuv_error", "n_f0", "V/UV error", LOWER),
-    _mean("mcd_db", "MCD dB (WORLD, DTW)", LOWER, 2),
-    _mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", LOWER, 2),
-    Metric(
-        "per", "PER (CTC judge)", lambda u: u.get("phone_errors"), lambda u: u["n_phones"], LOWER
-    ),
-    _mean("singer_sim", "Singer sim (cosine)", HIGHER),
-    _mean("singer_acc", "Singer acc (rank 1)", HIGHER),
-)  # fmt: skip
-EXTRA_METRICS = (
-    _mean("f0_rmse_hz_dtw", "F0 RMSE Hz (VERSA, DTW, voiced)", LOWER, 1),
-    _mean("f0_corr_versa_dtw", "F0 corr (VERSA, DTW, voiced)", HIGHER),
-    _mean("espnet_mcd_db", "MCD dB (ESPnet svs1)", LOWER, 2),
-    _mean("espnet_log_f0_rmse", "log-F0 RMSE (ESPnet svs1)", LOWER),
-    _mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)", HIGHER),
-    _mean("espnet_vuv_error", "V/UV error (ESPnet svs1)", LOWER),
-    _mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)", HIGHER),
-    _mean("singmos", "SingMOS", HIGHER, 2),
-    _mean("sheet_ssqa", "SHEET-SSQA", HIGHER, 2),
-)
-WORLD_METRICS = ("f0_rmse_hz", "f0_corr_versa", "mcd_db", "mcd_db_nodtw")
 
 
 def aggregate(metric: Metric, utts: Utterances) -> tuple[float | None, tuple[float, float] | None]:

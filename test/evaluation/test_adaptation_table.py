@@ -1,7 +1,7 @@
 import pytest
 
 from espnet2_ext.bin import adaptation_table
-from espnet2_ext.evaluation.table import METRICS
+from espnet2_ext.evaluation.measures import METRICS
 from espnet2_ext.files import read_json, write_json
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from espnet2_ext.evaluation.bootstrap import bootstrap, mean_interval, ratio_interval
-from espnet2_ext.evaluation.table import METRICS, aggregate
+from espnet2_ext.evaluation.measures import METRICS
+from espnet2_ext.evaluation.table import aggregate
 
 
 def test_seeded_and_as_wide_as_the_standard_error_says():

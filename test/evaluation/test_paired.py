@@ -8,8 +8,10 @@ import pytest
 from espnet2_ext.bin import compare
 from espnet2_ext.evaluation.attribution import attribute
 from espnet2_ext.evaluation.comparison import compare_systems, markdown
+from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.evaluation.paired import against_best, best_of, paired_test
-from espnet2_ext.evaluation.table import EXTRA_METRICS, METRICS, Metric, summarize
+from espnet2_ext.evaluation.table import summarize
 
 from .test_table import utterance
 
@@ -38,7 +40,7 @@ def test_every_metric_says_which_way_is_better():
         is_error = any(word in name for word in ("rmse", "error", "mcd")) or name == "per"
         assert metric.lower_is_better is is_error, name
     with pytest.raises(TypeError, match="lower_is_better"):
-        Metric("new", "New", lambda u: 1.0, lambda u: 1.0)
+        Metric("new", "New", "new", lambda u: 1.0, lambda u: 1.0)
 
 
 @pytest.mark.parametrize("name", ["espnet_mcd_db", "espnet_log_f0_rmse", "espnet_vuv_error"])

@@ -11,6 +11,7 @@ from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.curves import Curves, parse_log, read_curves
+from espnet2_ext.evaluation.measures import METRICS
 from espnet2_ext.evaluation.page import (
     Listener,
     Report,
@@ -28,7 +29,6 @@ from espnet2_ext.evaluation.plots import (
     plot_labelled_mel,
     plot_mel,
 )
-from espnet2_ext.evaluation.table import METRICS
 from espnet2_ext.files import write_json, write_table
 from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone

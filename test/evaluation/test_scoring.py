@@ -9,11 +9,12 @@ from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.bin.score import COLUMNS, read_hypotheses, read_rows
 from espnet2_ext.errors import UserError
+from espnet2_ext.evaluation import scoring
+from espnet2_ext.evaluation.measures import MEASURES, Measure
+from espnet2_ext.evaluation.metric import LOWER, mean
+from espnet2_ext.evaluation.rendition import FeatureCache, Judges, Rendition, Task
 from espnet2_ext.evaluation.scoring import (
-    FeatureCache,
-    Judges,
     ScoringConfig,
-    Task,
     score_all,
     score_utterance,
     world_subset,
@@ -77,7 +78,7 @@ def task(tmp_path, hyp: np.ndarray, world: bool = False) -> Task:
 def test_the_reference_itself_is_perfect(tmp_path, judges):
     pytest.importorskip("pyworld")
     cache = FeatureCache(tmp_path / "cache")
-    result = score_utterance(task(tmp_path, tone(), world=True), judges, cache)
+    result = score_utterance(Rendition(task(tmp_path, tone(), world=True), judges, cache))
     assert result["note_acc"] == 1 and result["semitone_acc"] > 0.95
     assert (result["per"], result["mcd_db"], result["f0_rmse_hz"], result["cents_rmse"]) == (
         (0, 0, 0, 0)
@@ -90,7 +91,7 @@ def test_the_reference_itself_is_perfect(tmp_path, judges):
 def test_wrong_notes_words_and_voice_are_seen(tmp_path, judges):
     judges.recognizer.heard = ["b", "a"]
     judges.embedder.voice = np.array([0.0, 1.0])
-    result = score_utterance(task(tmp_path, tone(150)), judges, FeatureCache(tmp_path))
+    result = score_utterance(Rendition(task(tmp_path, tone(150)), judges, FeatureCache(tmp_path)))
     assert result["note_acc"] == 0 and result["cents_rmse"] == pytest.approx(150, abs=5)
     assert result["per"] == pytest.approx(2 / 3)
     assert result["singer_acc"] == 0 and result["singer_nearest"] == "y"
@@ -108,6 +109,30 @@ def test_scoring_again_scores_only_what_changed(tmp_path, judges):
     (out / "gone.json").write_text("{}")
     assert score_all([task(tmp_path, tone(seed=1))], judges, out, cache) == changed
     assert not (out / "gone.json").exists()
+
+
+def test_a_measure_that_is_new_or_changed_is_measured_at_the_next_run(
+    tmp_path, judges, monkeypatch
+):
+    out = tmp_path / "utts"
+    score_all([task(tmp_path, tone())], judges, out, tmp_path)
+
+    def with_loudness(version, gain):
+        loud = mean("loud", "Loudness", "loud", LOWER)
+        compute = lambda r: {"loud": gain * float(np.abs(r.hyp).max())}  # noqa: E731
+        added = Measure("loudness", compute, (loud,), extra=True, version=version)
+        monkeypatch.setattr(scoring, "MEASURES", (*MEASURES, added))
+        return score_all([task(tmp_path, tone())], judges, out, tmp_path)[0]["loud"]
+
+    first = with_loudness(1, 1.0)
+    assert first > 0 and with_loudness(1, 2.0) == first and judges.recognizer.calls == 2
+    assert with_loudness(2, 2.0) == 2 * first
+
+
+def test_names_of_measures_and_metrics_stand_once():
+    metrics = [metric.name for measure in MEASURES for metric in measure.metrics]
+    for names in (metrics, [measure.name for measure in MEASURES]):
+        assert len(set(names)) == len(names)
 
 
 def test_the_subset_is_the_same_for_every_system():

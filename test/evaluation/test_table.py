@@ -5,7 +5,8 @@ import json
 import pytest
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.table import METRICS, aggregate, collect, markdown, summarize
+from espnet2_ext.evaluation.measures import METRICS
+from espnet2_ext.evaluation.table import aggregate, collect, markdown, summarize
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 

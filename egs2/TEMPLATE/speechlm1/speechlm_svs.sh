@@ -720,7 +720,9 @@ if runs 14; then
     done
   done
   mv -- "${table}.part" "${table}"
-  made=$(digest 14s "$(made_of "${judges_dir}" "${rendered[@]}")" "$(contents "${scoring_config}" "${table}")" "${score_args}")
+  # Scoring looks again where a measure may be new or changed, and measures what is.
+  measures=("${MAIN_ROOT}"/espnet2_ext/evaluation/measures.py "${MAIN_ROOT}"/espnet2_ext/metrics/*.py)
+  made=$(digest 14s "$(made_of "${judges_dir}" "${rendered[@]}")" "$(contents "${scoring_config}" "${table}" "${measures[@]}")" "${score_args}")
   if todo "${scores_dir}" "${made}"; then
     "${decode_launch[@]}" --num_threads "${nj}" "${scores_dir}/logs/score.log" \
       "${run_module[@]}" espnet2_ext.bin.score --table "${table}" \

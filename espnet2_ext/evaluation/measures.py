@@ -1,0 +1,154 @@
+"""The measures: what each computes of an utterance, when it is asked for, and its metrics.
+
+Who adds a metric adds a `Measure` to `MEASURES`, or a `Metric` to one, and raises its version:
+scores, tables, paired tests, attribution and the report follow at the next run.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from espnet2_ext.evaluation.metric import HIGHER, LOWER, Metric, mean, pooled
+from espnet2_ext.evaluation.rendition import Rendition
+from espnet2_ext.metrics.espnet_svs import espnet_features, espnet_scores
+from espnet2_ext.metrics.musical import musical_scores
+from espnet2_ext.metrics.per import phone_errors, sung_phones
+from espnet2_ext.metrics.speaker import cosine
+from espnet2_ext.metrics.versa_f0_mcd import mcd_dtw, mcd_f0, mcd_f0_dtw
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is computed of an utterance in one go.
+
+    Args:
+        name: Part of the keys of kept scores.
+        compute: The utterance's values: those of the metrics, and the counts that pooling needs.
+        metrics: What becomes of them, in the order of tables.
+        asked: Whether it is to be computed of an utterance; always, by default. It may look at the
+            task, the options and the judges, and reads no audio.
+        extra: Its metrics are shown only where they were measured.
+        version: Part of the keys of kept scores: raise it when the measure changes.
+    """
+
+    name: str
+    compute: Callable[[Rendition], Values]
+    metrics: tuple[Metric, ...]
+    asked: Callable[[Rendition], bool] = lambda _: True
+    extra: bool = False
+    version: int = 1
+
+
+def _with_world(r: Rendition) -> bool:
+    return r.task.with_world
+
+
+def _versa_f0(r: Rendition) -> Values:
+    try:
+        plain = mcd_f0(r.world_hyp, r.world_ref)
+    except ValueError as error:  # too different in length to be compared frame by frame
+        return {"world_note": str(error)}
+    values = {"f0_rmse_hz": plain.f0_rmse_hz, "f0_corr_versa": plain.f0_corr}
+    return values | {"mcd_db_nodtw": plain.mcd_db}
+
+
+def _versa_f0_dtw(r: Rendition) -> Values:
+    warped = mcd_f0_dtw(r.world_hyp, r.world_ref)
+    return {"f0_rmse_hz_dtw": warped.f0_rmse_hz, "f0_corr_versa_dtw": warped.f0_corr}
+
+
+def _musical(r: Rendition) -> Values:
+    """`f0_length` says by how many frames of 10 ms the rendition is longer."""
+    values = asdict(musical_scores(r.f0_hyp, r.f0_ref, r.finals))
+    return values | {"f0_length": len(r.f0_hyp) - len(r.f0_ref), "n_f0": len(r.f0_ref)}
+
+
+def _espnet(r: Rendition) -> Values:
+    scores = espnet_scores(espnet_features(r.hyp, r.fs), espnet_features(r.ref, r.fs))
+    return {f"espnet_{name}": value for name, value in asdict(scores).items()}
+
+
+def _words(r: Rendition) -> Values:
+    heard, reference = r.judges.recognizer.recognize(r.hyp, r.fs), sung_phones(r.task.score)
+    counts = phone_errors(heard, reference)
+    values = {"per": counts.rate, "phone_errors": counts.errors, "n_phones": counts.n_ref}
+    return values | {"heard": " ".join(heard), "reference": " ".join(reference)}
+
+
+def _singer(r: Rendition) -> Values:
+    embedded = r.judges.embedder.embed(r.hyp, r.fs)
+    voice = r.judges.centroids.compare(embedded, r.task.singer, r.task.utt)
+    return {
+        "singer": r.task.singer, "singer_sim": voice.cosine, "singer_margin": voice.margin,
+        "singer_acc": float(voice.first), "singer_nearest": voice.nearest,
+    }  # fmt: skip
+
+
+def _speaker(r: Rendition) -> Values:
+    return {"spk_sim": cosine(*map(r.judges.speaker.embed, r.at_speech_rate))}
+
+
+def _mos(name: str) -> tuple[Callable[[Rendition], Values], Callable[[Rendition], bool]]:
+    def compute(r: Rendition) -> Values:
+        return {name: r.judges.mos[name].predict(r.at_speech_rate[0])}
+
+    def asked(r: Rendition) -> bool:
+        return name in r.judges.mos and r.judges.mos[name].predict is not None
+
+    return compute, asked
+
+
+def _cents_squared(u: Mapping[str, Any]) -> float | None:
+    return None if u.get("cents_rmse") is None else u["cents_rmse"] ** 2 * u["n_frames"]
+
+
+MEASURES = (
+    Measure("versa_f0", _versa_f0, (
+        mean("f0_rmse_hz", "F0 RMSE Hz (VERSA, no DTW, unvoiced = 0)", "F0 RMSE Hz (VERSA)",
+             LOWER, 1),
+        mean("f0_corr_versa", "F0 corr (VERSA, no DTW, unvoiced = 0)", "F0 corr (VERSA)", HIGHER),
+    ), _with_world),
+    Measure("musical", _musical, (
+        mean("f0_corr", "F0 corr (sung finals, both voiced)", "F0 corr", HIGHER),
+        Metric("cents_rmse", "RMSE cents (same frames)", "cents", _cents_squared,
+               lambda u: u["n_frames"], LOWER, 0, root=True),
+        pooled("semitone_acc", "n_frames", "Semitone acc (frames within 50 cents of the note)",
+               "semitone acc", HIGHER),
+        pooled("note_acc", "n_notes", "Note acc (median within 50 cents)", "note acc", HIGHER),
+        pooled("vuv_error", "n_f0", "V/UV error", "V/UV error", LOWER),
+    )),
+    Measure("mcd", lambda r: {"mcd_db": mcd_dtw(r.world_hyp, r.world_ref)}, (
+        mean("mcd_db", "MCD dB (WORLD, DTW)", "MCD dB, DTW", LOWER, 2),
+        mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", "MCD dB", LOWER, 2),
+    ), _with_world),
+    Measure("words", _words, (
+        Metric("per", "PER (CTC judge)", "PER", lambda u: u.get("phone_errors"),
+               lambda u: u["n_phones"], LOWER),
+    )),
+    Measure("singer", _singer, (
+        mean("singer_sim", "Singer sim (cosine)", "singer sim", HIGHER),
+        mean("singer_acc", "Singer acc (rank 1)", "singer acc", HIGHER),
+    )),
+    Measure("versa_f0_dtw", _versa_f0_dtw, (
+        mean("f0_rmse_hz_dtw", "F0 RMSE Hz (VERSA, DTW, voiced)", "F0 RMSE Hz, DTW", LOWER, 1),
+        mean("f0_corr_versa_dtw", "F0 corr (VERSA, DTW, voiced)", "F0 corr, DTW", HIGHER),
+    ), lambda r: r.task.with_world and r.f0_dtw, extra=True),
+    Measure("espnet_svs", _espnet, (
+        mean("espnet_mcd_db", "MCD dB (ESPnet svs1)", "MCD dB (svs1)", LOWER, 2),
+        mean("espnet_log_f0_rmse", "log-F0 RMSE (ESPnet svs1)", "log-F0 RMSE (svs1)", LOWER),
+        mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)", "semitone acc (svs1)", HIGHER),
+        mean("espnet_vuv_error", "V/UV error (ESPnet svs1)", "V/UV error (svs1)", LOWER),
+    ), lambda r: r.task.with_world and r.espnet_svs, extra=True),
+    Measure("speaker", _speaker, (
+        mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)", "speaker sim", HIGHER),
+    ), lambda r: r.judges.speaker is not None and r.judges.speaker.embed is not None, extra=True),
+    *(
+        Measure(name, compute, (mean(name, head, head, HIGHER, 2),), asked, extra=True)
+        for name, head in (("singmos", "SingMOS"), ("sheet_ssqa", "SHEET-SSQA"))
+        for compute, asked in [_mos(name)]
+    ),
+)  # fmt: skip
+METRICS = tuple(metric for m in MEASURES if not m.extra for metric in m.metrics)
+EXTRA_METRICS = tuple(metric for m in MEASURES if m.extra for metric in m.metrics)

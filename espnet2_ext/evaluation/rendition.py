@@ -1,0 +1,156 @@
+"""An utterance as it is sung and as it was recorded, with what several measures hear in both."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.digest import digest_files
+from espnet2_ext.files import atomic_path
+from espnet2_ext.judges.f0 import FPS
+from espnet2_ext.judges.phone_recognizer import PhoneRecognizer
+from espnet2_ext.judges.singer_embedder import SingerEmbedder
+from espnet2_ext.metrics.mos import MosPredictor
+from espnet2_ext.metrics.musical import SungFinals, sung_finals
+from espnet2_ext.metrics.similarity import SingerCentroids
+from espnet2_ext.metrics.speaker import SpeakerModel
+from espnet2_ext.metrics.versa_f0_mcd import WorldFeatures, world_features
+from espnet2_ext.score.music_score import MusicScore
+
+WORLD_VERSION = 1
+"""Part of the names of kept features: raise it when they change."""
+SPEECH_FS = 16000
+"""Of models that were trained on speech (Hz)."""
+
+
+@dataclass
+class Judges:
+    """Everything that measures, and a fingerprint of it."""
+
+    f0: Callable[[np.ndarray, int], np.ndarray]
+    recognizer: PhoneRecognizer
+    embedder: SingerEmbedder
+    centroids: SingerCentroids
+    mos: Mapping[str, MosPredictor]
+    fingerprint: str
+    speaker: SpeakerModel | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One utterance to score."""
+
+    utt: str
+    hyp: str
+    ref: str
+    score: MusicScore
+    singer: str
+    with_world: bool
+
+
+class FeatureCache:
+    """WORLD features on disk, keyed by the audio file's content."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def world(self, wav: np.ndarray, fs: int, digest: str) -> WorldFeatures:
+        """Read features, or compute and keep them."""
+        path = self.folder / f"world{WORLD_VERSION}_{digest}.npz"
+        if path.is_file():
+            try:
+                with np.load(path, allow_pickle=False) as kept:
+                    return WorldFeatures(kept["f0"], kept["mcep"], kept["power_db"])
+            except (OSError, ValueError, KeyError):
+                logging.warning("%s is damaged: computed again", path)
+        features = world_features(wav, fs)
+        with atomic_path(path) as part:
+            np.savez(part, **asdict(features))
+        return features
+
+
+def digest_of(path: str | Path) -> str:
+    """Short content hash of a file."""
+    return digest_files(path)[:20]
+
+
+@dataclass
+class Rendition:
+    """One utterance to measure; audio and features are read when a measure asks for them.
+
+    Args:
+        task: What is compared.
+        judges: What measures.
+        cache: WORLD features of recordings.
+        f0_dtw: Also VERSA's F0 metrics with DTW.
+        espnet_svs: Also what ESPnet's svs1 reports.
+    """
+
+    task: Task
+    judges: Judges
+    cache: FeatureCache
+    f0_dtw: bool = False
+    espnet_svs: bool = False
+
+    @cached_property
+    def digests(self) -> tuple[str, str]:
+        """Of the recording's file and of the rendition's."""
+        return digest_of(self.task.ref), digest_of(self.task.hyp)
+
+    @property
+    def same(self) -> bool:
+        """Whether the recording itself is measured."""
+        return self.digests[0] == self.digests[1]
+
+    @cached_property
+    def _recording(self) -> tuple[np.ndarray, int]:
+        return read_wav(self.task.ref)
+
+    @property
+    def ref(self) -> np.ndarray:
+        return self._recording[0]
+
+    @property
+    def fs(self) -> int:
+        return self._recording[1]
+
+    @cached_property
+    def hyp(self) -> np.ndarray:
+        return self.ref if self.same else read_wav(self.task.hyp, self.fs)[0]
+
+    @cached_property
+    def f0_ref(self) -> np.ndarray:
+        return self.judges.f0(self.ref, self.fs)
+
+    @cached_property
+    def f0_hyp(self) -> np.ndarray:
+        return self.f0_ref if self.same else self.judges.f0(self.hyp, self.fs)
+
+    @cached_property
+    def finals(self) -> SungFinals:
+        return sung_finals(self.task.score, len(self.f0_ref), FPS)
+
+    @cached_property
+    def world_ref(self) -> WorldFeatures:
+        return self.cache.world(self.ref, self.fs, self.digests[0])
+
+    @cached_property
+    def world_hyp(self) -> WorldFeatures:
+        return self.world_ref if self.same else world_features(self.hyp, self.fs)
+
+    @cached_property
+    def at_speech_rate(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rendition and recording at 16 kHz."""
+        import librosa
+
+        if self.fs == SPEECH_FS:
+            return self.hyp, self.ref
+        hyp, ref = (
+            librosa.resample(wav, orig_sr=self.fs, target_sr=SPEECH_FS)
+            for wav in (self.hyp, self.ref)
+        )
+        return hyp, ref
