@@ -1,36 +1,12 @@
-"""Prepare GTSinger, of which languages you like, as ESPnet SVS data directories."""
+"""The name that ``prepare gtsinger`` had in version 0.1.0."""
 
-import argparse
+import sys
 
-from espnet2_ext.errors import cli
-from espnet2_ext.lock import hold_to_the_end
-
-
-def get_parser() -> argparse.ArgumentParser:
-    from espnet2_ext.corpora.preparer import preparer_parser
-
-    parser = preparer_parser(__doc__, "directory that holds Chinese/, English/, ...")
-    parser.add_argument(
-        "--languages", nargs="*", default=[], metavar="CODE", help="zh en ...; all that are there"
-    )
-    parser.add_argument(
-        "--phones", choices=("lyrics", "own"), default="lyrics", help="phone set to write"
-    )
-    parser.add_argument(
-        "--download", action="store_true", help="fetch what is missing from the Hugging Face hub"
-    )
-    return parser
+from espnet2_ext.bin import prepare
 
 
-@cli
 def main(argv: list[str] | None = None) -> None:
-    args = get_parser().parse_args(argv)
-    from espnet2_ext.corpora.gtsinger import download, prepare
-
-    hold_to_the_end(args.out)
-    if args.download:
-        download(args.corpus, args.languages)
-    prepare(args.corpus, args.out, args.languages, args.phones == "own", args.max_bad)
+    prepare.main(["gtsinger", *(sys.argv[1:] if argv is None else argv)])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,19 @@
 """ACE-Opencpop, in either of its forms: the hub's parquet shards, or the raw release."""
 
+import argparse
 from pathlib import Path
 
 from espnet2_ext.corpora import acesinger_parquet, acesinger_raw
 from espnet2_ext.corpora.preparer import MAX_BAD, PreparedSet
+
+WHERE = "the raw release, or a folder whose parquet/ holds shards; else they are fetched"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``bin.prepare acesinger``."""
+    parser.add_argument(
+        "--vocals", choices=("lyrics", "no_lyrics"), default="lyrics", help="of the raw release"
+    )
 
 
 def prepare(

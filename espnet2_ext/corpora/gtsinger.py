@@ -4,6 +4,7 @@ Read: ``<Language>/<Singer>/<Technique>/<Song>/<Group>/<n>.{json,wav}``, and for
 ``.musicxml`` beside them. The spoken ``Paired_Speech_Group`` is left out.
 """
 
+import argparse
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -53,12 +54,32 @@ class _Line:
     group: str
 
 
+WHERE = "directory that holds Chinese/, English/, ..."
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``bin.prepare gtsinger``."""
+    parser.add_argument(
+        "--languages", nargs="*", default=[], metavar="CODE", help="zh en ...; all that are there"
+    )
+    parser.add_argument(
+        "--phones", choices=("lyrics", "own"), default="lyrics", help="phone set to write"
+    )
+    parser.add_argument(
+        "--download",
+        dest="fetch",
+        action="store_true",
+        help="fetch what is missing from the Hugging Face hub",
+    )
+
+
 def prepare(
     corpus: str | Path,
     out: str | Path,
     languages: Sequence[str] = (),
-    own_phones: bool = False,
+    phones: str = "lyrics",
     max_bad: float = MAX_BAD,
+    fetch: bool = False,
 ) -> tuple[PreparedSet, ...]:
     """Write ``out/{train,dev,test}``, each with ``utt2tech`` and ``utt2style``.
 
@@ -66,13 +87,17 @@ def prepare(
         corpus: Directory that holds the folders of the languages.
         out: Parent of the data directories.
         languages: ISO 639 codes; all that are there by default.
-        own_phones: Keep the published phones; see `score.formats.gtsinger_phones`.
+        phones: ``own``: keep the published phones; see `score.formats.gtsinger_phones`.
         max_bad: Share of the utterances that may be bad; they are named in ``out/rejected.txt``.
+        fetch: First download what is missing from the Hugging Face hub.
 
     Raises:
         UserError: the layout is not GTSinger's, a language has too few songs, or too many
             utterances are bad; no set is written then.
     """
+    own_phones = phones == "own"
+    if fetch:
+        download(corpus, languages)
     corpus = Path(corpus).resolve()
     folders = _folders(corpus, languages)
     rejects = Rejects()
@@ -87,12 +112,12 @@ def prepare(
         set_of = _split(folder, code, songs)
         for line in lines:
             sets[set_of[line.song]].append(line)
-    phones = None
+    phone_set = None
     if own_phones or set(folders) != {"zh"}:
-        phones = _phone_set(sets, own_phones)
+        phone_set = _phone_set(sets, own_phones)
     entries = {name: [line.entry for line in lines] for name, lines in sets.items()}
     license_text = license_of(corpus, LICENSE)
-    prepared = write_sets(out, entries, rejects, license_text, phones, max_bad)
+    prepared = write_sets(out, entries, rejects, license_text, phone_set, max_bad)
     for name, lines in sets.items():
         ordered = sorted(lines, key=lambda line: line.entry.utt)
         tech = {line.entry.utt: " ".join(line.annotated.techniques) for line in ordered}

@@ -3,6 +3,7 @@
 Read: ``meta.json``, ``<singer>#<song>/<n>.wav``, and for tempi ``<singer>#<song>/<n>.mid``.
 """
 
+import argparse
 import random
 import re
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ from espnet2_ext.corpora.preparer import (
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.espnet_format import Entry
 from espnet2_ext.score.formats.json_fields import read_items
-from espnet2_ext.score.formats.m4singer import PHONES, parse_item
+from espnet2_ext.score.formats.m4singer import NOTE_DURATIONS, PHONES, parse_item
 
 SPLITS = ("authors", "espnet")
 TEST_SONGS = (
@@ -58,11 +59,31 @@ class _Line:
     entry: Entry
 
 
+WHERE = "directory that holds meta.json"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``bin.prepare m4singer``."""
+    parser.add_argument("--split", choices=SPLITS, default=SPLITS[0], help="which published split")
+    parser.add_argument(
+        "--phones", choices=("opencpop", "own"), default="opencpop", help="phone set to write"
+    )
+    parser.add_argument(
+        "--note_durations",
+        choices=NOTE_DURATIONS,
+        default=NOTE_DURATIONS[0],
+        help="whether notes_dur of a syllable's phones add up to its note, or repeat it",
+    )
+    parser.add_argument(
+        "--prompts", type=Path, help="directory of OpenSinger: sets opensinger, test_opensinger"
+    )
+
+
 def prepare(
     corpus: str | Path,
     out: str | Path,
     split: str = "authors",
-    own_phones: bool = False,
+    phones: str = "opencpop",
     note_durations: str = "summed",
     prompts: str | Path | None = None,
     max_bad: float = MAX_BAD,
@@ -74,7 +95,7 @@ def prepare(
         out: Parent of the data directories.
         split: "authors": their six test songs, and six more songs of other singers as dev;
             "espnet": 100 utterances each, drawn as by ESPnet's recipe (songs are shared).
-        own_phones: Keep M4Singer's phones instead of Opencpop's.
+        phones: ``own``: keep M4Singer's phones instead of Opencpop's.
         note_durations: See `score.m4singer.parse_item`.
         prompts: OpenSinger: its recordings become a prompt set, its singers those of
             ``test_opensinger``, the test scores once more.
@@ -92,7 +113,7 @@ def prepare(
     lines: list[_Line] = []
 
     def read(place: str, item: Any) -> _Line:
-        name, score = parse_item(item, place, 120.0, own_phones, note_durations)
+        name, score = parse_item(item, place, 120.0, phones == "own", note_durations)
         only_once(seen, name, place)
         singer, song, number = _parts(name, place)
         folder = _folder(corpus, f"{singer}#{song}", place)
@@ -116,7 +137,7 @@ def prepare(
         sets["test_opensinger"] = opensinger.pair_with_prompts(sets["test"], sets["opensinger"])
         licenses["opensinger"] = license_of(prompts, opensinger.LICENSE)
         licenses["test_opensinger"] = f"{licenses['test']}\n{licenses['opensinger']}"
-    return write_sets(out, sets, rejects, licenses, PHONES if own_phones else None, max_bad)
+    return write_sets(out, sets, rejects, licenses, PHONES if phones == "own" else None, max_bad)
 
 
 def _parts(name: str, place: str) -> tuple[str, str, str]:

@@ -5,6 +5,7 @@ Read: ``segments/transcriptions.txt``, the splits ``segments/{train,test,...}.tx
 ``segments/utt2spk``, ``segments/f0/`` (the generator's own F0) and ``speech/``.
 """
 
+import argparse
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -43,6 +44,17 @@ LICENSE = license_statement(
     "Wang et al., Opencpop: A High-Quality Open Source Chinese Popular Song Corpus for Singing "
     "Voice Synthesis, Interspeech 2022",
 )
+
+
+WHERE = "directory that holds segments/ and raw_data/midis/"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options of ``bin.prepare opencpop``."""
+    parser.add_argument(
+        "--dev_songs", type=int, default=DEV_SONGS,
+        help="songs of train for dev where there is no dev.txt",
+    )  # fmt: skip
 
 
 def prepare(

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import ParamSpec, TypeVar
 
 from espnet2_ext.audio.wav import audio_info
@@ -46,13 +47,21 @@ class Rejects:
         self.n_lines = 0
 
     def take(self, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T | None:
-        """Read one line; where that raises a `UserError`, keep it and return None."""
+        """Read one line; where that fails, keep why and return None.
+
+        A reader checks what it reads and raises `UserError`. What it did not foresee (a key that a
+        JSON file lacks, a text where a number was meant) costs its line alone, too.
+        """
         self.n_lines += 1
         try:
             return read(*args, **kwargs)
         except UserError as error:
             self.errors.append(error)
-            return None
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            place = next((a for a in reversed(args) if isinstance(a, str | Path)), "a line")
+            found = f"{type(error).__name__}: {error}".partition("\n")[0]
+            self.errors.append(UserError(place, found, "what the corpus' reader takes"))
+        return None
 
     def add(self, error: UserError) -> None:
         """Keep what is wrong with a line that nothing is read from (of a list of ids)."""
@@ -63,14 +72,15 @@ class Rejects:
         """Write ``out/rejected.txt``, a line for each bad one (none: empty), and log the first.
 
         Raises:
-            UserError: more than `max_bad` of the lines are bad.
+            UserError: more than `max_bad` of the lines are bad, and more than one.
         """
         path = Path(out) / "rejected.txt"
         write_text(path, "".join(f"{error}\n" for error in self.errors))
         if not self.errors:
             return
         found = f"{len(self.errors)} of {self.n_lines} lines cannot be used"
-        if len(self.errors) > max_bad * self.n_lines:
+        allowed = max(1.0, max_bad * self.n_lines) if max_bad > 0 else 0.0
+        if len(self.errors) > allowed:
             found += f", the first as {self.errors[0]}"
             raise UserError(path, found, f"at most {max_bad:.1%}; --max_bad allows more")
         logging.warning("%s: %s", path, found)
@@ -192,12 +202,19 @@ def license_of(corpus: str | Path, statement: str) -> str:
     return statement
 
 
-def preparer_parser(description: str | None, corpus: str) -> argparse.ArgumentParser:
-    """Options that every preparer has: --corpus (`corpus` says what that is), --out, --max_bad."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--corpus", type=Path, required=True, help=corpus)
+def preparer_parser(corpus: ModuleType) -> argparse.ArgumentParser:
+    """Options of a corpus' module: --corpus, --out, --max_bad, and its own (`corpora.known`)."""
+    parser = argparse.ArgumentParser(
+        prog=f"prepare {corpus.__name__.rpartition('.')[2]}",
+        description=(corpus.__doc__ or "").partition("\n")[0],
+    )
+    parser.add_argument("--corpus", type=Path, required=True, help=corpus.WHERE)
     parser.add_argument("--out", type=Path, default="data", help="parent of the data directories")
     parser.add_argument(
-        "--max_bad", type=float, default=MAX_BAD, help="share of the corpus' lines that may be bad"
-    )
+        "--max_bad", type=float, default=MAX_BAD,
+        help="share of the corpus' lines that may be bad; one may be in any case, but for 0",
+    )  # fmt: skip
+    add_options = getattr(corpus, "add_options", None)
+    if add_options is not None:
+        add_options(parser)
     return parser

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from espnet2_ext.audio.format import format_data_dir
-from espnet2_ext.bin import prepare_acesinger
+from espnet2_ext.bin import prepare as prepare_cli
 from espnet2_ext.corpora import acesinger_raw
 from espnet2_ext.corpora.acesinger import prepare
 from espnet2_ext.corpora.acesinger_facts import end_rests_at
@@ -212,7 +212,7 @@ def test_without_network_one_line_says_what_to_do(tmp_path, monkeypatch, capsys)
 
     monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", unreachable)
     with pytest.raises(SystemExit) as stop:
-        prepare_acesinger.main(["--corpus", str(tmp_path / "ace"), "--out", str(tmp_path)])
+        prepare_cli.main(["acesinger", "--corpus", str(tmp_path / "ace"), "--out", str(tmp_path)])
     assert stop.value.code == 2
     error = capsys.readouterr().err.strip()
     assert error.count("\n") == 0

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from espnet2_ext.bin import prepare_gtsinger
+from espnet2_ext.bin import prepare as prepare_cli
 from espnet2_ext.corpora.gtsinger import download, prepare
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
@@ -65,7 +65,7 @@ def test_one_language_with_lyrics_phones_or_its_own(corpus, tmp_path):
     assert phones_of(tmp_path / "zh" / "test") == OPENCPOP_PHONES
     utt = "ZH-Alto-1#Breathy#画心#Breathy_Group#0000"
     assert read_table(tmp_path / "zh" / "test" / "text")[utt] == "AP j iu y an an SP"
-    prepare(corpus, tmp_path / "own", ["zh"], own_phones=True)
+    prepare(corpus, tmp_path / "own", ["zh"], phones="own")
     assert read_table(tmp_path / "own" / "test" / "text")[utt] == "AP j iou ian ian SP"
     tech = read_table(tmp_path / "own" / "test" / "utt2tech")[utt]
     assert tech == "0 0 0 0 5 0"
@@ -139,7 +139,7 @@ def test_no_corpus_and_too_few_songs_are_one_line(corpus, tmp_path, capsys):
         (["--corpus", str(corpus), "--languages", "fr"], "no folder of 'fr'"),
     ):
         with pytest.raises(SystemExit) as stop:
-            prepare_gtsinger.main([*options, "--out", str(tmp_path / "data")])
+            prepare_cli.main(["gtsinger", *options, "--out", str(tmp_path / "data")])
         assert stop.value.code == 2 and words in capsys.readouterr().err.splitlines()[-1]
     (corpus / "Korean" / "KO-Soprano-1" / "Breathy" / "c").rename(tmp_path / "c")
     with pytest.raises(UserError, match="songs: 2 songs"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.bin import prepare_m4singer
+from espnet2_ext.bin import prepare as prepare_cli
 from espnet2_ext.corpora.m4singer import TEST_SONGS, prepare
 from espnet2_ext.corpora.opensinger import read_prompts
 from espnet2_ext.corpora.preparer import Rejects
@@ -54,7 +54,7 @@ def test_prepares_the_authors_split(corpus, tmp_path):
 
 
 def test_keeps_its_own_phones_when_asked(corpus, tmp_path):
-    prepare(corpus, tmp_path / "data", own_phones=True)
+    prepare(corpus, tmp_path / "data", phones="own")
     assert set(phones_of(tmp_path / "data" / "test")) == set(PHONES)
     text = read_table(tmp_path / "data" / "test" / "text")
     assert text["Alto-1#暖暖#0000"] == "AP j iou ian ian SP"
@@ -80,7 +80,7 @@ def test_opensinger_gives_prompts_and_zero_shot_tests(corpus, tmp_path):
     out = tmp_path / "data"
     args = ["--corpus", str(corpus), "--out", str(out), "--prompts", str(tmp_path / "os")]
     with pytest.raises(SystemExit) as stop:
-        prepare_m4singer.main(args)
+        prepare_cli.main(["m4singer", *args])
     assert stop.value.code == 0
     prompts = read_table(out / "opensinger" / "utt2spk")
     assert prompts["Woman-3_光年之外_1"] == "Woman-3" and len(prompts) == 6
@@ -175,7 +175,7 @@ def test_missing_audio_midi_and_folders_named_otherwise(corpus, tmp_path):
 def test_too_many_mistakes_and_no_corpus_are_one_line(corpus, tmp_path, capsys):
     def fails(*more):
         with pytest.raises(SystemExit) as stop:
-            prepare_m4singer.main(["--out", str(tmp_path / "data"), *more])
+            prepare_cli.main(["m4singer", "--out", str(tmp_path / "data"), *more])
         assert stop.value.code == 2
         error = capsys.readouterr().err.splitlines()[-1]
         assert not (tmp_path / "data" / "train").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.bin import prepare_opencpop
+from espnet2_ext.bin import prepare as prepare_cli
 from espnet2_ext.corpora.opencpop import OPENCPOP_SINGER, prepare
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
@@ -156,12 +156,15 @@ def test_missing_files_of_a_line_are_its_mistakes(large, tmp_path):
 
 def test_too_many_bad_lines_or_an_empty_set_end_it(corpus, tmp_path, capsys):
     edit(corpus / "segments/transcriptions.txt", "2001000002|啊|a a", "2001000002|啊|a qq")
+    edit(corpus / "segments/transcriptions.txt", "2002000002|啊|a a", "2002000002|啊|a qq")
     out = tmp_path / "data"
     with pytest.raises(SystemExit) as stop:
-        prepare_opencpop.main(["--corpus", str(corpus), "--out", str(out), "--dev_songs", "1"])
+        prepare_cli.main(
+            ["opencpop", "--corpus", str(corpus), "--out", str(out), "--dev_songs", "1"]
+        )
     assert stop.value.code == 2
     error = capsys.readouterr().err.strip()
-    assert "rejected.txt: 1 of 6 lines cannot be used, the first as" in error
+    assert "rejected.txt: 2 of 6 lines cannot be used, the first as" in error
     assert "transcriptions.txt:2: phones" in error and error.count("\n") == 0
     assert [path.name for path in out.iterdir()] == ["rejected.txt"]
     for utt in ("2003000001", "2003000002"):

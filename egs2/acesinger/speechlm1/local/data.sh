@@ -16,5 +16,5 @@ help_message="Usage: local/data.sh [--corpus_dir downloads] [--vocals lyrics] [-
 . utils/parse_options.sh
 [ $# -eq 0 ] || { echo "data.sh: error: no positional arguments are taken: $*" >&2; exit 2; }
 
-"${PYTHON:-python3}" -m espnet2_ext.bin.prepare_acesinger --corpus "${corpus_dir}" --out "${datadir:-data}" \
+"${PYTHON:-python3}" -m espnet2_ext.bin.prepare acesinger --corpus "${corpus_dir}" --out "${datadir:-data}" \
   --vocals "${vocals}" --max_bad "${max_bad}"

@@ -19,5 +19,5 @@ help_message="Usage: local/data.sh [--corpus_dir downloads/gtsinger] [--language
 fetch=()
 if "${download}"; then fetch=(--download); fi
 read -ra codes <<< "${languages//,/ }"
-"${PYTHON:-python3}" -m espnet2_ext.bin.prepare_gtsinger --corpus "${corpus_dir}" --out "${datadir:-data}" \
+"${PYTHON:-python3}" -m espnet2_ext.bin.prepare gtsinger --corpus "${corpus_dir}" --out "${datadir:-data}" \
   --languages "${codes[@]}" --phones "${phones}" --max_bad "${max_bad}" "${fetch[@]}"

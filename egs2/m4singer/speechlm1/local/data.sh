@@ -20,6 +20,6 @@ help_message="Usage: local/data.sh [--corpus_dir downloads/m4singer] [--opensing
 
 prompts=()
 [ -z "${opensinger_dir}" ] || prompts=(--prompts "${opensinger_dir}")
-"${PYTHON:-python3}" -m espnet2_ext.bin.prepare_m4singer --corpus "${corpus_dir}" --out "${datadir:-data}" \
+"${PYTHON:-python3}" -m espnet2_ext.bin.prepare m4singer --corpus "${corpus_dir}" --out "${datadir:-data}" \
   --split "${split}" --phones "${phones}" --note_durations "${note_durations}" \
   --max_bad "${max_bad}" "${prompts[@]}"

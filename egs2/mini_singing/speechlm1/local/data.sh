@@ -32,4 +32,4 @@ log "synthetic corpus: ${minutes} min of singing, ${speech_minutes} min of speec
     --seed "${seed}" --fs "${fs}" --freedom "${freedom}" --takes "${takes}" --nj "${nj}"
 
 log "data directories: ${corpus_dir} -> ${datadir:-data}/"
-"${PYTHON:-python3}" -m espnet2_ext.bin.prepare_opencpop --corpus "${corpus_dir}" --out "${datadir:-data}"
+"${PYTHON:-python3}" -m espnet2_ext.bin.prepare opencpop --corpus "${corpus_dir}" --out "${datadir:-data}"

@@ -16,7 +16,7 @@ python=${PYTHON:-python3}
 
 "${python}" -m espnet2_ext.bin.make_mini_singing --out "${corpus_dir}" --minutes 0.5 \
     --speech_minutes "${speech_minutes}" --singers 8 --seed "${seed}" --nj "${nj}"
-"${python}" -m espnet2_ext.bin.prepare_opencpop --corpus "${corpus_dir}" --out "${corpus_dir}/data"
+"${python}" -m espnet2_ext.bin.prepare opencpop --corpus "${corpus_dir}" --out "${corpus_dir}/data"
 
 # The singer held out of singing is held out of speech too; every 20th utterance is for validation.
 from="${corpus_dir}/data/speech"

@@ -13,5 +13,5 @@ help_message="Usage: local/data.sh [--corpus_dir downloads/opencpop] [--dev_song
 . utils/parse_options.sh
 [ $# -eq 0 ] || { echo "data.sh: error: no positional arguments are taken: $*" >&2; exit 2; }
 
-"${PYTHON:-python3}" -m espnet2_ext.bin.prepare_opencpop --corpus "${corpus_dir}" --out "${datadir:-data}" \
+"${PYTHON:-python3}" -m espnet2_ext.bin.prepare opencpop --corpus "${corpus_dir}" --out "${datadir:-data}" \
   --dev_songs "${dev_songs}" --max_bad "${max_bad}"
