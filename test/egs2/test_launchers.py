@@ -409,5 +409,19 @@ def test_a_wrong_option_is_one_line_and_status_2(tmp_path, arguments, named):
     assert len(done.stderr.splitlines()) == 1 and named in done.stderr
 
 
-def test_help(tmp_path):
-    assert parse(tmp_path, "--help").stdout == "the help\n"
+def test_help_has_every_option_with_its_default_and_meaning(tmp_path):
+    assert parse(tmp_path, "--help").stdout.splitlines() == [
+        "the help", "  --stage 1", "  --skip_train false", "  --train_args",
+    ]  # fmt: skip
+    done = subprocess.run(
+        ["./speechlm_svs.sh", "--help"],
+        cwd=ROOT / "egs2/mini_singing/speechlm1", capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert "  --stage 1                       first stage to run" in lines
+    at = lines.index("  --inference_nj 1                shards of each model's inference "
+                     "(rows of the table run side by side too);")  # fmt: skip
+    assert lines[at + 1].split()[:2] == ["with", "--gpu_inference"]
+    of_vocoder = lines.index("Vocoder (stages 12-13)")
+    assert "  --vocoder_model valid.loss.best.pth" in lines[of_vocoder : of_vocoder + 9]

@@ -97,19 +97,7 @@ help_message="Usage: ./run.sh [options of speechlm_svs.sh]
 Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5 tokenize,
 6 vocabulary, 7 statistics, 8 speech-LM training, 9 speech-LM inference, 10 flow training,
 11 flow inference, 12 vocoder training, 13 vocoder inference, 14 scoring, 15 report, 16 pack.
-Options (--name value; defaults and their meaning stand at the top of speechlm_svs.sh):
-  --stage --stop_stage --skip_data_prep --skip_train --skip_eval --skip_packing
-  --ngpu --num_nodes --hostfile --train_procs --nj --inference_nj --gpu_inference
-  --parallel_stages --datadir --dumpdir --expdir --python --local_data_opts --train_set --valid_set
-  --test_sets --prompt_sets --mel_config --min_wav_duration --max_wav_duration --exclude
-  --tokenizer_config --prompt_seed --base_vocabulary --vocabulary_args --tuned_on_frames --task
-  --train_config
-  --train_args --tag --deepspeed_config --inference_config --inference_args --inference_tag
-  --inference_model --score_matters --flow_config --flow_args --flow_tag
-  --flow_inference_config --flow_inference_args --flow_inference_tag --flow_model --flow_on_samples
-  --duration_config --duration_args --duration_tag --duration_model --vocoder_config
-  --vocoder_args --vocoder_tag --vocoder_model --vocoder_f0 --scoring_config --judge_args
-  --score_args --report_utts --corpus_name --pack_name --hf_repo --print_paths"
+Options (--name value), with their defaults:"
 
 . utils/parse_options.sh
 . utils/steps.sh

@@ -35,10 +35,7 @@ python=python3
 
 help_message="Usage: ./run.sh [options of svs.sh]
 Stages: 1 data, 2 phone list and statistics, 3 training, 4 inference.
-Options (--name value; their meaning stands at the top of svs.sh):
-  --stage --stop_stage --system --train_config --train_args --tuned_on_frames --tag --inference_model
-  --inference_args --speechlm_dir --source_dump --tokenizer_dir --train_set --valid_set
-  --test_sets --mel_config --dumpdir --expdir --ngpu --gpu_inference --nj --python"
+Options (--name value), with their defaults:"
 
 . utils/parse_options.sh
 . utils/steps.sh

@@ -25,9 +25,7 @@ world_utts=1000000     # utterances with WORLD metrics (default: all)
 out=                   # default: exp/tables
 # A corpus with other settings has them in conf/tables.conf.
 help_message="Usage: local/table1.sh or local/table2.sh [options]
-Options (--name value; defaults and their meaning stand at the top of utils/tables.sh):
-  --config FILE --recipe_options --split --timings --baselines --baseline_dirs --baseline_f0 --baseline_options
-  --flow1_voc_args --flow1_cd_args --world_utts --out"
+Options (--name value; a --config FILE first), with their defaults:"
 if [ -f conf/tables.conf ]; then set -- --config conf/tables.conf "$@"; fi
 . utils/parse_options.sh
 . utils/steps.sh
