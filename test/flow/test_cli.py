@@ -1,5 +1,6 @@
 """The shipped configurations, and training, resuming and decoding through the command line."""
 
+import re
 from argparse import Namespace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from espnet2_ext.flow.build import build_model
 from espnet2_ext.flow.decode import load_sampling
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
+from espnet2_ext.train.init_param import init_param
 
 CONF = Path(__file__).parents[2] / "egs2/mini_singing/speechlm1/conf"
 STREAMS = ("codec_ssl", "score_frames", "prompt", "mel", "f0")
@@ -66,16 +68,34 @@ def decode(exp, tokens, out, *more) -> int:
     )
 
 
-def test_shipped_configurations_build():
+def shipped(path):
+    """The model of a shipped configuration, untrained."""
     geometry = Geometry(256, 4, 256, 160, mel_codec=True, n_phones=60)
-    paths = [*CONF.glob("train_flow*.yaml"), *CONF.glob("tuning/paper_train_flow*.yaml")]
-    assert len(paths) >= 3
+    sections = ("model_conf", "condition_conf", "velocity", "velocity_conf")
+    values = read_yaml(path)
+    return build_model(Namespace(**{x: values.get(x, {}) for x in sections}), geometry, path)
+
+
+def test_shipped_configurations_build():
+    paths = [*CONF.glob("train_flow*.yaml"), *CONF.glob("tuning/*train_flow*.yaml")]
+    assert len(paths) >= 4
     for path in paths:
-        values = read_yaml(path)
-        sections = ("model_conf", "condition_conf", "velocity", "velocity_conf")
-        build_model(Namespace(**{name: values.get(name, {}) for name in sections}), geometry, path)
+        shipped(path)
     for path in [*CONF.glob("decode_flow*.yaml"), *CONF.glob("tuning/paper_decode_flow*.yaml")]:
         load_sampling(path)
+
+
+def test_the_ablation_on_samples_starts_from_the_recipes_flow(tmp_path):
+    """It sees phones, which that flow has no weights for: the strict loader refused it."""
+    script = (CONF.parent / "local/ablations.sh").read_text()
+    (option,) = re.findall(r'--init_param "\$\{flow_exp\}/\$\{flow_model\}(\S*)"', script)
+    trained = shipped(CONF / "train_flow.yaml").state_dict()
+    torch.save(trained, tmp_path / "flow.pth")
+    model = shipped(CONF / "tuning/train_flow_on_samples.yaml")
+    init_param(f"{tmp_path}/flow.pth{option}", model, False)
+    state = model.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in trained.items())
+    assert all("condition" in n and "phones" in n for n in state.keys() - trained.keys())
 
 
 def test_trains_and_decodes_in_shards_that_resume(trained, tokens, tokenizer_dir, tmp_path):

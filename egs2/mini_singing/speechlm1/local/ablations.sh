@@ -91,7 +91,7 @@ train_on_samples() {
   "${train_launch[@]}" "${sampled_exp}/train.log" "${run_module[@]}" espnet2_ext.bin.flow_train \
     --ngpu 0 --resume true --config conf/tuning/train_flow_on_samples.yaml \
     --tokenizer_dir "${tokenizer_dir}" --output_dir "${sampled_exp}" "${data[@]}" \
-    --init_param "${flow_exp}/${flow_model}" \
+    --init_param "${flow_exp}/${flow_model}:::networks.condition.phones,ema.condition/phones" \
     --train_shape_file "${tokens}/${train_set}/utt2num_frames" \
     --valid_shape_file "${tokens}/${valid_set}/utt2num_frames"
   mark "${sampled_exp}" "${made}"
