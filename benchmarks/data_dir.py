@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import soundfile
-from lint import bare_reading, make_data_dir
+from sung_tones import bare_reading, make_data_dir
 from timing import Row, add_arguments, compare, finish, start
 
 from espnet2_ext.data import data_dir

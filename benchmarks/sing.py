@@ -18,7 +18,7 @@ import torch
 import yaml
 from acoustic import librosa_griffin_lim, load_flow, load_vocoder, sampling
 from gpu_check import ROOT, build_lm
-from lint import make_score
+from sung_tones import make_score
 from timing import Row, add_arguments, compare, finish, start
 
 from espnet2_ext.audio.mel import MelConfig

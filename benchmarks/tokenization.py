@@ -19,7 +19,7 @@ from pathlib import Path
 import memory
 import numpy as np
 import soundfile
-from lint import FS, make_score, sing
+from sung_tones import FS, make_score, sing
 from timing import Row, add_arguments, finish, start
 
 from espnet2_ext.audio.wav import write_wav
