@@ -1,4 +1,4 @@
-"""A large data directory for benchmarks: few sung tones, many utterances; bare reading of its files."""
+"""A large data directory for benchmarks: few sung tones, many utterances; bare reading of them."""
 
 import json
 import os
