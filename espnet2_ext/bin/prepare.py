@@ -2,13 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from espnet2_ext.errors import cli
 from espnet2_ext.lock import hold_to_the_end
 
 
 def get_parser() -> argparse.ArgumentParser:
-    from espnet2_ext.corpora.known import CORPORA
+    from espnet2_ext.corpora.registry import CORPORA
 
     parser = argparse.ArgumentParser(
         description=__doc__.partition(":")[0], epilog="prepare CORPUS --help: a corpus' own options"
@@ -21,14 +22,19 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     name = get_parser().parse_args(argv[:1]).name
-    from espnet2_ext.corpora.known import corpus_module
     from espnet2_ext.corpora.preparer import preparer_parser
+    from espnet2_ext.corpora.registry import corpus_module
 
     corpus = corpus_module(name)
     parser = preparer_parser(corpus)
     args = parser.parse_args(argv[1:])
     hold_to_the_end(args.out)
     corpus.prepare(**vars(args))
+
+
+def former_main(name: str) -> Callable[..., int]:
+    """The `main` of a corpus' own command line, as version 0.1.0 had it."""
+    return lambda argv=None: main([name, *(sys.argv[1:] if argv is None else argv)])
 
 
 if __name__ == "__main__":

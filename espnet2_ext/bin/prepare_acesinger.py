@@ -1,13 +1,8 @@
 """The name that ``prepare acesinger`` had in version 0.1.0."""
 
-import sys
+from espnet2_ext.bin.prepare import former_main
 
-from espnet2_ext.bin import prepare
-
-
-def main(argv: list[str] | None = None) -> None:
-    prepare.main(["acesinger", *(sys.argv[1:] if argv is None else argv)])
-
+main = former_main("acesinger")
 
 if __name__ == "__main__":
     main()

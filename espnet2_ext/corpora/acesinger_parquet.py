@@ -16,7 +16,7 @@ from typing import Any
 
 import soundfile
 
-from espnet2_ext.corpora.acesinger_facts import (
+from espnet2_ext.corpora.acesinger_common import (
     LICENSE,
     LICENSE_NAME,
     REPOSITORY,

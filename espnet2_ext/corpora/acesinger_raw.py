@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from espnet2_ext.corpora.acesinger_facts import (
+from espnet2_ext.corpora.acesinger_common import (
     DROPPED_SONGS,
     LICENSE,
     N_SINGERS,

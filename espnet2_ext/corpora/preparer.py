@@ -60,6 +60,7 @@ class Rejects:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             place = next((a for a in reversed(args) if isinstance(a, str | Path)), "a line")
             found = f"{type(error).__name__}: {error}".partition("\n")[0]
+            logging.debug("%s", place, exc_info=True)
             self.errors.append(UserError(place, found, "what the corpus' reader takes"))
         return None
 
@@ -203,7 +204,7 @@ def license_of(corpus: str | Path, statement: str) -> str:
 
 
 def preparer_parser(corpus: ModuleType) -> argparse.ArgumentParser:
-    """Options of a corpus' module: --corpus, --out, --max_bad, and its own (`corpora.known`)."""
+    """Options of a corpus' module: --corpus, --out, --max_bad, and its own (`corpora.registry`)."""
     parser = argparse.ArgumentParser(
         prog=f"prepare {corpus.__name__.rpartition('.')[2]}",
         description=(corpus.__doc__ or "").partition("\n")[0],

@@ -103,17 +103,9 @@ def _rows_table(comparison: Comparison, metrics: Sequence[Metric]) -> list[str]:
     ]
     for row in comparison.rows:
         name = f"**{row['system']}**" if row["system"] == comparison.ours else row["system"]
-        cells = [_value(m, row) for m in metrics]
+        cells = [m.cell(row) for m in metrics]
         lines.append(f"| {name} | {row['n_utt']} ({row['n_utt_world']}) | {' | '.join(cells)} |")
     return lines
-
-
-def _value(metric: Metric, row: Mapping[str, Any]) -> str:
-    value = row["metrics"].get(metric.name)
-    if value is None:
-        return "n/a"
-    low, high = row["ci95"][metric.name]
-    return f"{value:.{metric.digits}f} [{low:.{metric.digits}f}, {high:.{metric.digits}f}]"
 
 
 def _paired_table(comparison: Comparison, metrics: Sequence[Metric]) -> list[str]:

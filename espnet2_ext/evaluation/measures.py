@@ -14,7 +14,7 @@ from espnet2_ext.metrics.espnet_svs import espnet_features, espnet_scores
 from espnet2_ext.metrics.musical import musical_scores
 from espnet2_ext.metrics.per import phone_errors, sung_phones
 from espnet2_ext.metrics.speaker import cosine
-from espnet2_ext.metrics.versa_f0_mcd import mcd_dtw, mcd_f0, mcd_f0_dtw
+from espnet2_ext.metrics.versa_f0_mcd import mcd_dtw, mcd_f0_dtw
 
 Values = dict[str, Any]
 
@@ -46,12 +46,14 @@ def _with_world(r: Rendition) -> bool:
 
 
 def _versa_f0(r: Rendition) -> Values:
-    try:
-        plain = mcd_f0(r.world_hyp, r.world_ref)
-    except ValueError as error:  # too different in length to be compared frame by frame
-        return {"world_note": str(error)}
-    values = {"f0_rmse_hz": plain.f0_rmse_hz, "f0_corr_versa": plain.f0_corr}
-    return values | {"mcd_db_nodtw": plain.mcd_db}
+    if isinstance(r.versa, str):
+        return {"world_note": r.versa}
+    return {"f0_rmse_hz": r.versa.f0_rmse_hz, "f0_corr_versa": r.versa.f0_corr}
+
+
+def _mcd(r: Rendition) -> Values:
+    values = {"mcd_db": mcd_dtw(r.world_hyp, r.world_ref)}
+    return values if isinstance(r.versa, str) else values | {"mcd_db_nodtw": r.versa.mcd_db}
 
 
 def _versa_f0_dtw(r: Rendition) -> Values:
@@ -119,7 +121,7 @@ MEASURES = (
         pooled("note_acc", "n_notes", "Note acc (median within 50 cents)", "note acc", HIGHER),
         pooled("vuv_error", "n_f0", "V/UV error", "V/UV error", LOWER),
     )),
-    Measure("mcd", lambda r: {"mcd_db": mcd_dtw(r.world_hyp, r.world_ref)}, (
+    Measure("mcd", _mcd, (
         mean("mcd_db", "MCD dB (WORLD, DTW)", "MCD dB, DTW", LOWER, 2),
         mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", "MCD dB", LOWER, 2),
     ), _with_world),

@@ -32,6 +32,14 @@ class Metric:
     digits: int = 3
     root: bool = False
 
+    def cell(self, row: Mapping[str, Any]) -> str:
+        """The metric of a row of `results.json`, with its 95% interval."""
+        value = row["metrics"].get(self.name)
+        if value is None:
+            return "n/a"
+        low, high = row["ci95"][self.name]
+        return f"{value:.{self.digits}f} [{low:.{self.digits}f}, {high:.{self.digits}f}]"
+
 
 def mean(name: str, head: str, short: str, lower_is_better: bool, digits: int = 3) -> Metric:
     """The mean over the utterances where it is defined."""

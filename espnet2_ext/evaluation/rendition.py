@@ -18,7 +18,7 @@ from espnet2_ext.metrics.mos import MosPredictor
 from espnet2_ext.metrics.musical import SungFinals, sung_finals
 from espnet2_ext.metrics.similarity import SingerCentroids
 from espnet2_ext.metrics.speaker import SpeakerModel
-from espnet2_ext.metrics.versa_f0_mcd import WorldFeatures, world_features
+from espnet2_ext.metrics.versa_f0_mcd import F0Mcd, WorldFeatures, mcd_f0, world_features
 from espnet2_ext.score.music_score import MusicScore
 
 WORLD_VERSION = 1
@@ -141,6 +141,14 @@ class Rendition:
     @cached_property
     def world_hyp(self) -> WorldFeatures:
         return self.world_ref if self.same else world_features(self.hyp, self.fs)
+
+    @cached_property
+    def versa(self) -> F0Mcd | str:
+        """VERSA's metrics frame by frame, or why they are not defined."""
+        try:
+            return mcd_f0(self.world_hyp, self.world_ref)
+        except ValueError as error:  # too different in length
+            return str(error)
 
     @cached_property
     def at_speech_rate(self) -> tuple[np.ndarray, np.ndarray]:

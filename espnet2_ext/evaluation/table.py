@@ -102,7 +102,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], judges: Mapping[str, Any]) -> st
                      + " | ".join(m.head for m in columns) + " |")  # fmt: skip
         lines.append("|---" * (len(columns) + 4) + "|")
         for row in shown:
-            cells = [_cell(m, row) for m in columns]
+            cells = [m.cell(row) for m in columns]
             n_utt = f"{row['n_utt']} ({row['n_utt_world']})"
             lines.append(
                 f"| {row['system']} | {n_utt} | {row.get('timing', '')} | "
@@ -114,14 +114,6 @@ def markdown(rows: Sequence[Mapping[str, Any]], judges: Mapping[str, Any]) -> st
         lines += ["Not measured:", "", *sorted(reasons), ""]
     lines += [_NOTES]
     return "\n".join(lines)
-
-
-def _cell(metric: Metric, row: Mapping[str, Any]) -> str:
-    value = row["metrics"].get(metric.name)
-    if value is None:
-        return "n/a"
-    low, high = row["ci95"][metric.name]
-    return f"{value:.{metric.digits}f} [{low:.{metric.digits}f}, {high:.{metric.digits}f}]"
 
 
 def judge_lines(judges: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from espnet2_ext.audio.format import format_data_dir
 from espnet2_ext.bin import prepare as prepare_cli
 from espnet2_ext.corpora import acesinger_raw
 from espnet2_ext.corpora.acesinger import prepare
-from espnet2_ext.corpora.acesinger_facts import end_rests_at
+from espnet2_ext.corpora.acesinger_common import end_rests_at
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table
 from espnet2_ext.lint import lint_data_dir

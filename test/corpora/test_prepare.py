@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from espnet2_ext.bin import prepare
-from espnet2_ext.corpora.known import CORPORA, corpus_module
 from espnet2_ext.corpora.preparer import Rejects, preparer_parser
+from espnet2_ext.corpora.registry import CORPORA, corpus_module
 from espnet2_ext.errors import UserError
 
 

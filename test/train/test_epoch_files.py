@@ -1,0 +1,47 @@
+"""What an epoch leaves is complete, also in trainings by ESPnet's own command lines."""
+
+import pytest
+import torch
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.tasks.gan_svs import GANSVSTask
+from espnet2.train.reporter import Reporter
+
+from espnet2_ext.bin.espnet import end_epochs_whole
+from espnet2_ext.train.epoch_files import WholeEpochs, keep_best, saves_whole
+
+
+@pytest.mark.parametrize("task", [AbsTask, GANSVSTask])
+def test_espnets_own_trainers_complete_the_epoch_that_they_resume_from(task, monkeypatch):
+    theirs = task.trainer
+    for each in (AbsTask, GANSVSTask):
+        monkeypatch.setattr(each, "trainer", each.trainer)  # put back after the test
+    end_epochs_whole()
+    assert issubclass(task.trainer, WholeEpochs) and issubclass(task.trainer, theirs)
+    for name in ("run", "resume"):
+        assert getattr(task.trainer, name).__func__ is getattr(WholeEpochs, name).__func__
+
+
+def test_a_save_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"a": torch.ones(2)}, path)
+    before, save = path.read_bytes(), torch.save
+    with saves_whole(), pytest.raises(AttributeError):
+        torch.save({"a": torch.zeros(9999), "b": lambda: 0}, path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    assert torch.save is save
+
+
+def test_links_and_kept_epochs_follow_the_losses(tmp_path):
+    reporter = Reporter()
+    for epoch, loss in enumerate([3.0, 1.0, 2.0, 4.0], 1):
+        reporter.set_epoch(epoch)
+        with reporter.observe("valid") as sub:
+            sub.register({"loss": loss})
+            sub.next()
+        (tmp_path / f"{epoch}epoch.pth").write_text(str(epoch))
+    (tmp_path / "before_1epoch.pth").write_text("a user's")
+    keep_best(tmp_path, reporter, [("valid", "loss", "min"), ("valid", "acc", "max")], 2)
+    assert (tmp_path / "valid.loss.best.pth").read_text() == "2"
+    assert (tmp_path / "latest.pth").read_text() == "4"
+    kept = sorted(path.name for path in tmp_path.glob("*epoch.pth"))
+    assert kept == ["2epoch.pth", "3epoch.pth", "4epoch.pth", "before_1epoch.pth"]
