@@ -6,7 +6,6 @@ splits of --together) also give variances over takes. Writes expressiveness.json
 """
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
@@ -92,16 +91,16 @@ def main(argv: list[str] | None = None) -> None:
             hyp, _ = express(path, score, n_frames, extract, log_mel, mel.fs, FPS)
             measured[utt] = Pair(hyp, ref)
         print(f"{row.system} {row.split}: {len(measured)} utterances", flush=True)
-    rows = []
+    rows, intervals = [], []
     for (split, system), measured in pairs.items():
         takes = group_takes({u: scores[split][u] for u in measured}, singers[split])
-        values = summarize_expression(measured, takes)
+        intervals.append(summarize_expression(measured, takes))
         rows.append(
             {"system": system, "split": split, "n_utt": len(measured), "n_scores": len(takes)}
-            | {name: asdict(value) for name, value in values.items()}
+            | {name: value.to_json() for name, value in intervals[-1].items()}
         )
     write_json(args.out_dir / "expressiveness.json", rows)
-    print(markdown(rows))
+    print(markdown(rows, intervals))
     if args.durations:
         model = DurationInference.load(*args.durations)
         timing = {}
@@ -113,23 +112,20 @@ def main(argv: list[str] | None = None) -> None:
             print(f"duration model on {split}: {cells}")
         write_json(
             args.out_dir / "timing.json",
-            {s: {name: asdict(v) for name, v in row.items()} for s, row in timing.items()},
+            {s: {name: v.to_json() for name, v in row.items()} for s, row in timing.items()},
         )
 
 
-def markdown(rows: list[dict]) -> str:
-    """A table for each split."""
+def markdown(rows: list[dict], intervals: list[dict]) -> str:
+    """A table for each split, of the intervals of its rows."""
     lines = []
     for split in dict.fromkeys(row["split"] for row in rows):
         lines += ["", f"{split}: ratios to the recordings (1 is right), 95% intervals", ""]
         lines.append("| system | utt (scores with takes) | " + " | ".join(HEADS.values()) + " |")
         lines.append("|---" * (len(HEADS) + 2) + "|")
-        for row in rows:
+        for row, values in zip(rows, intervals, strict=True):
             if row["split"] == split:
-                cells = [
-                    f"{row[name]['value']:.2f} [{row[name]['low']:.2f}, {row[name]['high']:.2f}]"
-                    for name in HEADS
-                ]
+                cells = [values[name].text() for name in HEADS]
                 count = f"{row['n_utt']} ({row['n_scores']})"
                 lines.append(f"| {row['system']} | {count} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -1,7 +1,8 @@
 """Intervals over utterances (or other units that were drawn), by percentile bootstrap."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -16,8 +17,14 @@ class Interval:
     low: float
     high: float
 
+    def to_json(self) -> dict[str, float | None]:
+        """Its numbers by name; None where nothing could be measured, since JSON has no NaN."""
+        return {k: v if math.isfinite(v) else None for k, v in asdict(self).items()}
+
     def text(self, digits: int = 2) -> str:
         """As tables show it."""
+        if math.isnan(self.value):
+            return "n/a"
         return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
 

@@ -20,7 +20,9 @@ def test_seeded_and_as_wide_as_the_standard_error_says():
 
 def test_equal_units_leave_no_doubt_and_none_no_value():
     assert mean_interval(np.full(7, 3.0)) == mean_interval(np.array([3.0, np.nan]))
-    assert np.isnan(mean_interval(np.array([])).value)
+    nothing = mean_interval(np.array([]))
+    assert np.isnan(nothing.value) and nothing.text() == "n/a"
+    assert nothing.to_json() == {"value": None, "low": None, "high": None}  # JSON has no NaN
 
 
 def test_a_pooled_rate_is_drawn_by_unit_with_its_weight():
