@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet2_ext.duration.features import NOTE_COLUMNS, note_features, note_targets
+from espnet2_ext.data.streams import NOTE_COLUMNS
+from espnet2_ext.duration.features import note_features, note_targets
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, write_table
 from espnet2_ext.score.formats.espnet_format import read_scores

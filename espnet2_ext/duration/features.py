@@ -8,8 +8,6 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore, Note
 
-NOTE_COLUMNS = ("initial_id", "final_id", "midi", "duration_sec", "slur", "tempo")
-TARGET_COLUMNS = ("onset_sec", "initial_sec")
 NO_PHONE = 0  # ids of phones begin at 1
 
 
@@ -35,7 +33,7 @@ def split_note(note: Note, language: str, place: str) -> NoteParts:
 
 
 def note_features(score: MusicScore, phone_ids: dict[str, int], place: str = "score") -> np.ndarray:
-    """One row per note, float32 (N, 6); see `NOTE_COLUMNS`: of several consonants the first.
+    """One row per note, float32 (N, 6): `streams.NOTE_COLUMNS`, of several consonants the first.
 
     Args:
         score: Notes with their phones; phone times are not read.

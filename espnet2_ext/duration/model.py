@@ -32,9 +32,9 @@ class DurationModel(AbsESPnetModel):
         """Loss of a batch.
 
         Args:
-            notes (Tensor): Columns of `features.NOTE_COLUMNS` (B, N, 6).
+            notes (Tensor): Columns of `streams.NOTE_COLUMNS` (B, N, 6).
             notes_lengths (LongTensor): (B,)
-            targets (Tensor): Columns of `features.TARGET_COLUMNS` (B, N, 2).
+            targets (Tensor): Columns of `streams.TARGET_COLUMNS` (B, N, 2).
             targets_lengths (LongTensor): As `notes_lengths` (B,).
             kwargs: What ESPnet's collate function adds.
         """

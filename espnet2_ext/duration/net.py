@@ -37,7 +37,7 @@ class DurationNet(nn.Module):
         """Predict, in the scale of training.
 
         Args:
-            notes (Tensor): Columns of `features.NOTE_COLUMNS` (B, N, 6).
+            notes (Tensor): Columns of `streams.NOTE_COLUMNS` (B, N, 6).
             lengths (LongTensor): Notes of each score (B,).
 
         Returns:

@@ -7,6 +7,10 @@ import numpy as np
 
 from espnet2_ext.score.music_score import MusicScore
 
+SCORE_COLUMNS = 4
+MIDI_COLUMN = 1
+"""Columns of score frames, and which of them is the nominal note; see `FrameScore`."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameScore:
