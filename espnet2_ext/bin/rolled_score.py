@@ -12,7 +12,7 @@ from pathlib import Path
 
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.files import read_scp, read_table, write_json
+from espnet2_ext.files import write_json
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -37,8 +37,10 @@ def get_parser() -> argparse.ArgumentParser:
 @cli
 def main(argv: Sequence[str] | None = None) -> int:
     args = get_parser().parse_args(argv)
-    from espnet2_ext.speechlm.decode_dir import SCORE_COLUMNS, read_rows
+    from espnet2_ext.data.streams import StreamSizes, StreamTables
+    from espnet2_ext.inference.step import as_tensor
     from espnet2_ext.speechlm.inference import SpeechLMInference
+    from espnet2_ext.speechlm.model import stream_sizes
     from espnet2_ext.speechlm.rolled_score import Shift, Utterance, rolled_score
 
     if args.max_utts < 1:
@@ -48,28 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     ).model
     names = ("codec_ssl", "score_frames", "prompt", "svs_frames")
     paths = {name: args.token_dir / f"{name}.scp" for name in names}
-    for name in ("prompt", "svs_frames"):
-        if not paths[name].is_file():
-            del paths[name]
-    columns = dict.fromkeys(("score_frames", "svs_frames"), SCORE_COLUMNS)
-    tables = {name: read_scp(path) for name, path in paths.items()}
-    keys = sorted(read_table(paths["codec_ssl"]))
-    if not keys:
-        raise UserError(paths["codec_ssl"], "no utterances")
-    keys = keys[:: max(1, len(keys) // args.max_utts)][: args.max_utts]
-    utterances = []
-    for key in keys:
-        for name, table in tables.items():
-            if key not in table:
-                raise UserError(paths[name], f"no {key}", "every utterance of codec_ssl.scp")
-        utterances.append(
-            Utterance(**{
-                name: read_rows(
-                    paths[name], key, table[key], columns.get(name, model.vocabulary.nq)
-                )
-                for name, table in tables.items()
-            })
-        )  # fmt: skip
+    paths = {n: p for n, p in paths.items() if n in names[:2] or p.is_file()}
+    tables = StreamTables(paths, StreamSizes(codes=stream_sizes(model.vocabulary)))
+    keys = tables.keys[:: max(1, len(tables.keys) // args.max_utts)][: args.max_utts]
+    utterances = [
+        Utterance(**{name: as_tensor(name, values) for name, values in tables[key].items()})
+        for key in keys
+    ]
     shifts = [Shift(frames=n) for n in args.frames] + [Shift(semitones=n) for n in args.semitones]
     report = rolled_score(model, utterances, shifts, args.margin)
     write_json(args.output, {**asdict(report), "passed": report.passed})

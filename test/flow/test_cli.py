@@ -12,7 +12,7 @@ from espnet2_ext.bin import flow_inference, flow_train
 from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import ArkWriter, read_scp, read_table, read_yaml
 from espnet2_ext.flow.build import build_model
-from espnet2_ext.flow.decode import load_sampling
+from espnet2_ext.flow.inference import load_sampling
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
 from espnet2_ext.train.init_param import init_param

@@ -5,15 +5,7 @@ import torch
 import yaml
 from transformers import AttentionInterface
 
-from espnet2_ext.bin import (
-    flow_inference,
-    prompt_leakage,
-    rolled_score,
-    sing,
-    soft_tokens,
-    speechlm_inference,
-    vocoder_inference,
-)
+from espnet2_ext.bin import infer, prompt_leakage, rolled_score, sing
 from espnet2_ext.device import DTYPES
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_json
@@ -24,10 +16,10 @@ from espnet2_ext.speechlm.packing import Segments, packed_attention
 
 from .conftest import make_args, make_batch, make_model, make_utterance
 
-CLIS = (
-    flow_inference, prompt_leakage, rolled_score, sing, soft_tokens, speechlm_inference,
-    vocoder_inference,
-)  # fmt: skip
+PARSERS = {
+    **{module.__name__: module.get_parser() for module in (prompt_leakage, rolled_score, sing)},
+    **infer.step_parsers(),
+}
 
 
 def auto(conditioning="prefix", attention="auto", **model_conf):
@@ -109,9 +101,9 @@ def test_insisting_on_flash_attention_where_it_cannot_run_is_one_line(monkeypatc
         model.score(**batch)
 
 
-@pytest.mark.parametrize("module", CLIS, ids=lambda m: m.__name__.rpartition(".")[2])
-def test_every_command_that_runs_a_model_has_a_dtype(module):
-    (action,) = (a for a in module.get_parser()._actions if a.dest == "dtype")
+@pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
+def test_every_command_that_runs_a_model_has_a_dtype(parser):
+    (action,) = (a for a in parser._actions if a.dest == "dtype")
     assert tuple(action.choices) == DTYPES
 
 
