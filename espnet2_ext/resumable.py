@@ -90,36 +90,42 @@ class ResumableMap(Generic[Inputs]):
         Returns:
             Whether the output is complete.
         """
+        return self.join(read, intact, self.do(read, work, intact))
 
-        def is_done(folder: Path) -> bool:
-            return (folder / _DONE).exists() and intact(folder)
-
+    def do(
+        self,
+        read: Callable[[Sequence[str]], tuple[str, Inputs]],
+        work: Callable[[Sequence[str], Inputs, Path], Mapping[str, Any]],
+        intact: Callable[[Path], bool] = lambda folder: True,
+    ) -> dict[int, Path]:
+        """The first half of `run`: this shard's chunks, and where they are, by number."""
         folders: dict[int, Path] = {}
         first = (self.shard.number - 1 - self.dealt_before) % self.shard.count
         for number in range(first, len(self), self.shard.count):
-            digest, inputs = read(self._keys_of(number))
+            keys = self._keys_of(number)
+            digest, inputs = read(keys)
             folders[number] = folder = self._folder(number, digest)
-            if not is_done(folder):
+            if not ((folder / _DONE).exists() and intact(folder)):
                 shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed in it
-                facts = work(self._keys_of(number), inputs, folder)
-                n_utts = len(self._keys_of(number))
-                write_table(folder / _DONE, {"n_utts": n_utts, **facts})
-        return self._join_all(read, folders, is_done)
+                facts = work(keys, inputs, folder)
+                write_table(folder / _DONE, {"n_utts": len(keys), **facts})
+        return folders
 
-    def _join_all(
+    def join(
         self,
-        read: Callable[[Sequence[str]], tuple[str, Inputs]],
-        folders: dict[int, Path],
-        is_done: Callable[[Path], bool],
+        read: Callable[[Sequence[str]], tuple[str, Any]],
+        intact: Callable[[Path], bool] = lambda folder: True,
+        done: Mapping[int, Path] | None = None,
     ) -> bool:
-        """Join the chunks, `folders` of them read already, if all are done."""
+        """The other half: join the chunks if all are done; `done` are known to be."""
         finished = {path.parent.name.partition("-")[0] for path in self._chunks.glob(f"*/{_DONE}")}
         if any(str(number + 1) not in finished for number in range(len(self))):
-            return False  # others' inputs are read when there is something to join
+            return False  # inputs of others' chunks are read when there is something to join
+        folders = dict(done or {})
         for number in range(len(self)):
             if number not in folders:
-                folders[number] = self._folder(number, read(self._keys_of(number))[0])
-                if not is_done(folders[number]):
+                folders[number] = folder = self._folder(number, read(self._keys_of(number))[0])
+                if not ((folder / _DONE).exists() and intact(folder)):
                     return False
         self._join([folders[number] for number in range(len(self))])
         return True
