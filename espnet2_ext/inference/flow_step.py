@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from espnet2_ext.data.streams import StreamSizes, StreamTables
 from espnet2_ext.flow.inference import FlowInference, SamplingConfig
@@ -25,6 +26,9 @@ class FlowStep(Step):
 
     model: FlowInference
     sampling: SamplingConfig
+
+    def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
+        tokenizers.mel.require_same(self.model.mel, place)
 
     @property
     def sizes(self) -> StreamSizes:

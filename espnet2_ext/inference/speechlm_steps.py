@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from espnet2_ext.data.streams import StreamSizes, StreamTables
+from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp
-from espnet2_ext.inference.step import Columns, Step
+from espnet2_ext.inference.step import Columns, Step, check_phones
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 from espnet2_ext.speechlm.model import stream_sizes
@@ -29,6 +31,15 @@ class SpeechLMStep(Step):
 
     model: SpeechLMInference
     decoding: DecodingConfig
+
+    @property
+    def batch_utts(self) -> int:  # type: ignore[override]
+        return max(1, self.decoding.batch_size // self.decoding.nbest)
+
+    def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
+        check_phones(self.model.model.phones, tokenizers.phones, place)
+        if tuple(self.model.model.vocabulary.tokens) != tuple(vocabulary.tokens):
+            raise UserError(place, "another", "the pack's own", "vocabulary")
 
     @property
     def sizes(self) -> StreamSizes:

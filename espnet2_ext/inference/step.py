@@ -7,7 +7,6 @@ all of them one after the other (`Pipeline`).
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from espnet2_ext.data.streams import CODES, SCORE, STREAMS, StreamSizes
+from espnet2_ext.errors import UserError
 
 Columns = Mapping[str, Sequence[Any]]
 """Streams by name, each with one value per utterance: tensors (F, width) on the CPU."""
@@ -30,7 +30,7 @@ class Step(ABC):
         chunk_utts: Utterances between savepoints; None: any number, as each is computed as if it
             were alone.
         chunks: Folder of the savepoints.
-        table: Name of a text table that it writes; None: all its values are streams.
+        batch_utts: Utterances that it computes at once, however many it is given; None: all.
     """
 
     reads: ClassVar[tuple[str, ...]]
@@ -38,6 +38,7 @@ class Step(ABC):
     writes: ClassVar[tuple[str, ...]]
     chunk_utts: int | None = None
     chunks: ClassVar[str] = "chunks"
+    batch_utts: int | None = None
 
     @property
     @abstractmethod
@@ -64,6 +65,13 @@ class Step(ABC):
         """The same step with another seed of its draws."""
         return self
 
+    def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:  # noqa: B027
+        """Refuse a model that was not made for a pack's tokenizers and vocabulary.
+
+        Raises:
+            UserError: naming what differs.
+        """
+
     @property
     def options(self) -> str:
         """Everything but model and streams that its values depend on."""
@@ -82,43 +90,14 @@ class Step(ABC):
         """What is left to do once all utterances of `StreamTables` are done."""
 
 
+def check_phones(own: Sequence[str], phones: Sequence[str], place: str) -> None:
+    """Refuse a model's phone set that is not the tokenizer's; raises `UserError`."""
+    if list(own) != list(phones):
+        odd = sorted(set(own) ^ set(phones)) or ["the same in another order"]
+        raise UserError(place, " ".join(odd), "the tokenizer's", "phone set")
+
+
 def as_tensor(name: str, values: np.ndarray) -> torch.Tensor:
     """A stream's values as a model takes them: int64 or float32, in memory of their own."""
     whole = name in STREAMS and STREAMS[name].kind in (CODES, SCORE)
     return torch.from_numpy(np.array(values, dtype=np.int64 if whole else np.float32))
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """Steps in order, each with what those before it have written.
-
-    Args:
-        steps: The steps by name.
-        given: Streams that are there before the first.
-
-    Raises:
-        ValueError: a step reads what nothing before it writes.
-    """
-
-    steps: Mapping[str, Step]
-    given: tuple[str, ...] = ("score_frames", "svs_frames", "prompt")
-
-    def __post_init__(self) -> None:
-        known = set(self.given)
-        for name, step in self.steps.items():
-            missing = [stream for stream in step.reads if stream not in known]
-            if missing:
-                raise ValueError(f"step {name} reads {', '.join(missing)}, which no step writes")
-            known |= set(step.writes)
-
-    def __call__(self, columns: Columns, names: Sequence[str]) -> dict[str, Sequence[Any]]:
-        """All that there is of a batch after the last step: given and written."""
-        columns = dict(columns)
-        for step in self.steps.values():
-            wanted = (*step.reads, *filter(step.wants, step.may_read))
-            columns |= step({name: columns[name] for name in wanted if name in columns}, names)
-        return columns
-
-    def with_seed(self, seed: int) -> "Pipeline":
-        """The same steps, their draws with another seed."""
-        return replace(self, steps={n: step.with_seed(seed) for n, step in self.steps.items()})

@@ -40,6 +40,9 @@ class VocoderStep(Step):
     f0_source: str = "feats"
     chunk_utts: int = 8
 
+    def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
+        tokenizers.mel.require_same(self.model.mel, place)
+
     @property
     def sizes(self) -> StreamSizes:
         return StreamSizes(n_mels=self.model.mel.n_mels)

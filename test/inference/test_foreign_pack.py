@@ -53,7 +53,15 @@ def test_a_yaml_of_brackets_ends_in_one_line(folder, name):
         (lambda m: m | {"singers": {"ann": {"midi_range": ["a", 60]}}}, "ann: midi_range"),
         (lambda m: m | {"languages": "zh"}, "languages: 'zh'"),
         (lambda m: m | {"format": "1"}, r"format: '1' \(expected an integer\)"),
-        (lambda m: m | {"format": 2}, r"manifest.json: format: 2 \(expected 1\)"),
+        (lambda m: m | {"format": 3}, r"manifest.json: format: 3 \(expected 1 or 2\)"),
+        (lambda m: m | {"steps": ["flow"]}, r"manifest.json: steps: \['flow'\]"),
+        (lambda m: m | {"steps": [*m["steps"][:-1], {"step": "x"}]}, r"steps: 'x' \(expected dur"),
+        (lambda m: m | {"steps": m["steps"] * 2}, r"steps: duration twice"),
+        (lambda m: m | {"steps": m["steps"][1:2] + m["steps"][3:]}, r"flow reads codec_ssl, which"),
+        (
+            lambda m: m | {"steps": [m["steps"][0] | {"model": "../x"}]},
+            r"manifest.json: model: '../x'",
+        ),
     ],
 )
 def test_a_manifest_of_another_form(folder, change_manifest, message):

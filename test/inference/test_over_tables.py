@@ -9,7 +9,8 @@ import torch
 from espnet2_ext.data.streams import StreamSizes, write_stream
 from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.inference.over_tables import over_tables
-from espnet2_ext.inference.step import Pipeline, Step
+from espnet2_ext.inference.pipeline import Pipeline
+from espnet2_ext.inference.step import Step
 from espnet2_ext.resumable import Shard
 
 
