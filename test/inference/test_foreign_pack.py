@@ -9,7 +9,7 @@ import yaml
 from mutations import refusals
 
 from espnet2_ext.archive import extract
-from espnet2_ext.bin import unpack
+from espnet2_ext.bin import hub
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_yaml, write_json
@@ -181,7 +181,7 @@ def test_unpacking_leaves_a_whole_folder_or_none(folder, pack, tmp_path, capsys)
     for archive, status in ((tmp_path / "cut.zip", 2), (pack, 0)):
         (tmp_path / "cut.zip").write_bytes(pack.read_bytes()[:-4000])
         with pytest.raises(SystemExit) as ended:
-            unpack.main([str(archive), str(tmp_path / "out")])
+            hub.main(["unpack", str(archive), str(tmp_path / "out")])
         assert ended.value.code == status
         assert (tmp_path / "out").exists() == (status == 0)
     assert (tmp_path / "out/manifest.json").is_file()

@@ -5,7 +5,8 @@ import torch
 import yaml
 from transformers import AttentionInterface
 
-from espnet2_ext.bin import infer, prompt_leakage, rolled_score, sing
+from espnet2_ext.bin import infer, report, sing
+from espnet2_ext.bin.family import Family
 from espnet2_ext.device import DTYPES
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_json
@@ -16,9 +17,14 @@ from espnet2_ext.speechlm.packing import Segments, packed_attention
 
 from .conftest import make_args, make_batch, make_model, make_utterance
 
-PARSERS = {
-    **{module.__name__: module.get_parser() for module in (prompt_leakage, rolled_score, sing)},
-    **infer.step_parsers(),
+COMMANDS = {
+    infer: ("speechlm", "soft", "flow", "codec", "vocoder"),
+    report: ("leakage", "rolled_score"),
+}
+PARSERS = {"sing": sing.get_parser()} | {
+    name: Family(family.__name__).parser_of(name)
+    for family, names in COMMANDS.items()
+    for name in names
 }
 
 
@@ -123,8 +129,8 @@ def experiment(tmp_path_factory):
 def test_a_speech_lm_computes_in_the_dtype_asked_for(experiment, tmp_path, dtype):
     model = ["--train_config", experiment / "config.yaml", "--model_file", experiment / "model.pth"]
     with pytest.raises(SystemExit) as end:
-        rolled_score.main(
-            [str(a) for a in (*model, "--token_dir", experiment, "--dtype", dtype,
+        report.main(
+            [str(a) for a in ("rolled_score", *model, "--token_dir", experiment, "--dtype", dtype,
                               "--margin", "-9", "--output", tmp_path / "report.json")]
         )  # fmt: skip
     assert end.value.code in (0, 1)

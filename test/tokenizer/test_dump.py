@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from espnet2_ext.bin import build_vocabulary, tokenize
+from espnet2_ext.bin import fit, tokenize
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.resumable import Shard
@@ -199,8 +199,8 @@ def test_data_json_and_vocabulary(corpus, tokenizer_dir, tokens, tmp_path):
     assert data["task"] == "svs" and data["num_examples"] == len(data["examples"]) == 8
     assert [entry.split(",")[1] for entry in data["data_files"]] == ["svs_lb", "spk", "codec_ssl"]
     with pytest.raises(SystemExit) as exit_:
-        build_vocabulary.main(
-            f"--tokenizer_dir {tokenizer_dir} --out_dir {tmp_path} "
+        fit.main(
+            f"vocabulary --tokenizer_dir {tokenizer_dir} --out_dir {tmp_path} "
             f"--data_json {tokens / 'train/data.json'}".split()
         )
     assert exit_.value.code == 0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from espnet2_ext.bin import fit_tokenizers as stage_4
+from espnet2_ext.bin import fit as fit_cli
 from espnet2_ext.resumable import Shard
 from espnet2_ext.tokenizer import dump
 from espnet2_ext.tokenizer.dump import tokenize_shard
@@ -19,7 +19,7 @@ def set_threads():
 def fit(corpus, folder, *options: str) -> dict[str, bytes] | None:
     """The files that stage 4 wrote; None when it refused its command line."""
     with pytest.raises(SystemExit) as status:
-        stage_4.main([
+        fit_cli.main(["tokenizers",
             "--config", str(corpus / "tokenizer.yaml"), "--mel_config", str(corpus / "mel.yaml"),
             "--data_dir", str(corpus / "train"), "--out_dir", str(folder), *options,
         ])  # fmt: skip

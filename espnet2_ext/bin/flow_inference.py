@@ -1,8 +1,0 @@
-"""The name that ``infer flow`` had in version 0.1.0."""
-
-from espnet2_ext.bin.infer import former_main
-
-main = former_main("flow")
-
-if __name__ == "__main__":
-    main()
