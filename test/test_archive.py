@@ -46,6 +46,7 @@ def test_hostile_members_are_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_what_unfolds_to_more_than_a_model_is_refused_before_anything_is_written(tmp_path):
     """Each member is small enough to be let alone; together they are a gigabyte."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:

@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 from espnet2_ext.tasks import _put_off
+
+pytestmark = pytest.mark.slow
 
 HEAVY = {
     "transformers",

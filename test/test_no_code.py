@@ -160,6 +160,7 @@ def test_predictors_of_mos_run_their_code_only_when_they_are_there(monkeypatch, 
     assert load_mos("singmos").reason.startswith("not measured: ")
 
 
+@pytest.mark.slow
 def test_a_training_of_espnets_own_command_line(tmp_path, marker):
     """``--resume`` is what its trainer unpickles."""
     exp = tmp_path / "exp"

@@ -6,15 +6,18 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv="${root}/.venv"   # environment to test in
 install=true           # false: take the environment as it is
+quick=false            # true: neither recipes nor tests marked slow
 
-help_message="usage: tools/test.sh [--venv DIR] [--no_install] [-- PYTEST_ARGUMENTS]
-Runs every check even when one fails; fails if any did."
+help_message="usage: tools/test.sh [--quick] [--venv DIR] [--no_install] [-- PYTEST_ARGUMENTS]
+Runs every check even when one fails; fails if any did. --quick leaves out what takes long: recipes,
+and tests that start processes or train."
 
 pytest_args=()
 while [ $# -gt 0 ]; do
   case $1 in
     --venv) [ $# -ge 2 ] || { echo "test: --venv needs a directory" >&2; exit 1; }; venv=$2; shift 2 ;;
     --no_install) install=false; shift ;;
+    --quick) quick=true; shift ;;
     --) shift; pytest_args=("$@"); break ;;
     -h|--help) echo "${help_message}"; exit 0 ;;
     *) echo "test: unknown option $1 (see --help)" >&2; exit 1 ;;
@@ -52,6 +55,7 @@ check "ruff check" ruff check .
 check "ruff format" ruff format --check .
 check "import contracts" lint-imports --no-logo --no-cache
 check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x -P SCRIPTDIR -P SCRIPTDIR/.. "${shell_scripts[@]}"
+if "${quick}"; then pytest_args=(-m "not slow" --ignore test/egs2 "${pytest_args[@]}"); fi
 # Two processes, each with whole files (they share fixtures), the long recipes first: most tests keep
 # one core busy. `-- -n 0` runs all in one.
 check "pytest" python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 "${pytest_args[@]}"

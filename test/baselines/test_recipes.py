@@ -6,6 +6,8 @@ import pytest
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.files import read_scp, read_table
 
+pytestmark = pytest.mark.slow
+
 STREAMS, SIZE = 3, 16
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from espnet2_ext.files import read_json
 
+pytestmark = pytest.mark.slow
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 

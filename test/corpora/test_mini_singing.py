@@ -45,6 +45,7 @@ def data(corpus):
     return out
 
 
+@pytest.mark.slow
 def test_same_seed_same_samples_whatever_nj_and_interruption(corpus, tmp_path):
     out = tmp_path / "again"
     with pytest.raises(InterruptedError):

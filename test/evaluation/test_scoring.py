@@ -181,6 +181,7 @@ def test_a_table_of_systems(tmp_path):
             read_rows(str(table), "exp/scores")
 
 
+@pytest.mark.slow
 def test_columns_that_have_to_be_asked_for(tmp_path, judges):
     pytest.importorskip("pyworld")
     plain = score_all([task(tmp_path, tone(30), world=True)], judges, tmp_path / "u", tmp_path)

@@ -187,6 +187,7 @@ def test_mistakes_end_in_one_line(trained, tokens, tokenizer_dir, tmp_path, caps
     assert "residual 'nothing'" in line
 
 
+@pytest.mark.slow
 def test_two_processes_end_with_the_same_weights(tokens, tokenizer_dir, two_ranks, tmp_path):
     shapes = []
     for part in ("train", "valid"):

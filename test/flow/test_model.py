@@ -204,6 +204,7 @@ def test_sampling_repeats_with_its_seed(make_model, make_batch):
     torch.testing.assert_close(reordered[1].mel, first[0].mel, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_overfits_a_tiny_batch(make_model, make_batch):
     model = make_model(
         condition={"channels": 32, "n_layers": 2},

@@ -199,6 +199,7 @@ def test_an_archive_that_breaks_within_a_member_leaves_nothing(pack, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["broken.zip"]
 
 
+@pytest.mark.slow
 def test_damaged_packs(folder):
     """A small share of the mutation run: every file of a pack, one mistake at a time."""
     names = [p for p in sorted(folder.rglob("*")) if p.suffix in (".yaml", ".json", ".safetensors")]

@@ -29,6 +29,7 @@ def python(home, endpoint, *arguments, token="hf_of_nobody"):
                           capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_up_down_and_without_a_network(pack, tmp_path):
     cli = ("-m", "espnet2_ext.bin.hub")
     with stand_in_hub() as server:
@@ -58,6 +59,7 @@ def test_up_down_and_without_a_network(pack, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_offline_also_holds_for_the_model_that_a_pack_names(folder, tmp_path):
     """An SSL model of the hub is not in the pack; offline, nobody is asked for it."""
     config = folder / "tokenizer/config.yaml"

@@ -168,6 +168,7 @@ def test_what_the_user_requires_is_checked(folder, tmp_path):
         packed.require("p", phone_list=tmp_path / "phones.txt")
 
 
+@pytest.mark.slow
 def test_it_sings_in_another_place_with_nothing_of_the_recipe(pack, tmp_path):
     """Another working directory, no recipe folder, and an environment of the bare minimum."""
     shutil.copy(pack, tmp_path / "model.zip")

@@ -53,6 +53,7 @@ def test_best_path_merges_repeats_and_drops_blanks():
     assert phone_inventory([["b", "a"], ["a"]]) == ("a", "b")
 
 
+@pytest.mark.slow
 def test_a_recogniser_learns_and_survives_the_disk(tmp_path):
     config = RecognizerConfig(tuple(sorted(TONES)), SMALL)
     recognizer = fit_recognizer(corpus(), FitConfig(steps=80, batch_sec=10, lr=5e-3), config)

@@ -239,6 +239,7 @@ def test_a_file_put_in_the_place_of_another_is_read_again_whatever_its_time(corp
     assert kinds_of(iterate(corpus, options)) == [("dc", "u1")]
 
 
+@pytest.mark.slow
 def test_a_run_killed_outright(corpus, tmp_path):
     """SIGKILL of the command over processes: none of them stays, and little is done again."""
     tables = {path: read_table(path) for path in corpus.iterdir() if path.is_file()}

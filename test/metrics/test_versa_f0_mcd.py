@@ -155,6 +155,7 @@ def plain_features(wav, fs):
     return f0, np.array(mcep), 10 * np.log10(np.array(power) / np.mean(power))
 
 
+@pytest.mark.slow
 def test_from_samples_against_a_second_reading_of_the_definition():
     pytest.importorskip("pyworld")
     fs = 16000

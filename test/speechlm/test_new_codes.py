@@ -55,6 +55,7 @@ def learn(model, steps=60):
     return float(stats["nll_codec"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora", "frozen"])
 def test_a_head_of_new_codes_learns_them(tmp_path, method):
     """The head was made anew and then frozen with the rest: it could not learn them."""

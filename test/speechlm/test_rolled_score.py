@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from espnet2_ext.speechlm.rolled_score import Shift, Utterance, rolled_score, shifted
@@ -14,6 +15,7 @@ def test_shifted_score():
     assert torch.equal(shifted(score, Shift()), score)
 
 
+@pytest.mark.slow
 def test_an_lm_that_follows_the_score_passes_and_one_that_does_not_fails():
     """Codes are a function of phone and pitch; one model trains on it, the other cannot."""
     utterances = []

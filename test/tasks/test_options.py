@@ -95,6 +95,7 @@ def test_every_task_reads_so():
     assert args.optim_conf == {"lr": 1e-3}
 
 
+@pytest.mark.slow
 def test_espnets_own_command_lines_read_so(tmp_path):
     command = [sys.executable, "-m", "espnet2_ext.bin.espnet", "espnet2.bin.svs_train"]
     options = ["--optim_conf", "lr=!!python/object/apply:os.system ['touch here']"]

@@ -65,6 +65,7 @@ def test_a_wrong_phone_set_is_named(tmp_path, text, message):
         read_phones(tmp_path / "phones.txt")
 
 
+@pytest.mark.slow
 def test_the_default_imports_neither_espnet_nor_transformers():
     code = (
         "import sys, espnet2_ext.tokenizer.fit, espnet2_ext.tokenizer.dump, "

@@ -6,6 +6,8 @@ import torch
 from .conftest import history, train_command
 from .test_zero_trainer import run, run_until, weights
 
+pytestmark = pytest.mark.slow
+
 CASES = [  # accum_grad, checkpoint_interval, batches of an epoch, batches until the kill
     (2, 2, 6, 9),
     (2, 3, 6, 11),

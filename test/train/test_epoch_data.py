@@ -19,6 +19,8 @@ from espnet2_ext.train.epoch_seed import EpochSeededTrainer, Repeatable, seed_ep
 
 from .conftest import history, train_command
 
+pytestmark = pytest.mark.slow
+
 N_UTT = 12
 
 

@@ -15,6 +15,8 @@ from espnet2_ext.train.nodes import Node, meet_at, read_hostfile, srun_command, 
 
 from .conftest import REPO
 
+pytestmark = pytest.mark.slow
+
 # A training without its weight: who am I, and what becomes of me.
 MODULE = """
 import glob, os, signal, sys, time

@@ -7,8 +7,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from .conftest import history, train_command
 from .test_launch import said, start
+
+pytestmark = pytest.mark.slow
 
 
 def two_nodes(place: Path, command: list[str]) -> list[subprocess.Popen]:

@@ -10,6 +10,8 @@ from espnet2_ext.tokenizer.vocabulary import Vocabulary
 from .conftest import CONFIG, PHONES, SIZES, train_command
 from .test_zero_trainer import run, run_until, weights
 
+pytestmark = pytest.mark.slow
+
 
 def conf(task):
     return {**CONFIG["model_conf"], "task": task}

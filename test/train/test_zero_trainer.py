@@ -11,6 +11,8 @@ from espnet2_ext.train import zero_trainer
 
 from .conftest import CONFIG, history, train_command
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(Exception):
     """Stands for a kill signal."""

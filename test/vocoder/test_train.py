@@ -129,6 +129,7 @@ def test_every_shipped_config_builds(config: Path) -> None:
     assert len(VocoderTask.build_optimizers(args, model)) == 1 + (args.discriminator is not None)
 
 
+@pytest.mark.slow
 def test_two_processes_end_with_the_same_weights(
     data: Path, two_ranks: Callable[..., list[str]], tmp_path: Path
 ) -> None:

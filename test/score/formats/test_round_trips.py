@@ -19,6 +19,8 @@ from espnet2_ext.score.music_score import MusicScore
 
 from ..strategies import LYRICS, scores
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = {"Opencpop": ("zh",), "M4Singer": ("zh",), "GTSinger": ("zh", "ja", "en")}
 ALWAYS_TIMED = ("Opencpop", "M4Singer", "GTSinger", "ESPnet directory")
 WRITABLE = [known for known in FORMATS if known.write and known.holds]
