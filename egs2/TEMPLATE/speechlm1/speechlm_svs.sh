@@ -201,7 +201,7 @@ if [ -n "${branch}" ] && [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
 for needed in "4 ${tokenizer_config}" "2 ${mel_config}" "3 ${exclude:-${mel_config}}" \
     "7 ${train_config}" "8 ${train_config}" "8 ${deepspeed_config}" \
     "9 ${inference_config}" "10 ${flow_config}" "10 ${duration_config}" \
-    "11 ${flow_inference_config}" "12 ${vocoder_config}" "14 ${scoring_config}" "9 ${systems_config}" "13 ${systems_config}"; do
+    "11 ${flow_inference_config}" "12 ${vocoder_config}" "14 ${scoring_config}"; do
   if runs "${needed%% *}" && [ ! -f "${needed#* }" ]; then
     fail "${needed#* }: no such file (read by stage ${needed%% *})"
   fi
@@ -223,6 +223,8 @@ fi
 share_data "${datadir}" "${dumpdir}"
 make_dir "${expdir}"
 [ -n "${branch}" ] || in_place "${datadir}" "${dumpdir}" "${expdir}"
+# A mistake in the rows is told before any training.
+if [ -z "${branch}" ] && [ "${stop_stage}" -ge 9 ]; then rows plan --set "${eval_name}" > /dev/null; fi
 prepare_data 1
 format_audio 2
 filter_lengths 3

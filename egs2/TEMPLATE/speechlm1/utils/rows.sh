@@ -55,9 +55,9 @@ after_recipe() {
   share_data "${datadir}" "${dumpdir}"
   in_place "${datadir}" "${dumpdir}" "${expdir}"
 }
-score_table() { # score_table SYSTEMS_TSV SCORES_DIR OPTION...: renders and scores rows of bin.rows
+score_table() { # score_table SYSTEMS_TSV SCORES_DIR OPTION...: renders rows of bin.rows, scores them on the splits
   render "${@:3}"
-  rows table "${@:3}" --splits "${split}" --systems "$1" > /dev/null
+  rows table "${@:3}" --splits "${splits[@]}" --systems "$1" > /dev/null
   mapfile -t names < <(tail -n +2 "$1" | cut -f 1)
   log "scoring: ${names[*]}"
   on decode --num_threads "${nj}" --log "$2/logs/score.log" score --table "$1" --scores_dir "$2" \

@@ -41,6 +41,7 @@ read -ra baseline_words <<< "${baseline_options}"
 score_words=(--f0_dtw true)
 after_recipe
 : "${split:=${test_sets%% *}}"
+splits=("${split}")
 : "${out:=${expdir}/tables}"
 for needed in "${lm_exp}" "${sung_dir}/${eval_name}" "${flow_exp}" "${vocoder_exp}" "${judges_dir}"; do
   [ -f "${needed}/.done" ] || fail "no ${needed}: run ./run.sh ${recipe_options} first"

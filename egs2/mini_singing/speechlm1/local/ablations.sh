@@ -28,7 +28,7 @@ Options (--name value), with their defaults:"
 . ./path.sh
 . ./cmd.sh
 read -ra row_list <<< "${rows}"
-score_words=()
+splits=("${split}") score_words=()
 after_recipe
 : "${out:=${expdir}/ablations}"
 systems_config=conf/ablations.yaml
