@@ -26,9 +26,18 @@ def entry_of(audio: Audio, timing: str) -> dict[str, Any]:
 
 
 def read_registry(scores_dir: Path) -> Entries:
-    """Rows that were scored before, and still are: whose folder of scores is there."""
+    """Rows that were scored before, and still are: whose folder of scores is there.
+
+    Raises:
+        UserError: the registry is not as `write_registry` writes it.
+    """
     path = scores_dir / REGISTRY
     entries = read_json(path) if path.is_file() else {}
+    keys = entry_of(Audio(None, ""), "").keys()
+    if not isinstance(entries, dict) or any(
+        not isinstance(entry, dict) or entry.keys() != keys for entry in entries.values()
+    ):
+        raise UserError(path, "no rows of this version", "it to be removed: stage 14 writes it")
     return {name: entry for name, entry in entries.items() if (scores_dir / name).is_dir()}
 
 

@@ -50,8 +50,9 @@ def command(plan: Plan, folder: str) -> str:
 
 def test_every_shipped_table_can_be_read():
     assert [row.name for row in read_rows(SYSTEMS, "results")][-1] == "lm+flow2+voc"
-    paths = [*RECIPES.glob("*/*/conf/systems.yaml"), *RECIPES.glob("*/*/conf/ablations.yaml")]
-    assert len(paths) >= 2
+    names = ("systems", "ablations", "adaptation")
+    paths = [path for name in names for path in RECIPES.glob(f"*/*/conf/{name}.yaml")]
+    assert len(paths) >= 3
     for path in paths:
         for table in read_yaml(path):
             assert read_rows(path, table)
@@ -266,6 +267,10 @@ def test_systems_tsv_keeps_the_rows_of_earlier_runs(run, tmp_path, capsys, monke
     assert table("test")[0] == 0
     lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
     assert lines[-1].split("\t")[0] == "big" and len(lines) == 7
+
+    Path("exp/scores/rows.json").write_text('{"a": []}')
+    status, output = table("test")
+    assert status == 2 and "rows.json: no rows of this version" in output
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ after_recipe() {
   read -ra recipe_words <<< "${recipe_options}"
   read_settings < <(recipe --print_paths true)
   wait "$!"
+  row="" # the tables have rows of their own
   use_launchers
   share_data "${datadir}" "${dumpdir}"
   in_place "${datadir}" "${dumpdir}" "${expdir}"
