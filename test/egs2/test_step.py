@@ -119,11 +119,13 @@ def test_a_training_goes_on_with_what_it_began_with(folder):
     call = "step --training --tag 8 exp/lm --with '{}' -- on cuda model {}\n"
     assert run(folder, call.format("x", "fail"))[0] == 3
     assert (folder / "exp/lm/.made_from").is_file() and not (folder / "exp/lm/.begun").exists()
+    (folder / "exp/lm/.part-x.pth").touch()  # it was killed in writing
     status, lines = run(folder, call.format("y", "ok"))
     assert status == 2 and "exp/lm was trained with other data or options" in lines[-1]
     assert lines[-1].endswith("name another with --tag")
     assert run(folder, call.format("x", "ok"))[0] == 0
     logs = sorted((folder / "exp/lm").glob("train*.log"))
+    assert not list((folder / "exp/lm").glob(".part-*"))
     assert len(logs) == 2 and "given fail" in logs[0].read_text()
 
 
