@@ -118,6 +118,27 @@ def test_again_there_is_nothing_to_do(recipe):
         assert f"(main) stage {number}: done before, nothing to do" in output
 
 
+def test_a_second_flow_is_a_second_row(recipe):
+    """It overwrote the first model's row."""
+    before = json.loads((recipe / "exp/results.json").read_text())
+    options = ("--row", "short", "--flow_tag", "short", "--flow_args", "--max_epoch 1")
+    finish(start(recipe, "--stage", "10", "--stop_stage", "15", *options))
+    after = json.loads((recipe / "exp/results.json").read_text())
+    assert [row for row in after if row["system"] != "short"] == before
+    ours, new = ({row["split"]: row["metrics"] for row in after if row["system"] == name}
+                 for name in ("lm+flow2+voc", "short"))  # fmt: skip
+    assert set(new) == set(SETS) and all(new[name] != ours[name] for name in SETS)
+    assert "| short |" in (recipe / "exp/RESULTS.md").read_text()
+    html = (recipe / "exp/report/index.html").read_text()
+    n_utts = sum(row["n_utt"] for row in before if row["system"] == "ground_truth")
+    assert html.count("<audio") == n_utts * (len(SYSTEMS) + 1)
+    assert "flow_short" in html and "flow_debug" in html
+
+    output = finish(start(recipe, "--stage", "11", "--stop_stage", "14"))  # the first, as it was
+    assert output.count("done before, nothing to do") == 4
+    assert json.loads((recipe / "exp/results.json").read_text()) == after
+
+
 def test_two_ranks_that_accumulate_gradients_resume_to_the_same_weights(recipe):
     """Killed in the middle of an epoch whose batches are no multiple of what a step takes."""
     batches, accum = 29, 3

@@ -10,21 +10,46 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / "egs2/mini_singing/speechlm1/local"
-MODELS = ("speechlm", "flow_default", "vocoder", "duration", "judges", "tokenizer", "lm_tokens")
+LM_TOKENS = "speechlm/decode_x/eval_test_other"
+MODELS = ("speechlm", "flow_default", "vocoder", "duration", "judges", "tokenizer", LM_TOKENS)
 RUN = r"""#!/usr/bin/env bash
 set -euo pipefail
 echo "run.sh $*" >> calls.txt
 case "$*" in
   *--print_paths*)
     cat <<'PATHS'
-tag=default tokenizer_dir=exp/tokenizer tokens=dump/tokens lm_exp=exp/speechlm
-flow_exp=exp/flow_default duration_exp=exp/duration vocoder_exp=exp/vocoder judges_dir=exp/judges
-decode_lm=exp/lm_tokens decode_soft=exp/lm_tokens/soft soft_tokens=
-expdir=exp dumpdir=dump datadir=data device=cpu nj=1
-scoring_config=conf/some.yaml test_list=(test other) inference_config=conf/some.yaml
-inference_words=() inference_model=best.pth flow_inference_config=conf/some.yaml
-flow_inference_words=() flow_model=best.pth duration_model=best.pth vocoder_model=best.pth
-vocoder_f0=feats run_module=(./module.py) decode_launch=(./launch.sh) inference_gpu=()
+tag=default
+tokenizer_dir=exp/tokenizer
+tokens=dump/tokens
+lm_exp=exp/speechlm
+flow_exp=exp/flow_default
+duration_exp=exp/duration
+vocoder_exp=exp/vocoder
+judges_dir=exp/judges
+sung_dir=exp/speechlm/decode_x
+eval_name=eval_test_other
+expdir=exp
+dumpdir=dump
+datadir=data
+device=cpu
+nj=1
+inference_nj=1
+scoring_config=conf/some.yaml
+systems_config=utils/../conf/systems.yaml
+row=
+test_sets=test other
+inference_config=conf/some.yaml
+inference_args=
+inference_tag=x
+inference_model=best.pth
+flow_inference_config=conf/some.yaml
+flow_inference_args=
+flow_inference_tag=x
+flow_model=best.pth
+duration_model=best.pth
+vocoder_model=best.pth
+vocoder_f0=feats
+python=./module.py
 PATHS
     ;;
   *--flow_tag*)
@@ -35,20 +60,24 @@ PATHS
 esac
 """
 LAUNCH = """#!/usr/bin/env bash
-# [--num_threads N] LOG COMMAND...
+# [--num_threads N] [JOB=1:N] LOG COMMAND...
 if [ "$1" = --num_threads ]; then shift 2; fi
+if [[ $1 == JOB* ]]; then shift; fi
 mkdir -p "$(dirname "$1")"
 shift
 exec "$@"
 """
 MODULE = r"""#!{python} -SE
+import os
 import sys
 from pathlib import Path
 
-name = sys.argv[1].rsplit(".", 1)[1]
+name = sys.argv[2].rsplit(".", 1)[1]
 if name == "lock":
     sys.exit()  # nothing that is measured here
-options = sys.argv[2:]
+if name == "rows":  # what says which commands there are
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+options = sys.argv[3:]
 with open("calls.txt", "a") as calls:
     print(name, *options, file=calls)
 get = lambda option: Path(options[options.index(option) + 1])
@@ -85,12 +114,14 @@ def recipe(tmp_path):
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     (folder / "path.sh").write_text("")
+    launchers = "train_cmd=./launch.sh cuda_cmd=./launch.sh decode_cmd=./launch.sh\n"
+    (folder / "cmd.sh").write_text(launchers)
     (folder / "conf").mkdir()
     (folder / "conf/some.yaml").write_text("a: 1\n")
     for name in MODELS:
         (folder / "exp" / name).mkdir(parents=True)
         (folder / "exp" / name / ".done").write_text("made\n")
-    write(folder / "exp/lm_tokens/codec_ssl.scp", "u1 a\nother b\nu2 c\n")
+    write(folder / "exp" / LM_TOKENS / "codec_ssl.scp", "u1 a\nother b\nu2 c\n")
     write(folder / "dump/raw/test/wav.scp", "u1 a.wav\nu2 b.wav\n")
     for name in ("codec_ssl", "score_frames", "prompt"):
         write(folder / f"dump/tokens/test/{name}.scp", "u1 a\nu2 b\n")
@@ -108,7 +139,7 @@ def run(folder, script, *options):
     done = subprocess.run(
         [f"local/{script}", *options],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
-        env={**os.environ, "LC_ALL": "C"},
+        env={**os.environ, "LC_ALL": "C", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     calls = folder / "calls.txt"
     lines = calls.read_text().splitlines() if calls.is_file() else []
@@ -208,7 +239,7 @@ def test_table_1_renders_baselines_by_what_they_write(recipe):
     assert order.index("duration_inference") < order.index("score_frames")
     assert order.index("score_frames") < order.index("speechlm_inference")
     flows = [call for call in calls if call.startswith("flow_inference")]
-    assert any("--token_dir exp/tables/own/tokens/tokens" in call for call in flows)
+    assert any("--token_dir exp/tables/own/tokens.tokens" in call for call in flows)
 
 
 def test_a_configuration_of_the_corpus_is_taken(recipe):
@@ -239,12 +270,20 @@ def test_what_is_missing_is_named(recipe, undo, message):
 
 
 def test_the_recipe_says_where_its_models_are():
-    folder, paths = LOCAL.parent, 'eval "$(./run.sh --print_paths true)"'
+    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
+    script = (
+        "set -euo pipefail; . utils/steps.sh; read_settings < <(./run.sh --print_paths true "
+        """--inference_args '--a $(touch made) --b=1 "x')\n"""
+        'printf "%s\\n" "${flow_exp}" "${inference_args}" ${test_sets}'
+    )
     done = subprocess.run(
-        ["bash", "-c", f"{paths}; printf '%s\\n' ${{flow_exp}} ${{test_list[@]}}"],
-        cwd=folder, capture_output=True, text=True, check=True,
+        ["bash", "-c", script], cwd=LOCAL.parent, capture_output=True, text=True, check=True,
+        env={**os.environ, **venv},
     )  # fmt: skip
-    assert done.stdout.split() == ["exp/flow_default", "test", "test_words", "test_singer"]
+    assert done.stdout.splitlines() == [
+        "exp/flow_default", '--a $(touch made) --b=1 "x', "test", "test_words", "test_singer"
+    ]  # fmt: skip
+    assert not (LOCAL.parent / "made").exists()
 
 
 def test_published_tables_have_the_form_of_results():

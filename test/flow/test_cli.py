@@ -89,7 +89,7 @@ def test_shipped_configurations_build():
 def test_the_ablation_on_samples_starts_from_the_recipes_flow(tmp_path):
     """It sees phones, which that flow has no weights for: the strict loader refused it."""
     script = (CONF.parent / "local/ablations.sh").read_text()
-    (option,) = re.findall(r'--init_param "\$\{flow_exp\}/\$\{flow_model\}(\S*)"', script)
+    (option,) = re.findall(r'--init_param \$\{flow_exp\}/\$\{flow_model\}(\S*)"', script)
     trained = shipped(CONF / "train_flow.yaml").state_dict()
     torch.save(trained, tmp_path / "flow.pth")
     model = shipped(CONF / "tuning/train_flow_on_samples.yaml")

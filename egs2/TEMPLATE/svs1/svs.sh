@@ -57,11 +57,10 @@ skip_data_prep=false branch_stages=" 1 2 3 4 "
 read -ra train_words <<< "${train_args}"
 read -ra inference_words <<< "${inference_args}"
 read -ra test_list <<< "${test_sets}"
-read -ra train_launch <<< "${train_cmd:?}"
-read -ra cuda_launch <<< "${cuda_cmd:?}"
-read -ra decode_launch <<< "${decode_cmd:?}"
 mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${test_list[@]}" | awk '!seen[$0]++')
-run_module=("${python}" -m)
+device=cpu
+if "${gpu_inference}"; then device=cuda; fi
+use_launchers
 
 # Token models run on the clock of the tokens, the others on the mel's.
 fs=$(yaml_value "${mel_config}" fs)
@@ -88,20 +87,18 @@ data_locks=()
 make_dir "${dumpdir}"
 make_dir "${expdir}"
 in_place "${dumpdir}" "${expdir}"
-if runs 1; then
-  begin 1 "data" "${source_dump}/{raw,tokens}/<set>" "${data}/<set>: label (on the grid of ${fps} frames a second) score.scp wav.scp text utt2sid pitch.scp pitch_hz.scp discrete_token"
+
+make_data() {
+  rm -rf -- "${all_sets[@]/#/${data}/}"
+  on train svs_data --data_dir "${data_dirs[@]}" --token_dir "${token_dirs[@]}" --root "${speechlm_dir}" \
+    --out_dir "${all_sets[@]/#/${data}/}" --fps "${fps}" --mel_config "${mel_config}" \
+    --train_utt2spk "${source_dump}/raw/${train_set}/utt2spk"
+  { printf '<blank>\n<unk>\n'; cat "${tokenizer_dir}/phones.txt"; echo '<sos/eos>'; } > "${token_list}"
+}
+if begin 1 "data" "${source_dump}/{raw,tokens}/<set>" "${data}/<set>: label (on the grid of ${fps} frames a second) score.scp wav.scp text utt2sid pitch.scp pitch_hz.scp discrete_token"; then
   data_dirs=("${all_sets[@]/#/${source_dump}/raw/}")
   token_dirs=("${all_sets[@]/#/${source_dump}/tokens/}")
-  made=$(digest 1 "$(made_of "${data_dirs[@]}" "${token_dirs[@]}")" "${all_sets[*]}" "$(contents "${mel_config}")")
-  if todo "${data}" "${made}"; then
-    rm -rf -- "${all_sets[@]/#/${data}/}"
-    "${train_launch[@]}" "${data}/logs/svs_data.log" "${run_module[@]}" espnet2_ext.bin.svs_data \
-      --data_dir "${data_dirs[@]}" --token_dir "${token_dirs[@]}" --root "${speechlm_dir}" \
-      --out_dir "${all_sets[@]/#/${data}/}" --fps "${fps}" --mel_config "${mel_config}" \
-      --train_utt2spk "${source_dump}/raw/${train_set}/utt2spk"
-    { printf '<blank>\n<unk>\n'; cat "${tokenizer_dir}/phones.txt"; echo '<sos/eos>'; } > "${token_list}"
-    mark "${data}" "${made}"
-  fi
+  step 1 "${data}" --from "${data_dirs[@]}" "${token_dirs[@]}" --with "${all_sets[*]}" --files "${mel_config}" -- make_data
   end
 fi
 
@@ -139,52 +136,39 @@ options+=("${train_words[@]}")
 normalized=false
 if [ "${kind}" = xiaoice ]; then normalized=true; fi
 
-if runs 2; then
-  begin 2 "statistics of the mel" "${data}/{${train_set},${valid_set}}" "${stats}/train/feats_stats.npz, where the model normalizes"
-  made=$(digest 2 "$(made_of "${data}")")
-  if "${normalized}" && todo "${stats}" "${made}"; then
-    "${train_launch[@]}" "${stats}/logs/stats.log" \
-      "${run_module[@]}" espnet2_ext.bin.espnet "${trainer}" --collect_stats true \
+if begin 2 "statistics of the mel" "${data}/{${train_set},${valid_set}}" "${stats}/train/feats_stats.npz, where the model normalizes"; then
+  if "${normalized}"; then
+    step 2 "${stats}" --from "${data}" -- \
+      on train --log "${stats}/logs/stats.log" espnet "${trainer}" --collect_stats true \
       --output_dir "${stats}" "${options[@]}" --ngpu 0 --normalize none --pitch_extract none
-    mark "${stats}" "${made}"
   fi
   end
 fi
 if "${normalized}"; then options+=(--normalize_conf "stats_file=${stats}/train/feats_stats.npz"); fi
 
-if runs 3; then
-  begin 3 "training" "${data}/{${train_set},${valid_set}}, ${train_config}" "${svs_exp}: config.yaml, ${inference_model}, train.log"
+if begin 3 "training" "${data}/{${train_set},${valid_set}}, ${train_config}" "${svs_exp}: config.yaml, ${inference_model}, train.log"; then
   longer "${train_config}" "${source_dump}/tokens/${train_set}/utt2num_frames" "${tuned_on_frames}"
-  made_exp=$(digest 3 "$(made_of "${data}")" "$(contents "${train_config}")" "${train_args}" "${more_steps[@]}")
-  if todo_training "${svs_exp}" "${made_exp}" --tag; then
-    resources=()
-    if [ "${ngpu}" -gt 0 ]; then resources=(--gpu "${ngpu}"); fi
-    "${cuda_launch[@]}" "${resources[@]}" "${svs_exp}/train.log" \
-      "${run_module[@]}" espnet2_ext.bin.espnet "${trainer}" --resume true \
-      --output_dir "${svs_exp}" "${options[@]}" "${more_steps[@]}" "${train_words[@]}"
-    mark "${svs_exp}" "${made_exp}"
-  fi
+  resources=()
+  if [ "${ngpu}" -gt 0 ]; then resources=(--gpu "${ngpu}"); fi
+  step --training --tag 3 "${svs_exp}" --from "${data}" --files "${train_config}" --with "${train_args}" "${more_steps[@]}" -- \
+    on cuda "${resources[@]}" espnet "${trainer}" --resume true \
+    --output_dir "${svs_exp}" "${options[@]}" "${more_steps[@]}" "${train_words[@]}"
   end
 fi
 
-if runs 4; then
-  out="${svs_exp}/decode"
-  begin 4 "inference" "${svs_exp}/${inference_model}, ${data}/{${test_sets// /,}}" "${out}/{label,own}/<set>: codec_ssl; mel and f0; or wav; with score_frames and prompt"
+out="${svs_exp}/decode"
+if begin 4 "inference" "${svs_exp}/${inference_model}, ${data}/{${test_sets// /,}}" "${out}/{label,own}/<set>: codec_ssl; mel and f0; or wav; with score_frames and prompt"; then
   known=()
   for set in "${test_list[@]}"; do
     if [ -f "${data}/${set}/utt2sid" ]; then known+=("${set}")
     else log "stage 4: ${set} has singers that training does not: left out"; fi
   done
-  made=$(digest 4 "$(made_of "${svs_exp}")" "${inference_model}" "${inference_args}" "${known[*]}")
-  if [ "${#known[@]}" -gt 0 ] && todo "${out}" "${made}"; then
-    device=cpu gpu=()
-    if "${gpu_inference}"; then device=cuda; gpu=(--gpu 1); fi
-    "${decode_launch[@]}" "${gpu[@]}" "${out}/logs/svs_inference.log" \
-      "${run_module[@]}" espnet2_ext.bin.svs_inference --train_config "${svs_exp}/config.yaml" \
+  if [ "${#known[@]}" -gt 0 ]; then
+    step 4 "${out}" --from "${svs_exp}" --with "${inference_model}" "${inference_args}" "${known[*]}" -- \
+      on infer svs_inference --train_config "${svs_exp}/config.yaml" \
       --model_file "${svs_exp}/${inference_model}" --tokenizer_dir "${tokenizer_dir}" \
       --data_dir "${known[@]/#/${data}/}" --token_dir "${known[@]/#/${source_dump}/tokens/}" \
       --output_dir "${out}" --device "${device}" "${inference_words[@]}"
-    mark "${out}" "${made}"
   fi
   end
 fi

@@ -1,8 +1,19 @@
 # shellcheck shell=bash
-# What a numbered stage is made of: is it asked for, is it done already, what runs side by side.
-# Sourced by speechlm_svs.sh; reads its stage, stop_stage, skip_*, nj and branch_stages.
-# shellcheck disable=SC2154
+# What a numbered stage is made of: is it asked for, which of its steps are done already, what runs
+# side by side, through which launcher. Sourced by the templates and by the scripts beside them; reads
+# their stage, stop_stage, skip_*, nj and branch_stages.
+# shellcheck disable=SC2034,SC2154
 . "$(dirname "${BASH_SOURCE[0]}")/locks.sh"
+
+# What cmd.sh names, as words, and what inference asks of it.
+use_launchers() {
+  inference_gpu=()
+  [ "${device}" != cuda ] || inference_gpu=(--gpu 1)
+  read -ra train_launch <<< "${train_cmd:?}"
+  read -ra cuda_launch <<< "${cuda_cmd:?}"
+  read -ra decode_launch <<< "${decode_cmd:?}"
+  run_module=("${python}" -m)
+}
 
 # Tag of a configuration: train_flow_debug.yaml with "--max_epoch 3" gives debug_max_epoch_3.
 tag_of() { # tag_of KIND CONFIG WORDS...
@@ -27,7 +38,11 @@ runs() { # runs N: does stage N run?
     16) ! "${skip_packing}" ;;
   esac
 }
-begin() { # begin N TITLE READS WRITES
+begin() { # begin N TITLE READS WRITES: says so, if stage N runs
+  runs "$1" || return 1
+  start_stage "$@"
+}
+start_stage() {
   this_stage=$1
   did_something=false
   log "stage $1: $2"
@@ -56,6 +71,98 @@ made_of() {
     elif [ -f "${dir}/.begun" ]; then printf 'lacks: %s: not finished\n' "${dir}"
     else cat -- "${dir}/.done" 2>/dev/null || echo "unknown"; fi
   done
+}
+
+# step [OPTIONS] NAME OUT INPUT... -- COMMAND...: COMMAND makes the folder OUT, unless it was made
+# from the same inputs before. NAME tells it from other steps with equal inputs. Inputs are groups of
+#   --from DIR...    folders that other steps made, or models from elsewhere
+#   --files FILE...  files, by their content
+#   --with WORD...   options and other words
+# and options are
+#   --beside           side by side with other steps, at most nj; `drain` waits. COMMAND ends with `on`
+#   --training OPTION  a training, which goes on only with what it began with; OPTION names another
+#   --tell WORDS       from the logs: the lines with these words
+step() {
+  local beside=false training="" words="" name out made
+  while [[ $1 == --* ]]; do
+    case $1 in
+      --beside) beside=true; shift ;;
+      --training) training=$2; shift 2 ;;
+      --tell) words=$2; shift 2 ;;
+      *) fail "step: no option $1" ;;
+    esac
+  done
+  name=$1 out=$2
+  shift 2
+  made=$(digest_of "${name}" "$@")
+  while [ "$1" != -- ]; do shift; done
+  shift
+  step_dir=${out} step_log=""
+  if [ -n "${training}" ]; then
+    todo_training "${out}" "${made}" "${training}" || return 0
+    step_log="${out}/train.log"
+  else
+    todo "${out}" "${made}" || return 0
+  fi
+  if "${beside}"; then spawn "${out}" "${made}" "$@"; return; fi
+  "$@"
+  [ -z "${words}" ] || tell "${words}" "${out}/logs/"*.log
+  mark "${out}" "${made}"
+}
+digest_of() { # digest_of NAME INPUT... --
+  local words=("$1") group=--with members=() member word
+  shift
+  for word in "$@"; do
+    case ${word} in
+      --from|--files|--with|--)
+        case ${group} in
+          --from) words+=("$(made_of "${members[@]}")") ;;
+          --files)
+            for member in "${members[@]}"; do
+              [ -f "${member}" ] || words+=("lacks: ${member}: no such file")
+            done
+            words+=("$(contents "${members[@]}" 2>/dev/null)")
+            ;;
+          --with) words+=("${members[@]}") ;;
+        esac
+        group=${word} members=()
+        [ "${word}" != -- ] || break
+        ;;
+      *) members+=("${word}") ;;
+    esac
+  done
+  digest "${words[@]}"
+}
+
+# on LAUNCHER [OPTION VALUE...] MODULE ARGUMENT...: one of our command lines, by a launcher of cmd.sh:
+# train, cuda, decode, or infer (decode, on a GPU if --gpu_inference says so). Options are the
+# launcher's, and
+#   --log FILE  default: of the step that runs it, OUT/logs/MODULE.log
+#   --jobs N    in shards: job K gets --shard K --num_shards N
+on() {
+  local -n launcher="${1/#infer/decode}_launch"
+  local options=() log=${step_log:-} jobs="" word=JOB command
+  [ "$1" != infer ] || options=("${inference_gpu[@]}")
+  shift
+  while [[ $1 == --* ]]; do
+    case $1 in
+      --log) log=$2 ;;
+      --jobs) jobs=$2 ;;
+      *) options+=("$1" "$2") ;;
+    esac
+    shift 2
+  done
+  : "${log:=${step_dir}/logs/$1.log}"
+  command=("${run_module[@]}" "espnet2_ext.bin.$1" "${@:2}")
+  if [ -n "${jobs}" ]; then
+    # Launchers put the number in place of a word: one that neither path nor option of the command holds.
+    while [[ "${log} ${command[*]}" == *"${word}"* ]]; do word+=_; done
+    options+=("${word}=1:${jobs}")
+    log="${log%.log}.${word}.log"
+    command+=(--shard "${word}" --num_shards "${jobs}")
+  fi
+  # Side by side, the launcher takes the place of the shell that started it, and ends when we do.
+  ${spawning:+exec} "${launcher[@]}" "${options[@]}" "${log}" "${command[@]}"
 }
 
 # A step that is done leaves DIR/.done with the digest of what it was made from, so that deleting
@@ -94,6 +201,7 @@ todo_training() { # todo_training DIR DIGEST TAG_OPTION
   [ "${had}" = "$2" ] || fail "$1 was trained with other data or options: remove it, or name another with $3"
   todo "$1" "$2" || return 1
   rm -f -- "$1/.begun" # its best checkpoint so far may be tried out
+  rm -f -- "$1/".part-* # what a killed one was writing
   printf '%s\n' "$2" > "$1/.made_from"
   # A training that goes on keeps the log of what it did before.
   if [ -f "$1/train.log" ]; then mv -- "$1/train.log" "$1/train.$(date '+%Y%m%d-%H%M%S').log"; fi
@@ -119,10 +227,10 @@ longer() { # longer CONFIG UTT2NUM_FRAMES TUNED_ON_FRAMES: options, into the arr
 
 # What the reader of the recipe should know of a log: its lines from WORDS on, each once.
 tell() { # tell WORDS LOG...
-  local words=$1 line
+  local wanted=$1 line
   shift
   while IFS= read -r line; do log "stage ${this_stage}: ${line}"; done \
-    < <(grep -h -o -- "${words}.*" "$@" | awk '!seen[$0]++')
+    < <(grep -h -o -- "${wanted}.*" "$@" | awk '!seen[$0]++')
 }
 
 # Commands side by side, at most nj, each marking its output folder when it succeeds; `drain` waits
@@ -148,19 +256,20 @@ spawn() { # spawn DIR DIGEST COMMAND...; DIR -: nothing to mark
   shift 2
   if [ "${#spawned[@]}" -ge "${nj}" ]; then reap; fi
   if [ "${spawn_status}" -ne 0 ]; then drain; fi
-  "$@" &
+  { spawning=true; "$@"; } &
   spawned+=("$!"$'\t'"${dir}"$'\t'"${made}")
 }
 
 yaml_value() { sed -n "s/^$2:[[:space:]]*\([^#[:space:]]*\).*/\1/p" "$1"; } # yaml_value FILE KEY
 
-# A command in N jobs, into the array `sharded`: job K gets --shard K --num_shards N, its log is LOG.K.log.
-# Launchers put the number in place of a word: one that neither path nor option of the command holds.
-in_shards() { # in_shards N LOG COMMAND...
-  local n=$1 log=$2 word=JOB
-  shift 2
-  while [[ "${log} $*" == *"${word}"* ]]; do word+=_; done
-  # shellcheck disable=SC2034
-  sharded=("${decode_launch[@]}" "${inference_gpu[@]}" "${word}=1:${n}" "${log}.${word}.log"
-    "$@" --shard "${word}" --num_shards "${n}")
+# Options and paths of a recipe, for other scripts: a line NAME=VALUE each.
+print_settings() { # print_settings NAME...
+  local name
+  for name in "$@"; do printf '%s=%s\n' "${name}" "${!name}"; done
+}
+read_settings() { # from standard input: sets variables, and never evaluates
+  local line
+  while IFS= read -r line; do
+    if [[ ${line} =~ ^[a-z][a-z0-9_]*= ]]; then printf -v "${line%%=*}" '%s' "${line#*=}"; fi
+  done
 }

@@ -1,0 +1,158 @@
+"""Rows of a result table, as ``conf/systems.yaml`` has them: what each is made by."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.ids import check_id
+
+RECORDINGS = "ground_truth"
+F0_SOURCES = ("", "feats", "predictor", "score", "model")
+TIMINGS = ("label", "model")
+
+
+@dataclass(frozen=True)
+class Row:
+    """How the audio of a row is made. What is left out is the recipe's own.
+
+    Args:
+        name: Of the row, in tables and folders.
+        tokens: Where codec and SSL tokens come from: ``ground_truth`` (the recordings'), ``lm``
+            (the speech LM sings them), or a folder with another system's ``codec_ssl.scp``.
+        codes: ``flow``: the flow turns the tokens into codes, which the codec decodes.
+        mel: ``ground_truth``, ``codec``, ``flow``, or a folder with another system's ``mel.scp``.
+        wav: ``vocoder`` (of the mel), ``ground_truth``, or a folder with a ``wav.scp``.
+        f0: Where the vocoder's F0 comes from: ``feats`` (generated with the mel), ``predictor``
+            (from the mel) or ``score``; ``model``: another system's wavs. Default: the recipe's
+            ``--vocoder_f0`` of a flow's mel, else ``predictor``.
+        timing: Phone times of the ``label``, or of the duration ``model``.
+        lm: Tag of the speech LM, exp/speechlm_TAG.
+        flow: Tag of the flow.
+        vocoder: Tag of the vocoder.
+        decoding: YAML of the LM's decoding, or a mapping of changes to the recipe's (or to that of
+            its key ``base``).
+        sampling: The same of the flow's.
+    """
+
+    name: str
+    tokens: str = ""
+    codes: str = ""
+    mel: str = ""
+    wav: str = "vocoder"
+    f0: str = ""
+    timing: str = "label"
+    lm: str = ""
+    flow: str = ""
+    vocoder: str = ""
+    decoding: Any = None
+    sampling: Any = None
+
+    def wrong(self) -> tuple[str, str, str] | None:
+        """What is wrong with it: field, finding, expectation; None where nothing is."""
+        if self.f0 not in F0_SOURCES:
+            return "f0", repr(self.f0), " or ".join(F0_SOURCES[1:])
+        if self.timing not in TIMINGS:
+            return "timing", repr(self.timing), " or ".join(TIMINGS)
+        if self.codes not in ("", "flow"):
+            return "codes", repr(self.codes), "flow, or to be left out"
+        if self.wav == "vocoder" and not self.mel:
+            return "mel", "nothing", "ground_truth, codec, flow or a folder, for the vocoder"
+        if (self.mel in ("codec", "flow") or self.codes) and not self.tokens:
+            return "tokens", "nothing", f"ground_truth, lm or a folder, for mel: {self.mel}"
+        if self.codes and self.mel != "codec":
+            return "mel", repr(self.mel), "codec, for the codes that the flow makes"
+        if self.timing == "model" and self.tokens not in ("", "lm") and not _is_folder(self.tokens):
+            return "timing", "model", "label, for tokens of recordings"
+        for field in ("decoding", "sampling"):
+            value = getattr(self, field)
+            if value is not None and not isinstance(value, str | dict):
+                return field, repr(value), "a YAML file or a mapping of options"
+        for field in ("lm", "flow", "vocoder"):
+            if "/" in getattr(self, field):
+                return field, repr(getattr(self, field)), "a tag"
+        return None
+
+
+def _is_folder(value: str) -> bool:
+    return "/" in value
+
+
+def read_rows(path: str | Path, table: str) -> list[Row]:
+    """The rows of one table of a file, in order.
+
+    Raises:
+        UserError: no such table, an unknown key, a value that is none of the expected, or a row
+            that lacks what its parts are made from.
+    """
+    tables = read_yaml(path)
+    if table not in tables:
+        raise UserError(path, f"no table {table!r}", f"one of {', '.join(tables)}")
+    if not isinstance(tables[table], dict) or not tables[table]:
+        raise UserError(path, "no rows", "a mapping of rows", table)
+    rows = []
+    for name, options in tables[table].items():
+        place = f"{path}: {name}"
+        check_id(str(name), f"{path}: {table}", "row")
+        row = parse_config(Row, options, place, name=str(name))
+        if wrong := row.wrong():
+            field, found, expected = wrong
+            raise UserError(place, found, expected, field)
+        rows.append(row)
+    return rows
+
+
+def of_run(rows: list[Row], name: str) -> list[Row]:
+    """The rows that a run makes.
+
+    Args:
+        rows: All rows of the table.
+        name: Of ``--row``: the one row that the run makes, beside those of earlier runs; if the
+            table has no such row it is the table's last one, by the run's models. Empty: all rows.
+    """
+    if not name:
+        return rows
+    check_id(name, "--row")
+    named = [row for row in rows if row.name == name]
+    return named or [replace(rows[-1], name=name)]
+
+
+def with_baselines(rows: list[Row], baselines: Iterable[tuple[str, Path]], f0: str) -> list[Row]:
+    """The rows, with what other systems decoded after the recordings.
+
+    Tokens are two rows, by our flow and by the codec; a mel is sung by our vocoder; wavs stay.
+
+    Args:
+        rows: Of the table; others have the timing of its last row.
+        baselines: Names, and folders with codec_ssl.scp, mel.scp or wav.scp.
+        f0: Source of the F0 of another system's mel.
+
+    Raises:
+        UserError: a folder has none of these.
+    """
+    others: list[Row] = []
+    timing = rows[-1].timing
+    for name, folder in baselines:
+        check_id(name, "--baseline")
+        if (folder / "codec_ssl.scp").is_file():
+            others.append(Row(name, tokens=f"{folder}", mel="flow", timing=timing))
+            others.append(Row(f"{name}+cd", tokens=f"{folder}", mel="codec", timing=timing))
+        elif (folder / "mel.scp").is_file():
+            others.append(Row(name, mel=f"{folder}", f0=f0, timing=timing))
+        elif (folder / "wav.scp").is_file():
+            others.append(Row(name, wav=f"{folder}", f0="model", timing=timing))
+        else:
+            raise UserError(folder, "neither codec_ssl.scp, mel.scp nor wav.scp")
+    real = [row for row in rows if row.wav == RECORDINGS]
+    return [*real, *others, *(row for row in rows if row.wav != RECORDINGS)]
+
+
+def tag_of(kind: str, config: str | Path, args: str) -> str:
+    """Tag of a configuration with more options, as utils/steps.sh names it."""
+    name = Path(config).name.removesuffix(".yaml").removeprefix("train_").removeprefix("decode_")
+    name = name.removeprefix(kind).removeprefix("_") or "default"
+    words = " ".join([name, *args.split()])
+    return re.sub(r"[^A-Za-z0-9.=\n-]+", "_", words).replace("_--", "_").rstrip("_")

@@ -1,0 +1,290 @@
+"""Rows of a result table: what a file may say, what is made for them, where systems.tsv has it."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from espnet2_ext.bin import rows as cli
+from espnet2_ext.errors import UserError
+from espnet2_ext.evaluation.rendering import Plan, Settings
+from espnet2_ext.evaluation.row_table import beside_others
+from espnet2_ext.evaluation.rows import Row, of_run, read_rows, tag_of, with_baselines
+from espnet2_ext.files import read_yaml
+
+RECIPES = Path(__file__).resolve().parents[2] / "egs2"
+SYSTEMS = RECIPES / "TEMPLATE/speechlm1/conf/systems.yaml"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Settings:
+    """Settings of a recipe's run in the working directory, which expects soft tokens."""
+    monkeypatch.chdir(tmp_path)
+    Path("lm.yaml").write_text("method: greedy\nsoft: true\n")
+    Path("flow.yaml").write_text("solver: euler\n")
+    return Settings(
+        expdir="exp", dumpdir="dump", tokens="dump/tokens", tokenizer_dir="exp/tokenizer",
+        eval_name="eval_test", device="cpu", inference_nj="1", tag="default",
+        lm_exp="exp/speechlm_default", inference_model="best.pth", inference_config="lm.yaml",
+        inference_args="", inference_tag="default", flow_exp="exp/flow_default",
+        flow_model="best.pth", flow_inference_config="flow.yaml", flow_inference_args="--seed 1",
+        flow_inference_tag="default_seed_1", vocoder_exp="exp/vocoder_default",
+        vocoder_model="best.pth", vocoder_f0="feats", duration_exp="exp/duration_default",
+        duration_model="best.pth", systems_config=str(SYSTEMS), row="",
+    )  # fmt: skip
+
+
+def folders(plan: Plan) -> list[str]:
+    """What is made, in order; the numbers of steps that run side by side end with "drain"."""
+    records = plan.records(["tokens", "features", "wavs"])
+    return [r[r.index("--from") - 1] if len(r) > 1 else r[0] for r in records]
+
+
+def command(plan: Plan, folder: str) -> str:
+    words = plan.steps[Path(folder)][1]
+    return " ".join(words[words.index("--") + 1 :])
+
+
+def test_every_shipped_table_can_be_read():
+    assert [row.name for row in read_rows(SYSTEMS, "results")][-1] == "lm+flow2+voc"
+    names = ("systems", "ablations", "adaptation")
+    paths = [path for name in names for path in RECIPES.glob(f"*/*/conf/{name}.yaml")]
+    assert len(paths) >= 3
+    for path in paths:
+        for table in read_yaml(path):
+            assert read_rows(path, table)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("results: [", "systems.yaml:2: "),
+        ("other: {a: {wav: ground_truth}}", "no table 'results' (expected one of other)"),
+        ("results: {}", "systems.yaml: results: no rows"),
+        ("results: {a: {melody: flow}}", "systems.yaml: a: unknown key 'melody'"),
+        ("results: {a/b: {wav: ground_truth}}", "one word without '/'"),
+        (
+            "results: {a: {mel: flow}}",
+            "systems.yaml: a: tokens: nothing (expected ground_truth, lm",
+        ),
+        ("results: {a: {tokens: lm}}", "systems.yaml: a: mel: nothing"),
+        ("results: {a: {mel: ground_truth, f0: ears}}", "a: f0: 'ears' (expected feats or"),
+        ("results: {a: {mel: ground_truth, timing: own}}", "a: timing: 'own'"),
+        ("results: {a: {tokens: lm, codes: lm, mel: codec}}", "a: codes: 'lm'"),
+        ("results: {a: {tokens: lm, codes: flow, mel: flow}}", "a: mel: 'flow' (expected codec"),
+        ("results: {a: {tokens: lm, mel: flow, decoding: 3}}", "a: decoding: 3"),
+        ("results: {a: {tokens: lm, mel: flow, flow: a/b}}", "a: flow: 'a/b' (expected a tag)"),
+    ],
+)
+def test_a_wrong_file_is_one_line_and_status_2(run, tmp_path, capsys, monkeypatch, text, message):
+    (tmp_path / "systems.yaml").write_text(text)
+    run["systems_config"] = "systems.yaml"
+    status, output = call(run, monkeypatch, capsys, "plan", "--set", "eval_test")
+    assert status == 2 and len(output.splitlines()) == 1
+    assert message in output
+
+
+def call(run, monkeypatch, capsys, *options) -> tuple[int, str]:
+    """Exit status of bin.rows, and what it prints, errors too."""
+    text = "".join(f"{name}={value}\n" for name, value in run.items())
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    with pytest.raises(SystemExit) as end:
+        cli.main(list(options))
+    captured = capsys.readouterr()
+    return end.value.code, captured.out + captured.err
+
+
+def test_the_recipes_rows_lie_under_the_models_names(run):
+    plan = Plan(run, "eval_test")
+    audio = {row.name: plan.render(row) for row in read_rows(SYSTEMS, "results")}
+    lm, flow = (
+        "exp/speechlm_default/decode_default/eval_test",
+        "exp/flow_default/decode_default_seed_1",
+    )
+    by_lm = f"{flow}/lm_default_default/eval_test"
+    assert folders(plan) == [
+        lm, f"{lm}/soft", "drain",
+        "exp/codec_resynthesis/eval_test", f"{flow}/gt_tokens/eval_test", by_lm, "drain", "drain",
+        "exp/vocoder_default/vocoder_gt_mel/eval_test",
+        "exp/vocoder_default/codec_resynthesis/eval_test",
+        f"{flow}/gt_tokens/eval_test/wav_vocoder_default", f"{by_lm}/wav_vocoder_default", "drain",
+    ]  # fmt: skip
+    assert [a.f0_source for a in audio.values()] == [
+        "recording",
+        *["predictor"] * 2,
+        *["feats"] * 2,
+    ]
+    assert audio["ground_truth"].wavs is None
+    assert list(map(str, audio["lm+flow2+voc"].models)) == [
+        "exp/speechlm_default", "exp/flow_default", "exp/vocoder_default"
+    ]  # fmt: skip
+    flow_call = command(plan, by_lm)
+    assert f"--codec_ssl {lm}/codec_ssl.scp --soft {lm}/soft/soft.scp" in flow_call
+    assert flow_call.endswith("--device cpu --seed 1")
+    assert "--codec_ssl" not in command(plan, f"{flow}/gt_tokens/eval_test")
+    run["inference_config"] = "none.yaml"  # whether there are soft tokens is for the step to miss
+    assert Plan(run, "dev").sing().soft is None
+
+
+def test_a_row_of_other_models_shares_what_is_the_same(run):
+    plan = Plan(run, "eval_test")
+    plan.render(Row("a", tokens="lm", mel="flow"))
+    Path("hot.yaml").write_text("method: sampling\n")
+    plan.render(Row("b", tokens="lm", mel="flow", flow="big", vocoder="hifigan", f0="score"))
+    plan.render(
+        Row("c", tokens="lm", mel="flow", decoding="hot.yaml", lm="tts", sampling="flow.yaml")
+    )
+    made = [folder for folder in folders(plan) if folder != "drain"]
+    assert len(made) == len(set(made)) == 9
+    to = "exp/flow_big/decode_default_seed_1/lm_default_default/eval_test"
+    assert "--score_scp dump/tokens/eval_test/score_frames.scp" in command(
+        plan, f"{to}/wav_vocoder_hifigan"
+    )
+    assert "exp/speechlm_tts/decode_hot/eval_test" in made
+    assert "exp/flow_default/decode_default_seed_1/lm_tts_hot/eval_test" in made
+    with pytest.raises(UserError, match="made in two ways"):
+        plan.render(Row("a", tokens="lm", mel="flow", f0="predictor"))
+
+
+def test_in_a_folder_of_its_own_a_table_takes_the_runs_tokens(run):
+    plan = Plan(run, "test", Path("exp/tables"))
+    for row in read_rows(SYSTEMS, "table2"):
+        plan.render(row)
+    assert folders(plan) == [
+        "exp/tables/lm", "drain",
+        "exp/tables/codec_resynthesis", "exp/tables/lm+cd", "exp/tables/lm+flow1+cd.codes",
+        "exp/tables/lm+flow1+voc", "exp/tables/lm+flow2+voc", "drain", "exp/tables/lm+flow1+cd",
+        "drain", *(f"exp/tables/{name}/wav_vocoder_default" for name in (
+            "codec_resynthesis", "lm+cd", "lm+flow1+cd", "lm+flow1+voc", "lm+flow2+voc")), "drain",
+    ]  # fmt: skip
+    sung = "exp/speechlm_default/decode_default/eval_test"
+    assert command(plan, "exp/tables/lm") == (
+        f"collect dump/tokens/test/score_frames.scp {sung}/codec_ssl.scp {sung}/soft/soft.scp"
+    )
+
+
+def test_changes_of_a_decoding_are_sung_for_the_row(run):
+    plan = Plan(run, "dev", Path("exp/ablations"))
+    plan.render(Row("no_soft", tokens="lm", mel="flow", decoding={"soft": False},
+                    sampling={"base": "", "noise_temperature": 0.2}))  # fmt: skip
+    assert [f for f in folders(plan) if f != "drain"] == [
+        "exp/ablations/no_soft.tokens", "exp/ablations/no_soft",
+        "exp/ablations/no_soft/wav_vocoder_default",
+    ]  # fmt: skip
+    decoding = Path("exp/ablations/no_soft.decode_speechlm.yaml").read_text()
+    assert yaml.safe_load(decoding) == {"method": "greedy", "soft": False}
+    sampling = Path("exp/ablations/no_soft.decode_flow.yaml").read_text()
+    assert yaml.safe_load(sampling) == {"noise_temperature": 0.2}
+
+
+def test_what_other_systems_decoded_decides_what_is_done_with_it(run, tmp_path):
+    for name in ("codec_ssl", "mel", "wav"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.scp").touch()
+    given = [("a", Path("codec_ssl")), ("b", Path("mel")), ("c", Path("wav"))]
+    rows = with_baselines(read_rows(SYSTEMS, "table1"), given, "predictor")
+    assert [row.name for row in rows] == ["ground_truth", "a", "a+cd", "b", "c", "lm+flow1+voc",
+                                          "lm+flow2+voc"]  # fmt: skip
+    assert [row.f0 for row in rows[3:5]] == ["predictor", "model"]
+    own = with_baselines(read_rows(SYSTEMS, "table1_own_durations"), given, "feats")
+    assert {row.timing for row in own} == {"model"}
+    plan = Plan(run, "test", Path("exp/own"))
+    audio = [plan.render(row) for row in own]
+    assert audio[3].wavs == Path("wav") and audio[3].f0_source == "model"
+    assert "--f0_scp mel/f0.scp" in command(plan, "exp/own/b/wav_vocoder_default")
+    assert folders(plan)[:6] == [
+        "exp/own/a.tokens", "exp/own/a+cd.tokens", "exp/own/lm+flow2+voc.data",
+        "exp/own/lm+flow2+voc.frames", "exp/own/lm+flow2+voc.tokens",
+        "exp/own/lm+flow2+voc.tokens/soft",
+    ]  # fmt: skip
+    (tmp_path / "wav/wav.scp").unlink()
+    with pytest.raises(UserError, match="wav: neither codec_ssl.scp, mel.scp nor wav.scp"):
+        with_baselines(own, given, "feats")
+
+
+def test_one_row_of_a_run_stands_beside_those_of_others(run):
+    rows = read_rows(SYSTEMS, "results")
+    assert of_run(rows, "") == rows
+    assert of_run(rows, "big") == [Row("big", tokens="lm", mel="flow")]
+    assert of_run(rows, "vocoder_gt_mel") == [rows[1]]
+    with pytest.raises(UserError, match="--row"):
+        of_run(rows, "a b")
+    old, new = {"a": {"n": 0}, "b": {"n": 0}}, {"b": {"n": 1}, "c": {"n": 1}}
+    assert list(beside_others(new, old, one_row=True)) == ["a", "b", "c"]
+    assert list(beside_others(new, old, one_row=False)) == ["b", "c", "a"]
+    assert beside_others(new, old, one_row=True)["b"] == {"n": 1}
+
+
+def test_systems_tsv_keeps_the_rows_of_earlier_runs(run, tmp_path, capsys, monkeypatch):
+    def write(path, *utts):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{utt} {utt}.wav\n" for utt in utts))
+
+    def table(*splits):
+        options = ("--scores_dir", "exp/scores", "--systems", "exp/scores/systems.tsv")
+        return call(run, monkeypatch, capsys, "table", "--set", "eval_test",
+                    "--splits", *splits, *options)  # fmt: skip
+
+    write(tmp_path / "dump/raw/test/wav.scp", "u1", "u2")
+    write(tmp_path / "dump/raw/dev/wav.scp", "u3")
+    status, output = table("test")
+    assert status == 2 and "vocoder_gt_mel/eval_test: no wav.scp, which scoring reads" in output
+
+    plan = Plan(run, "eval_test")
+    wavs = [a.wavs for row in read_rows(SYSTEMS, "results") if (a := plan.render(row)).wavs]
+    for folder in wavs:
+        write(folder / "wav.scp", "u1", "u2", "elsewhere")
+    status, output = table("test")
+    assert status == 0 and output.split() == ["dump/raw/test", *map(str, wavs)]
+    lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
+    assert lines[0] == "system\tsplit\tref_dir\twav_scp\ttiming\tf0_source"
+    assert lines[1] == "ground_truth\ttest\tdump/raw/test\tdump/raw/test/wav.scp\tlabel\trecording"
+    scp = "exp/scores/wav_scp/lm+flow2+voc.test.scp"
+    assert lines[5] == f"lm+flow2+voc\ttest\tdump/raw/test\t{scp}\tlabel\tfeats"
+    assert Path(scp).read_text() == "u1 u1.wav\nu2 u2.wav\n"
+
+    for name in ("ground_truth", "vocoder_gt_mel", "lm+flow2+voc"):  # scored, as the table stays
+        (tmp_path / "exp/scores" / name).mkdir()
+    run |= {"row": "big", "flow_exp": "exp/flow_big"}
+    to = "exp/flow_big/decode_default_seed_1/lm_default_default/eval_test/wav_vocoder_default"
+    write(tmp_path / to / "wav.scp", "u1")
+    assert table("test")[0] == 0
+    lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines[1:]] == [
+        "ground_truth", "vocoder_gt_mel", "lm+flow2+voc", "big"
+    ]  # fmt: skip
+    (tmp_path / "exp/flow_big").mkdir(exist_ok=True)
+    (tmp_path / "exp/scores/big").mkdir()
+    known = ("exp/speechlm_default", "exp/flow_default", "exp/vocoder_default")
+    status, output = call(run, monkeypatch, capsys, "models", "--scores_dir", "exp/scores",
+                          "--but", *known)  # fmt: skip
+    assert (status, output) == (0, "exp/flow_big\n")
+
+    run |= {"row": "", "flow_exp": "exp/flow_default"}  # a later run of the table's own rows
+    assert table("test")[0] == 0
+    lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
+    assert lines[-1].split("\t")[0] == "big" and len(lines) == 7
+
+    Path("exp/scores/rows.json").write_text('{"a": []}')
+    status, output = table("test")
+    assert status == 2 and "rows.json: no rows of this version" in output
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "args"),
+    [
+        ("flow", "conf/train_flow.yaml", ""),
+        ("flow", "conf/tuning/decode_flow_hot.yaml", "--a  1.5 --b_c x=/y"),
+        ("speechlm", "conf/my decoding.yaml", "--top_k 5"),
+        ("speechlm", "decode_speechlm_v2_.yaml", "--x '_'"),
+    ],
+)
+def test_tags_are_those_of_the_scripts(kind, config, args):
+    done = subprocess.run(
+        ["bash", "-c", '. utils/steps.sh; tag_of "$@"', "_", kind, config, args],
+        cwd=SYSTEMS.parents[1], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert tag_of(kind, config, args) == done.stdout.rstrip("\n")
