@@ -1,6 +1,6 @@
 """Run a training module as one process or many, on one machine or several.
 
-``python -m espnet2_ext.bin.launch --ngpu 4 espnet2_ext.bin.flow_train --config conf/flow.yaml ...``
+``python -m espnet2_ext.bin.launch --ngpu 4 espnet2_ext.bin.train flow --config conf/flow.yaml ...``
 
 Several machines (all see the same disk): ``--hostfile FILE`` (lines of ``host slots=N``; ssh starts
 each), a Slurm job of ``--num_nodes`` nodes (srun starts each), or this command on every one of

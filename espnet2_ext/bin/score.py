@@ -58,7 +58,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out_dir", help="e.g. exp/scores/SYSTEM/SPLIT")
     parser.add_argument("--table", help="many systems and splits instead of the options above")
     parser.add_argument("--scores_dir", help="with --table: SYSTEM/SPLIT goes here")
-    parser.add_argument("--judges_dir", required=True, help="written by bin.fit_judges")
+    parser.add_argument("--judges_dir", required=True, help="written by bin.fit judges")
     parser.add_argument("--config", help="conf/scoring.yaml")
     parser.add_argument("--cache_dir", help="features of references (default: in --judges_dir)")
     parser.add_argument("--nj", type=int, default=1, help="processes")
@@ -128,7 +128,7 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
         if singer not in judges.centroids.singers:
             raise UserError(
                 args.judges_dir, f"no recording of {singer!r}",
-                "the singer's real audio in --centroid_dirs of bin.fit_judges", utt,
+                "the singer's real audio in --centroid_dirs of bin.fit judges", utt,
             )  # fmt: skip
         if utt not in scores:
             raise UserError(row.ref_dir / "score.scp", f"no line for {utt!r}", "each id of wav.scp")

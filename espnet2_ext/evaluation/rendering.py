@@ -118,10 +118,9 @@ class Plan:
             frames = tokens.frames if tokens else self._recorded.frames
             options += ["--score_scp", frames / "score_frames.scp"]
         codec = features if row.mel == "codec" else "-"
-        beside = ["--beside"] if self.run["inference_nj"] == "1" else []
         words = (source, self.run["vocoder_model"], self.run["device"])
         self._step(WAVS, "13", to, (vocoder, *made_from), files, words,
-                   ["to_wavs", codec, *options], beside)  # fmt: skip
+                   ["to_wavs", codec, *options], ("--beside",))  # fmt: skip
         models = [vocoder]
         if by_flow or row.codes:
             models.insert(0, self._exp("flow", row.flow))
@@ -222,7 +221,7 @@ class Plan:
         words = (run["inference_args"], run["inference_model"], run["device"])
         self._step(
             TOKENS, "9", to, (exp, frames), (config,), words,
-            [*jobs, "speechlm_inference", *model,
+            [*jobs, "infer/speechlm", *model,
              "--score_frames_scp", frames / "score_frames.scp",
              "--prompt_scp", frames / "prompt.scp",
              "--decode_config", config, "--output_dir", to,
@@ -233,7 +232,7 @@ class Plan:
             return Tokens(frames, (to,), to / "codec_ssl.scp", None, own)
         self._step(
             TOKENS, "9s", expected, (to, tokenizer), (), (run["device"],),
-            [*jobs, "soft_tokens", *model, "--token_dir", frames,
+            [*jobs, "infer/soft", *model, "--token_dir", frames,
              "--codec_ssl", to / "codec_ssl.scp", "--tokenizer_dir", tokenizer,
              "--decode_config", config, "--output_dir", expected, "--device", run["device"]],
         )  # fmt: skip
@@ -247,7 +246,7 @@ class Plan:
         exp, tokenizer = Path(run["duration_exp"]), Path(run["tokenizer_dir"])
         self._step(
             TOKENS, "durations", data, (exp, real), (), (run["duration_model"],),
-            ["on", "decode", "duration_inference", "--data_dir", real,
+            ["on", "decode", "infer/duration", "--data_dir", real,
              "--config", exp / "config.yaml", "--checkpoint", exp / run["duration_model"],
              "--output_dir", data],
         )  # fmt: skip
@@ -284,7 +283,7 @@ class Plan:
     def _decode(self, level: int, to: Path, made_from: Iterable[Path], tokens: list[Any]) -> None:
         tokenizer = Path(self.run["tokenizer_dir"])
         self._step(level, "11c", to, (*made_from, tokenizer), (), (),
-                   ["on", "decode", "codec_decode", "--tokenizer_dir", tokenizer, *tokens,
+                   ["on", "decode", "infer/codec", "--tokenizer_dir", tokenizer, *tokens,
                     "--output_dir", to], ("--beside",))  # fmt: skip
 
     def _of_flow(self, row: Row, tokens: Tokens) -> Path:
@@ -308,7 +307,7 @@ class Plan:
         self._step(
             FEATURES, "11", to, (exp, *tokens.made_from), (config,),
             (args, run["flow_model"], run["device"]),
-            ["on", "infer", "--jobs", run["inference_nj"], "flow_inference",
+            ["on", "infer", "--jobs", run["inference_nj"], "infer/flow",
              "--train_config", exp / "config.yaml", "--model_file", exp / run["flow_model"],
              "--inference_config", config, "--token_dir", tokens.frames, *sampled,
              "--tokenizer_dir", run["tokenizer_dir"], "--output_dir", to,

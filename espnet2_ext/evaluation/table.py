@@ -90,7 +90,7 @@ def markdown(rows: Sequence[Mapping[str, Any]], judges: Mapping[str, Any]) -> st
     """`RESULTS.md`: a table for each split, what the judges are worth, and how to read it.
 
     Args:
-        judges: ``judges.json`` as `bin.fit_judges` writes it; empty when there is none.
+        judges: ``judges.json`` as `bin.fit judges` writes it; empty when there is none.
     """
     lines = ["# Results", "", *judge_lines(judges), ""]
     for split in dict.fromkeys(row["split"] for row in rows):

@@ -56,7 +56,7 @@ class CtcNetwork(nn.Module):
 
 
 class CtcPhoneRecognizer:
-    """Our recogniser, trained on real audio by `espnet2_ext.bin.fit_judges`."""
+    """Our recogniser, trained on real audio by `espnet2_ext.bin.fit judges`."""
 
     def __init__(self, config: RecognizerConfig, network: CtcNetwork) -> None:
         self.config, self.network = config, network.eval()

@@ -60,7 +60,7 @@ class EmbedderNetwork(nn.Module):
 
 
 class ConvSingerEmbedder:
-    """Our embedder, trained on real audio by `espnet2_ext.bin.fit_judges`."""
+    """Our embedder, trained on real audio by `espnet2_ext.bin.fit judges`."""
 
     def __init__(self, config: EmbedderConfig, network: EmbedderNetwork) -> None:
         self.config, self.network = config, network.eval()

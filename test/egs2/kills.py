@@ -31,7 +31,7 @@ SIGNS = {
     12: "exp/vocoder_debug/checkpoint.pth",
     13: "exp/vocoder_debug/*/*/wav/*.wav",
     14: "exp/judges/fitted.json",
-    15: "exp/report/logs/report.log",
+    15: "exp/report/logs/report_page.log",
     16: "exp/packed/logs/pack.log",
 }
 # Where a log is the sign: what it says by then.

@@ -72,28 +72,29 @@ import os
 import sys
 from pathlib import Path
 
-name = sys.argv[2].rsplit(".", 1)[1]
+name, options = sys.argv[2].rsplit(".", 1)[1], sys.argv[3:]
 if name == "lock":
     sys.exit()  # nothing that is measured here
 if name == "rows":  # what says which commands there are
     os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
-options = sys.argv[3:]
+if name in ("infer", "report", "data", "train"):
+    name += "/" + options.pop(0)
 with open("calls.txt", "a") as calls:
     print(name, *options, file=calls)
 get = lambda option: Path(options[options.index(option) + 1])
 written = {{
-    "flow_inference": ("codes",) if "flow1_cd" in " ".join(options) else ("mel", "f0"),
-    "codec_decode": ("mel",),
-    "vocoder_inference": ("wav",),
-    "speechlm_inference": ("codec_ssl",),
-    "score_frames": ("score_frames",),
+    "infer/flow": ("codes",) if "flow1_cd" in " ".join(options) else ("mel", "f0"),
+    "infer/codec": ("mel",),
+    "infer/vocoder": ("wav",),
+    "infer/speechlm": ("codec_ssl",),
+    "data/frames": ("score_frames",),
 }}.get(name, ())
 for table in written:
     out = get("--output_dir")
     out.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{{utt}} {{out}}/{{utt}}.{{table}}\n" for utt in ("u1", "u2", "other"))
     (out / f"{{table}}.scp").write_text(lines)
-if name == "compare":
+if name == "report/compare":
     get("--out").write_text(" ".join(options))
 """
 
@@ -180,12 +181,12 @@ def test_table_2_trains_renders_and_scores_every_row_once(recipe):
     of_flow1_cd = [call for call in calls if "exp/flow_flow1_cd" in call]
     assert len(of_flow1_cd) == 1 and "--codec_ssl exp/tables/lm/codec_ssl.scp" in of_flow1_cd[0]
     assert any("--codes exp/tables/lm+flow1+cd.codes/codes.scp" in call for call in calls)
-    assert calls[-1].startswith("compare ") and "--ours lm+flow2+voc" in calls[-1]
+    assert calls[-1].startswith("report/compare ") and "--ours lm+flow2+voc" in calls[-1]
     assert "--baselines lm+cd lm+flow1+cd lm+flow1+voc" in calls[-1]
 
     status, output, calls = run(recipe, "table2.sh")
     assert status == 0, output
-    assert {call.split()[0] for call in calls} == {"run.sh", "score", "compare"}
+    assert {call.split()[0] for call in calls} == {"run.sh", "score", "report/compare"}
 
 
 def test_what_was_made_from_another_model_is_made_anew(recipe):
@@ -193,7 +194,7 @@ def test_what_was_made_from_another_model_is_made_anew(recipe):
     (recipe / "exp/flow_default/.done").write_text("another\n")
     calls = run(recipe, "table2.sh")[2]
     names = [call.split()[0] for call in calls if not call.startswith("run.sh")]
-    assert names == ["flow_inference", "vocoder_inference", "score", "compare"]
+    assert names == ["infer/flow", "infer/vocoder", "score", "report/compare"]
 
 
 def baselines(recipe):
@@ -230,15 +231,15 @@ def test_table_1_renders_baselines_by_what_they_write(recipe):
     own = systems(recipe / "exp/tables/own/systems1.tsv")
     assert list(own) == ["tokens", "tokens+cd", "mels", "wavs", "lm+flow2+voc"]
     assert {timing for _, timing, _ in own.values()} == {"model"}
-    compared = [call for call in calls if call.startswith("compare")]
+    compared = [call for call in calls if call.startswith("report/compare")]
     assert [Path(call.split("--out ")[1]).name for call in compared] == [
         "table1.json", "table1_own_durations.json"
     ]  # fmt: skip
     assert all("--baselines tokens tokens+cd mels wavs --out" in call for call in compared)
     order = [call.split()[0] for call in calls]
-    assert order.index("duration_inference") < order.index("score_frames")
-    assert order.index("score_frames") < order.index("speechlm_inference")
-    flows = [call for call in calls if call.startswith("flow_inference")]
+    assert order.index("infer/duration") < order.index("data/frames")
+    assert order.index("data/frames") < order.index("infer/speechlm")
+    flows = [call for call in calls if call.startswith("infer/flow")]
     assert any("--token_dir exp/tables/own/tokens.tokens" in call for call in flows)
 
 
@@ -247,7 +248,7 @@ def test_a_configuration_of_the_corpus_is_taken(recipe):
     write(recipe / "conf/tables.conf", 'baselines="mels"\ntimings="label"\nsplit=test\n')
     status, output, calls = run(recipe, "table1.sh")
     assert status == 0, output
-    assert [call for call in calls if call.startswith("compare")] == [calls[-1]]
+    assert [call for call in calls if call.startswith("report/compare")] == [calls[-1]]
     assert "--baselines mels --out" in calls[-1]
 
 

@@ -236,7 +236,7 @@ if begin 6 "vocabulary" "${tokenizer_dir}, ${tokens}/<set>/data.json" "${vocabul
   [ -z "${base_vocabulary}" ] || base=(--base_dir "${base_vocabulary}")
   step 6 "${vocabulary}" --from "${tokenizer_dir}" "${tokens}/${train_set}" "${tokens}/${valid_set}" \
     --with "${base_vocabulary}" "${vocabulary_args}" -- \
-    on train build_vocabulary --tokenizer_dir "${tokenizer_dir}" --out_dir "${vocabulary}" --tasks "${task}" \
+    on train fit/vocabulary --tokenizer_dir "${tokenizer_dir}" --out_dir "${vocabulary}" --tasks "${task}" \
     "${base[@]}" "${vocabulary_words[@]}" --data_json "${tokens}/${train_set}/data.json" "${tokens}/${valid_set}/data.json"
   end
 fi
@@ -285,7 +285,7 @@ lm_inputs=$(digest_of 7 --from "${trained_on[@]}" "${vocabulary}" --)
 
 if begin 7 "statistics" "${tokens}/{${train_set},${valid_set}}" "${lm_stats}: shapes of the batches' streams"; then
   step 7 "${lm_stats}" --from "${trained_on[@]}" "${vocabulary}" -- \
-    on train --log "${lm_stats}/logs/stats.log" speechlm_train --collect_stats true --ngpu 0 \
+    on train --log "${lm_stats}/logs/stats.log" train/speechlm --collect_stats true --ngpu 0 \
     --output_dir "${lm_stats}" "${lm_options[@]}" --train_shape_file "${tokens}/${train_set}/codec_ssl.scp" \
     --valid_shape_file "${tokens}/${valid_set}/codec_ssl.scp"
   end
@@ -296,7 +296,7 @@ if begin 8 "speech-LM training with ZeRO-2" "${tokens}/{${train_set},${valid_set
   longer "${train_config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
   step --training --tag 8 "${lm_exp}" --with "${lm_inputs}" --files "${train_config}" "${deepspeed_config}" \
     --with "${train_args}" "${more_steps[@]}" -- \
-    on cuda "${training[@]}" espnet2_ext.bin.speechlm_train --resume true \
+    on cuda "${training[@]}" espnet2_ext.bin.train speechlm --resume true \
     --deepspeed_config "${deepspeed_config}" --output_dir "${lm_exp}" "${more_steps[@]}" "${lm_options[@]}" \
     --train_shape_file "${lm_stats}/train/codec_ssl_shape" --valid_shape_file "${lm_stats}/valid/codec_ssl_shape"
   end
@@ -304,7 +304,7 @@ fi
 
 rolled_score() {
   local status=0
-  on infer rolled_score --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
+  on infer report/rolled_score --train_config "${lm_exp}/config.yaml" --model_file "${lm_exp}/${inference_model}" \
     --token_dir "${tokens}/${valid_set}" --output "${step_dir}/rolled_score.json" --device "${device}" || status=$?
   if [ "${status}" -eq 1 ] && ! "${score_matters}"; then
     log "stage 9: the speech LM ignores its score (--score_matters false: going on)"
@@ -336,12 +336,12 @@ if begin 10 "flow training, and the phone-duration model" "${tokens}/{${train_se
   data_of codec_ssl score_frames prompt mel f0 "${sung[@]}"
   step --training --flow_tag 10 "${flow_exp}" --with "${lm_inputs}" --files "${flow_config}" --with "${flow_args}" \
     "${sung_dirs[@]}" --with "${more_steps[@]}" -- \
-    on cuda "${training[@]}" espnet2_ext.bin.flow_train --resume true \
+    on cuda "${training[@]}" espnet2_ext.bin.train flow --resume true \
     --config "${flow_config}" "${more_steps[@]}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${flow_exp}" \
     "${data[@]}" "${frames_of[@]}" "${flow_words[@]}"
   step --training --duration_tag 10d "${duration_exp}" --from "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
     --files "${duration_config}" --with "${duration_args}" -- \
-    on cuda duration_train --ngpu 0 --resume true --config "${duration_config}" \
+    on cuda train/duration --ngpu 0 --resume true --config "${duration_config}" \
     --train_dir "${dumpdir}/raw/${train_set}" --valid_dir "${dumpdir}/raw/${valid_set}" \
     --output_dir "${duration_exp}" "${duration_words[@]}"
   end
@@ -359,7 +359,7 @@ if begin 12 "vocoder training" "${tokens}/{${train_set},${valid_set}}: mel f0, $
   data_of mel f0
   step --training --vocoder_tag 12 "${vocoder_exp}" --from "${trained_on[@]}" --files "${vocoder_config}" \
     --with "${vocoder_args}" "${more_steps[@]}" -- \
-    on cuda "${training[@]}" espnet2_ext.bin.vocoder_train --resume true \
+    on cuda "${training[@]}" espnet2_ext.bin.train vocoder --resume true \
     --config "${vocoder_config}" "${more_steps[@]}" --mel_config "${mel_config}" --output_dir "${vocoder_exp}" "${data[@]}" \
     --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,wav,sound" \
     --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,wav,sound" \

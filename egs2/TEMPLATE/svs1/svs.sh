@@ -90,7 +90,7 @@ in_place "${dumpdir}" "${expdir}"
 
 make_data() {
   rm -rf -- "${all_sets[@]/#/${data}/}"
-  on train svs_data --data_dir "${data_dirs[@]}" --token_dir "${token_dirs[@]}" --root "${speechlm_dir}" \
+  on train data/svs --data_dir "${data_dirs[@]}" --token_dir "${token_dirs[@]}" --root "${speechlm_dir}" \
     --out_dir "${all_sets[@]/#/${data}/}" --fps "${fps}" --mel_config "${mel_config}" \
     --train_utt2spk "${source_dump}/raw/${train_set}/utt2spk"
   { printf '<blank>\n<unk>\n'; cat "${tokenizer_dir}/phones.txt"; echo '<sos/eos>'; } > "${token_list}"
@@ -165,7 +165,7 @@ if begin 4 "inference" "${svs_exp}/${inference_model}, ${data}/{${test_sets// /,
   done
   if [ "${#known[@]}" -gt 0 ]; then
     step 4 "${out}" --from "${svs_exp}" --with "${inference_model}" "${inference_args}" "${known[*]}" -- \
-      on infer svs_inference --train_config "${svs_exp}/config.yaml" \
+      on infer infer/svs --train_config "${svs_exp}/config.yaml" \
       --model_file "${svs_exp}/${inference_model}" --tokenizer_dir "${tokenizer_dir}" \
       --data_dir "${known[@]/#/${data}/}" --token_dir "${known[@]/#/${source_dump}/tokens/}" \
       --output_dir "${out}" --device "${device}" "${inference_words[@]}"

@@ -69,5 +69,5 @@ read_settings < <(run "${singing[@]}" --print_paths true)
 wait "$!"
 row="" systems_config=conf/adaptation.yaml world_utts=0 score_words=()
 score_table "${out}/systems.tsv" "${out}/scores" --table adaptation --rows "${row_list[@]}" --set "${eval_name}"
-utils/guard.py "${run_module[@]}" espnet2_ext.bin.adaptation_table --scores_dir "${out}/scores" \
+utils/guard.py "${run_module[@]}" espnet2_ext.bin.report adaptation --scores_dir "${out}/scores" \
   --exp_dirs "${row_list[@]/#/exp/speechlm_adapt_}" --prefix speechlm_adapt_ --out_dir "${out}"

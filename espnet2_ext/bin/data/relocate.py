@@ -1,6 +1,6 @@
 """Have the tables of a recipe's folders that were copied or moved name the files that came along.
 
-``python -m espnet2_ext.bin.relocate data dump exp``; run.sh does so by itself.
+``python -m espnet2_ext.bin.data relocate data dump exp``; run.sh does so by itself.
 """
 
 import argparse

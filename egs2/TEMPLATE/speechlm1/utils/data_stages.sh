@@ -32,8 +32,8 @@ no_id_twice() { # no_id_twice DIR: of the test sets in it, whose tables are join
 }
 format_and_validate() { # format_and_validate DATA_DIR FS
   on train --num_threads "${nj}" --log "${step_dir}/logs/format.log" \
-    format_wav --in_dir "$1" --out_dir "${step_dir}" --fs "$2" --nj "${nj}"
-  on train --log "${step_dir}/logs/validate.log" data_dir validate --data_dir "${step_dir}"
+    data/format --in_dir "$1" --out_dir "${step_dir}" --fs "$2" --nj "${nj}"
+  on train --log "${step_dir}/logs/validate.log" data/validate --data_dir "${step_dir}"
 }
 format_audio() { # format_audio N
   local fs set
@@ -62,7 +62,7 @@ filter_lengths() { # filter_lengths N
     fi
     step --beside 3 "${dumpdir}/raw/${set}" --from "${dumpdir}/raw/org/${set}" --with "${limits[@]}" "${listed[@]}" -- \
       on train --log "${dumpdir}/raw/${set}/logs/filter.log" \
-      data_dir filter --in_dir "${dumpdir}/raw/org/${set}" --out_dir "${dumpdir}/raw/${set}" "${limits[@]}"
+      data/filter --in_dir "${dumpdir}/raw/org/${set}" --out_dir "${dumpdir}/raw/${set}" "${limits[@]}"
   done
   drain
   end
@@ -73,7 +73,7 @@ fit_tokenizers() { # fit_tokenizers N
     "${tokenizer_dir}: codec, SSL clusters, phones.txt, mel statistics" || return 0
   step 4 "${tokenizer_dir}" --from "${dumpdir}/raw/${train_set}" --files "${tokenizer_config}" "${mel_config}" -- \
     on train --num_threads "${nj}" "${inference_gpu[@]}" --log "${expdir}/logs/fit_tokenizers.log" \
-    fit_tokenizers --config "${tokenizer_config}" --mel_config "${mel_config}" \
+    fit/tokenizers --config "${tokenizer_config}" --mel_config "${mel_config}" \
     --data_dir "${dumpdir}/raw/${train_set}" --out_dir "${tokenizer_dir}" --nj "${nj}" --device "${device}"
   end
 }

@@ -9,7 +9,7 @@ fit_judges() {
   [ ! -f "${known}/true_f0.scp" ] || qualify=(--qualify_dir "${known}")
   step 14 "${judges_dir}" --from "${all_sets[@]/#/${dumpdir}/raw/}" --files "${scoring_config}" \
     --with "${judge_args}" "${test_sets}" "${prompt_sets}" -- \
-    on cuda fit_judges --data_dir "${dumpdir}/raw/${train_set}" --dev_dir "${dumpdir}/raw/${valid_set}" \
+    on cuda fit/judges --data_dir "${dumpdir}/raw/${train_set}" --dev_dir "${dumpdir}/raw/${valid_set}" \
     --out_dir "${judges_dir}" --config "${scoring_config}" \
     --centroid_dirs "${centroids[@]/#/${dumpdir}/raw/}" "${qualify[@]}" "${judge_words[@]}"
 }
@@ -29,7 +29,7 @@ score_rows() { # score_rows N
     --with "${score_args}" -- \
     on decode --num_threads "${nj}" score --table "${table}" --scores_dir "${scores_dir}" \
     --judges_dir "${judges_dir}" --config "${scoring_config}" --nj "${nj}" "${score_words[@]}"
-  on train results --scores_dir "${scores_dir}" --judges_dir "${judges_dir}" --out_dir "${expdir}"
+  on train report/results --scores_dir "${scores_dir}" --judges_dir "${judges_dir}" --out_dir "${expdir}"
   unlock "$(lock_of "${scores_dir}")"
   cat "${expdir}/RESULTS.md"
   end
@@ -43,7 +43,7 @@ report() { # report N TITLE ROLLED_SCORE_JSON MODEL_DIR...: with the trainings o
   mapfile -t others < <(rows models --scores_dir "${scores_dir}" --but "$@")
   wait "$!"
   step 15 "${expdir}/report" --from "${scores_dir}" "$@" --with "${report_utts}" -- \
-    on train report --results "${expdir}/results.json" --table "${scores_dir}/systems.tsv" \
+    on train report/page --results "${expdir}/results.json" --table "${scores_dir}/systems.tsv" \
     --scores_dir "${scores_dir}" --judges_dir "${judges_dir}" --mel_config "${mel_config}" \
     --rolled_score "${rolled}" --exp_dirs "$@" "${others[@]}" --max_utts "${report_utts}" \
     --title "${title}" --out_dir "${expdir}/report"

@@ -103,6 +103,6 @@ in_place() { # in_place DIR...: data, tokens and models that belong together
   [ "${#moved[@]}" -gt 0 ] || return 0
   log "copied or moved: ${moved[*]}"
   be_alone
-  utils/guard.py "${run_module[@]}" espnet2_ext.bin.relocate "${there[@]}"
+  utils/guard.py "${run_module[@]}" espnet2_ext.bin.data relocate "${there[@]}"
   share_again
 }

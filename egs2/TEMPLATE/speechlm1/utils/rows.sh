@@ -29,8 +29,7 @@ to_wavs() { # to_wavs CODEC_DIR ARGUMENT...: by the vocoder, unless the codec (-
     cp -- "$1/wav.scp" "${step_dir}/wav.scp"
     return
   fi
-  on infer --jobs "${inference_nj}" vocoder_inference "${@:2}"
-  [ "${inference_nj}" -eq 1 ] || on infer --log "${step_dir}/logs/merge.log" vocoder_inference "${@:2}" --merge
+  on infer --jobs "${inference_nj}" infer/vocoder "${@:2}"
 }
 
 collect() { # collect UTTS TABLE...: lines of tables, of the utterances that UTTS has, into one folder
@@ -40,8 +39,8 @@ collect() { # collect UTTS TABLE...: lines of tables, of the utterances that UTT
   done
 }
 
-own_frames() { # own_frames PROMPT_SCP ARGUMENT...: of bin.score_frames, and the prompts beside them
-  on train score_frames "${@:2}"
+own_frames() { # own_frames PROMPT_SCP ARGUMENT...: of bin.data frames, and the prompts beside them
+  on train data/frames "${@:2}"
   cp -- "$1" "${step_dir}/prompt.scp"
 }
 

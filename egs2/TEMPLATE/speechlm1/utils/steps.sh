@@ -134,10 +134,11 @@ digest_of() { # digest_of NAME INPUT... --
   digest "${words[@]}"
 }
 
-# on LAUNCHER [OPTION VALUE...] MODULE ARGUMENT...: one of our command lines, by a launcher of cmd.sh:
+# on LAUNCHER [OPTION VALUE...] NAME ARGUMENT...: one of our command lines (score, infer/flow, ...), by a
+# launcher of cmd.sh:
 # train, cuda, decode, or infer (decode, on a GPU if --gpu_inference says so). Options are the
 # launcher's, and
-#   --log FILE  default: of the step that runs it, OUT/logs/MODULE.log
+#   --log FILE  default: of the step that runs it, OUT/logs/NAME.log
 #   --jobs N    in shards: job K gets --shard K --num_shards N
 on() {
   local -n launcher="${1/#infer/decode}_launch"
@@ -152,8 +153,9 @@ on() {
     esac
     shift 2
   done
-  : "${log:=${step_dir}/logs/$1.log}"
-  command=("${run_module[@]}" "espnet2_ext.bin.$1" "${@:2}")
+  IFS=/ read -ra command <<< "$1"
+  : "${log:=${step_dir}/logs/${1/\//_}.log}"
+  command=("${run_module[@]}" "espnet2_ext.bin.${command[0]}" "${command[@]:1}" "${@:2}")
   if [ -n "${jobs}" ]; then
     # Launchers put the number in place of a word: one that neither path nor option of the command holds.
     while [[ "${log} ${command[*]}" == *"${word}"* ]]; do word+=_; done

@@ -60,7 +60,7 @@ make_table() { # make_table TABLE DIR NOT_OTHERS TABLE_JSON OPTION...: options o
   local others
   score_table "$2/systems${table}.tsv" "$2/scores" --table "$1" --set "${split}" --out "$2" "${@:5}"
   mapfile -t others < <(printf '%s\n' "${names[@]}" | grep -vxE -- "$3")
-  utils/guard.py "${run_module[@]}" espnet2_ext.bin.compare --scores_dir "$2/scores" --split "${split}" \
+  utils/guard.py "${run_module[@]}" espnet2_ext.bin.report compare --scores_dir "$2/scores" --split "${split}" \
     --systems "${names[@]}" --ours lm+flow2+voc --baselines "${others[@]}" --out "$4"
 }
 

@@ -45,6 +45,6 @@ fi
 
 score_table "${out}/${split}.tsv" "${out}/scores" \
   --table ablations --rows "${row_list[@]}" --set "${split}" --out "${out}/${split}"
-utils/guard.py "${run_module[@]}" espnet2_ext.bin.ablation_table --scores_dir "${out}/scores" --split "${split}" \
+utils/guard.py "${run_module[@]}" espnet2_ext.bin.report ablation --scores_dir "${out}/scores" --split "${split}" \
   --systems "${row_list[@]}" --against "${against}" --out "${out}/${split}.json"
 log "finished in ${SECONDS} s: ${out}/${split}.json"

@@ -21,11 +21,11 @@ python=${PYTHON:-python3}
 # The singer held out of singing is held out of speech too; every 20th utterance is for validation.
 from="${corpus_dir}/data/speech"
 mapfile -t singers < <(awk -F '\t' '$(NF - 1) == "training" { print $1 }' "${corpus_dir}/singers.tsv")
-"${python}" -m espnet2_ext.bin.data_dir subset --in_dir "${from}" --out_dir "${from}_known" \
+"${python}" -m espnet2_ext.bin.data subset --in_dir "${from}" --out_dir "${from}_known" \
     --speakers "${singers[@]}"
 awk 'NR % 20 == 0' "${from}_known/text" > "${from}_known/dev_list"
 awk 'NR % 20 != 0' "${from}_known/text" > "${from}_known/train_list"
 for set in train dev; do
-  "${python}" -m espnet2_ext.bin.data_dir subset --in_dir "${from}_known" \
+  "${python}" -m espnet2_ext.bin.data subset --in_dir "${from}_known" \
       --out_dir "data/speech_${set}" --utt_list "${from}_known/${set}_list"
 done
