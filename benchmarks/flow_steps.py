@@ -24,12 +24,12 @@ from espnet2_ext.evaluation.scoring import ScoringConfig, world_subset
 from espnet2_ext.files import read_json, read_scp, read_table, write_json, write_table
 from espnet2_ext.flow.decode import DecodeInputs, load_sampling
 from espnet2_ext.flow.inference import FlowInference, SamplingConfig
+from espnet2_ext.score.frames import MIDI_COLUMN, SCORE_COLUMNS
 from espnet2_ext.vocoder.inference import VocoderInference
 
 MEASURES = ("mcd_db", "f0_corr", "semitone_acc", "per", "singer_sim")
 STEPS = (1, 2, 4, 6, 10, 20)
 SOLVERS = ("euler", "midpoint")
-SCORE_COLUMNS, MIDI_COLUMN = 4, 1
 SCORING = Path(__file__).resolve().parents[1] / "conf/scoring.yaml"
 
 

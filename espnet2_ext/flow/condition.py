@@ -7,9 +7,9 @@ import torch
 from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.conditions.score_features import score_features
-from espnet2_ext.flow.layers import ConvNeXtBlock
 from espnet2_ext.flow.pitch import PITCH_FEATURES, pitch_features
 from espnet2_ext.flow.token_embedding import DROPPED, CodecEmbedding, Geometry
+from espnet2_ext.networks.convnext import ConvNeXtBlock
 
 PITCH_KINDS = ("none", "rich", "raw")
 MIDI_COLUMN = 1

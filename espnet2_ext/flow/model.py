@@ -12,12 +12,12 @@ from torch import LongTensor, Tensor, nn
 from espnet2_ext.flow.condition import ConditionEncoder, notes_of
 from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.corruption import corrupt
-from espnet2_ext.flow.ema import EMA
 from espnet2_ext.flow.features import Features, FeatureSpace
 from espnet2_ext.flow.loss import masked_loss
 from espnet2_ext.flow.path import LinearPath
 from espnet2_ext.flow.sampler import SamplingConfig, guided, integrate, warp_time
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
+from espnet2_ext.networks.ema import EMA
 
 _SCALE_MOMENTUM = 0.01
 

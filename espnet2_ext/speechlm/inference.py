@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.score.frames import MIDI_COLUMN, SCORE_COLUMNS
 from espnet2_ext.speechlm.build import build_speechlm
 from espnet2_ext.speechlm.decoding import decode
 from espnet2_ext.speechlm.model import Conditions, SpeechLM
@@ -238,9 +239,11 @@ class SpeechLMInference:
             raise UserError("prompts", f"{len(prompts)}", f"{len(scores)}, as the scores")
         for k, score in enumerate(scores):
             place = f"utterance {k + 1} of {len(scores)}"
-            if score.dim() != 2 or score.size(1) != 4 or not len(score):
-                raise UserError(place, f"a score of shape {tuple(score.shape)}", "(F, 4)")
-            phones, midi = score[:, 0], score[:, 1]
+            if score.dim() != 2 or score.size(1) != SCORE_COLUMNS or not len(score):
+                raise UserError(
+                    place, f"a score of shape {tuple(score.shape)}", f"(F, {SCORE_COLUMNS})"
+                )
+            phones, midi = score[:, 0], score[:, MIDI_COLUMN]
             if phones.min() < 0 or phones.max() >= len(self.model.phones):
                 raise UserError(place, f"phone ids up to {int(phones.max())}",
                                 f"below {len(self.model.phones)}")  # fmt: skip

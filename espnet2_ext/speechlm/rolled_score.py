@@ -11,6 +11,7 @@ import torch
 from torch import LongTensor, Tensor
 
 from espnet2_ext.one_thread import one_thread
+from espnet2_ext.score.frames import MIDI_COLUMN
 from espnet2_ext.speechlm.model import SpeechLM
 
 
@@ -76,8 +77,8 @@ def shifted(score_frames: LongTensor, shift: Shift) -> LongTensor:
             change = torch.ones(len(score), dtype=torch.bool)
             change[1:] = score[1:, column] != score[:-1, column]
             score[:, column] = change.cumsum(0) - 1
-    sung = score[:, 1] > 0
-    score[sung, 1] = (score[sung, 1] + shift.semitones).clamp(1, 127)
+    sung = score[:, MIDI_COLUMN] > 0
+    score[sung, MIDI_COLUMN] = (score[sung, MIDI_COLUMN] + shift.semitones).clamp(1, 127)
     return score
 
 

@@ -1,7 +1,7 @@
 """Training of vocoders with ESPnet's GAN trainer, or its plain one where nothing is adversarial."""
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from espnet2.tasks.abs_task import optim_classes
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.train.gan_trainer import GANTrainer
-from espnet2.train.reporter import SubReporter
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
@@ -43,32 +42,25 @@ discriminator_choices = ClassChoices(
 )
 
 
-class VocoderTrainer(Repeatable, GANTrainer):
+class _ByTurns(GANTrainer):
     """ESPnet's GAN trainer; without a discriminator, its plain trainer on the generator's turn."""
 
     @classmethod
-    def train_one_epoch(
-        cls,
-        model: torch.nn.Module,
-        optimizers: Sequence[torch.optim.Optimizer],
-        reporter: SubReporter,
-        **kwargs: Any,
-    ) -> bool:
-        """As ESPnet's; ESPnet calls it by keywords."""
-        cls.begin_epoch(reporter.get_epoch(), optimizers)
-        return _trainer_of(cls, model).train_one_epoch(
-            model=model, optimizers=optimizers, reporter=reporter, **kwargs
-        )
+    def train_one_epoch(cls, model: torch.nn.Module, **kwargs: Any) -> bool:
+        return _trainer_of(cls, model).train_one_epoch(model=model, **kwargs)
 
     @classmethod
     def validate_one_epoch(cls, model: torch.nn.Module, **kwargs: Any) -> None:
-        """As ESPnet's; ESPnet calls it by keywords."""
         _trainer_of(cls, model).validate_one_epoch(model=model, **kwargs)
 
 
-def _trainer_of(trainer: type[VocoderTrainer], model: torch.nn.Module) -> Any:
+def _trainer_of(trainer: type[_ByTurns], model: torch.nn.Module) -> Any:
     adversarial = getattr(model, "module", model).discriminator is not None
-    return super(Repeatable if adversarial else GANTrainer, trainer)
+    return super(_ByTurns if adversarial else GANTrainer, trainer)
+
+
+class VocoderTrainer(Repeatable, _ByTurns):
+    """Takes turns where there is a discriminator, repeatable."""
 
 
 class VocoderTask(OneLineTask):

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from espnet2_ext.checkpoint import load_state, load_strict
+from espnet2_ext.checkpoint import load_state, load_strict, with_present_names
 from espnet2_ext.errors import UserError
 
 OPTION = "--init_param"
@@ -41,7 +41,7 @@ def init_param(
     }
     if not state:
         raise UserError(path, f"no parameters of {source or 'a model'}", "weights", OPTION)
-    own = module.state_dict()
+    state, own = with_present_names(state, module), module.state_dict()
     for name in own:
         unwanted = bool(left_out) and f"{prefix}{name}".startswith(left_out)
         fits = name in state and state[name].shape == own[name].shape

@@ -5,13 +5,12 @@ import torch
 
 from espnet2_ext.audio.pitch import hz_to_midi, midi_to_hz
 from espnet2_ext.errors import UserError
-from espnet2_ext.flow import layers
 from espnet2_ext.flow.corruption import CorruptionConfig, corrupt, similar_frames
-from espnet2_ext.flow.ema import EMA
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.pitch import fill_gaps, pitch_features
 from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.flow.token_embedding import probe_tables
+from espnet2_ext.networks import convnext
 
 ABLATIONS = {
     "Flow1+Voc": ({"pitch": "none"}, {"output": "mel", "f0_mode": "absolute"}),
@@ -107,7 +106,7 @@ def test_parts_of_a_long_song_equal_the_whole(make_model, make_batch, monkeypatc
     tokens, midi, prompts = utterances(make_batch([40, 33]))
     flow = FlowInference(model, batch_frames=80)
     whole = flow.generate(tokens, midi, prompts, SamplingConfig(n_steps=2))
-    monkeypatch.setattr(layers, "PART_FRAMES", 7)
+    monkeypatch.setattr(convnext, "PART_FRAMES", 7)
     parts = flow.generate(tokens, midi, prompts, SamplingConfig(n_steps=2))
     for one, other in zip(whole, parts, strict=True):
         torch.testing.assert_close(one.mel, other.mel, atol=1e-4, rtol=1e-4)
@@ -298,19 +297,6 @@ def test_pitch_curve_runs_through_rests_and_features_ignore_padding():
     assert (b[:, 8:] == 0).all()
     hz = torch.tensor([110.0, 440.0, 261.6])
     torch.testing.assert_close(midi_to_hz(hz_to_midi(hz)), hz)
-
-
-def test_average_follows_and_is_put_back():
-    module = torch.nn.Linear(2, 2)
-    ema = EMA(module, 0.5)
-    ema.update(module)
-    old = module.weight.detach().clone()
-    with torch.no_grad():
-        module.weight += 1
-    ema.update(module)
-    with ema.applied(module):
-        assert (module.weight > old).all() and (module.weight < old + 1).all()
-    torch.testing.assert_close(module.weight.detach(), old + 1)
 
 
 def test_mistakes_are_named(make_model, make_batch):
