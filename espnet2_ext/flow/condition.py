@@ -7,12 +7,13 @@ import torch
 from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.conditions.score_features import score_features
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.flow.pitch import PITCH_FEATURES, pitch_features
 from espnet2_ext.flow.token_embedding import DROPPED, CodecEmbedding, Geometry
 from espnet2_ext.networks.convnext import ConvNeXtBlock
+from espnet2_ext.score.frames import MIDI_COLUMN
 
 PITCH_KINDS = ("none", "rich", "raw")
-MIDI_COLUMN = 1
 
 
 class ConditionEncoder(nn.Module):
@@ -65,32 +66,19 @@ class ConditionEncoder(nn.Module):
         self.null = nn.Parameter(0.02 * torch.randn(channels))
         self.null_vector = nn.Parameter(0.02 * torch.randn(channels)) if prompt else None
 
-    def forward(
-        self,
-        codec: CodecEmbedding,
-        tokens: LongTensor,
-        mask: Tensor,
-        score: LongTensor | None = None,
-        prompt: LongTensor | None = None,
-        prompt_mask: Tensor | None = None,
-        soft: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, codec: CodecEmbedding, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Encode a batch.
 
         Args:
             codec: The frozen embedding.
-            tokens: (B, F, nq); -1 for a token that is not there.
-            mask: True on real frames (B, F, 1).
-            score: Score frames (B, F, 4), or the nominal MIDI numbers (B, F), 0 at rests, alone;
-                Flow2 needs these, `phones` all of it.
-            prompt: Tokens of another utterance of the singer (B, P, nq). None in an encoder that
-                uses prompts: the learned "no singer" stands in for the vector.
-            prompt_mask: True on its real frames (B, P, 1).
-            soft: Codec embedding (B, F, D) in place of that of the codes.
+            batch: As `MelFlow.condition` takes it. In an encoder that uses prompts, the learned "no
+                singer" stands in for the vector where there is none.
 
         Returns:
             C, and the singer vector; None in an encoder without prompts.
         """
+        tokens, soft = batch["codec_ssl"], batch.get("soft")
+        mask = batch.mask("codec_ssl")[..., None]
         embedding = codec(tokens[..., 1:]) if soft is None else soft
         h = self.codec_in(codec.normalise(embedding))
         if self.ssl is not None:
@@ -98,24 +86,21 @@ class ConditionEncoder(nn.Module):
             code = torch.where(code == DROPPED, self.ssl.num_embeddings - 1, code)
             h = h + self.ssl_in(self.ssl(code))
         if self.pitch_in is not None:
-            if score is None:
-                raise ValueError("a Flow2 model needs the score's midi frames")
-            midi = notes_of(score)
+            midi = batch["score_frames"][..., MIDI_COLUMN]
             if self.pitch == "rich":
                 features = pitch_features(midi, mask[..., 0])
             else:
                 features = midi[..., None].float()
             h = h + self.pitch_in(features)
         if self.phones is not None:
-            if score is None or score.dim() == 2:
-                raise ValueError("a flow that sees phones needs the whole score")
-            h = h + self.phones(score, mask[..., 0])
+            h = h + self.phones(batch["score_frames"], mask[..., 0])
         vector = None
         if self.prompt_net is not None:
-            if prompt is None:
+            if "prompt" not in batch:
                 vector = self.null_vector.expand(len(h), -1)
             else:
-                vector = self.prompt_net(codec.normalise(codec(prompt[..., 1:])), prompt_mask)
+                embedding = codec.normalise(codec(batch["prompt"][..., 1:]))
+                vector = self.prompt_net(embedding, batch.mask("prompt")[..., None])
             h = h + vector[:, None]
         for block in self.blocks:
             h = block(h, mask)
@@ -135,12 +120,9 @@ class ConditionEncoder(nn.Module):
         return c, vector
 
 
-def notes_of(score: LongTensor) -> LongTensor:
-    """Nominal MIDI numbers (..., F) of score frames (..., F, 4), or what are such numbers already.
-
-    Which of the two a batch is shows in its dimensions: (B, F) or (B, F, 4).
-    """
-    return score[..., MIDI_COLUMN] if score.dim() == 3 else score
+def midi_of(batch: Batch) -> LongTensor | None:
+    """Nominal MIDI numbers (B, F) of the scores, 0 at rests; None without scores."""
+    return batch["score_frames"][..., MIDI_COLUMN] if "score_frames" in batch else None
 
 
 class PhoneContext(nn.Module):

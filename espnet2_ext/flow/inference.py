@@ -13,16 +13,16 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import build_strict, load_state
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.device import autocast
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.flow.build import build_model
-from espnet2_ext.flow.condition import notes_of
-from espnet2_ext.flow.dataset import SCORE_COLUMNS
 from espnet2_ext.flow.features import Features
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.sampler import ADAPTIVE_SOLVERS, SamplingConfig
 from espnet2_ext.flow.token_embedding import Geometry, check_codes
+from espnet2_ext.score.frames import MIDI_COLUMN, SCORE_COLUMNS
 from espnet2_ext.score.length import PAD, shared_frames
 
 MAX_MIDI = 127
@@ -209,26 +209,18 @@ class FlowInference:
         soft: list[Tensor] | None = None,
     ) -> list[Features]:
         device = self.model.codec.offset.device
-        lengths = torch.tensor([len(t) for t in tokens], device=device)
-        noise = [self._noise(t, config.seed) for t in tokens]
-        prompt = prompt_lengths = None
-        if prompts is not None and self.needs_prompt:
-            clipped = [p[: self.max_prompt_frames].long() for p in prompts]
-            prompt = pad_sequence(clipped, batch_first=True).to(device)
-            prompt_lengths = torch.tensor([len(p) for p in clipped], device=device)
-        score = None
-        if midi is not None:
-            score = pad_sequence([m.long() for m in midi], batch_first=True).to(device)
-        features = self.model.generate(
-            pad_sequence([t.long() for t in tokens], batch_first=True).to(device),
-            lengths,
-            score,
-            prompt,
-            prompt_lengths,
-            pad_sequence(noise, batch_first=True).to(device),
-            config,
-            None if soft is None else pad_sequence(soft, batch_first=True).float().to(device),
+        if prompts is not None:
+            prompts = [p[: self.max_prompt_frames].long() for p in prompts]
+        batch = Batch.of(
+            device,
+            codec_ssl=[t.long() for t in tokens],
+            score_frames=None if midi is None else [_score_of(m.long()) for m in midi],
+            prompt=prompts if self.needs_prompt else None,
+            soft=None if soft is None else [s.float() for s in soft],
         )
+        noise = [self._noise(t, config.seed) for t in tokens]
+        x_0 = pad_sequence(noise, batch_first=True).to(device)
+        features = self.model.generate(batch, x_0, config)
         return [
             Features(*(None if v is None else v.cpu() for v in (f.mel, f.f0, f.codes)))
             for f in features
@@ -276,7 +268,7 @@ class FlowInference:
         if not shape or not shape[0] or shape[1:] not in columns:
             expected = f"(F, {SCORE_COLUMNS})" if self.needs_phones else "(F,) or (F, 4)"
             raise UserError(place, f"shape {shape}", expected, "midi")
-        notes = notes_of(score[None])
+        notes = _score_of(score)[:, MIDI_COLUMN]
         if notes.min() < 0 or notes.max() > MAX_MIDI:
             found = f"notes {int(notes.min())} to {int(notes.max())}"
             raise UserError(place, found, f"0 to {MAX_MIDI}", "midi")
@@ -284,6 +276,15 @@ class FlowInference:
         if self.needs_phones and not 0 <= score[:, 0].min() <= score[:, 0].max() < n_phones:
             found = f"phone ids {int(score[:, 0].min())} to {int(score[:, 0].max())}"
             raise UserError(place, found, f"0 to {n_phones - 1}", "score_frames")
+
+
+def _score_of(score: LongTensor) -> LongTensor:
+    """Score frames (F, 4); where only its notes (F,) are given, with nothing else in them."""
+    if score.dim() == 2:
+        return score
+    frames = score.new_zeros(len(score), SCORE_COLUMNS)
+    frames[:, MIDI_COLUMN] = score
+    return frames
 
 
 def check_tokenizers(

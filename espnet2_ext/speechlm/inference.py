@@ -12,6 +12,7 @@ from torch import LongTensor, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_ext.checkpoint import build_strict, load_state
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.score.frames import MIDI_COLUMN, SCORE_COLUMNS
@@ -181,19 +182,10 @@ class SpeechLMInference:
         config: DecodingConfig,
         svs_frames: Sequence[LongTensor] | None,
     ) -> Conditions:
-        (score, lengths), (prompt, prompt_lengths), (svs, svs_lengths) = (
-            (None, None) if rows is None else self._pad(rows)
-            for rows in (scores, prompts, svs_frames)
-        )
-        return self.model.conditions(
-            score, lengths, prompt, prompt_lengths, max_prompt_frames=config.max_prompt_frames,
-            svs_frames=svs, svs_lengths=svs_lengths,
-        )  # fmt: skip
-
-    def _pad(self, rows: Sequence[LongTensor]) -> tuple[LongTensor, LongTensor]:
-        device = self.model.device
-        padded = pad_sequence([r.long() for r in rows], batch_first=True).to(device)
-        return padded, torch.tensor([len(r) for r in rows], device=device)
+        rows = {"score_frames": scores, "prompt": prompts, "svs_frames": svs_frames}
+        rows = {name: r and [x.long() for x in r] for name, r in rows.items()}
+        batch = Batch.of(self.model.device, **rows)
+        return self.model.conditions(batch, max_prompt_frames=config.max_prompt_frames)
 
     def _generate_batch(
         self,

@@ -49,13 +49,13 @@ TASKS = {
         "codec_ssl_tts", (Entry("score_frames.scp", "g2p", "kaldi_ark"), PROMPT), CODEC_SSL
     ),
 }
-CONDITIONING = ("prefix", "synchronous")
+PREFIX_MODE, SYNCHRONOUS = CONDITIONING = ("prefix", "synchronous")
 
 
 def template_of(task: str, conditioning: str) -> Template:
     """Template of a task; in the synchronous mode its conditions are no part of the sequence."""
     template = TASKS[task]
-    return template if conditioning == "prefix" else replace(template, conditions=())
+    return template if conditioning == PREFIX_MODE else replace(template, conditions=())
 
 
 @dataclass(frozen=True)
