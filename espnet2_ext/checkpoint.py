@@ -109,8 +109,8 @@ def know_old_names(module: nn.Module, names: Mapping[str, str]) -> None:
 
     Args:
         module: Which has the names that they have now.
-        names: Old name within the module -> present name; with a full stop at their ends, of all
-            parameters that begin so.
+        names: Old name within the module -> present name; with a full stop (or the slash of an
+            average's buffers) at their ends, of all parameters that begin so.
     """
     module.old_names = dict(names)
     module.register_load_state_dict_pre_hook(_rename)
@@ -129,12 +129,23 @@ def with_present_names(state: Mapping[str, Tensor], model: nn.Module) -> dict[st
     return state
 
 
+def present_beginnings(beginning: str, model: nn.Module) -> list[str]:
+    """The beginning of parameters' names, and what that of older names is today."""
+    found = [beginning]
+    for prefix, module in model.named_modules():
+        for old, new in getattr(module, "old_names", {}).items():
+            old, new = (f"{prefix}.{name}" if prefix else name for name in (old, new))
+            if old[-1] in "./" and f"{beginning}{old[-1]}".startswith(old):
+                found.append(new[:-1] + beginning[len(old) - 1 :])
+    return found
+
+
 def _rename(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
     own = module.state_dict()
     for name in [name for name in state if name.startswith(prefix)]:
         within = name.removeprefix(prefix)
         for old, new in module.old_names.items():
-            if within == old or (old.endswith(".") and within.startswith(old)):
+            if within == old or (old.endswith((".", "/")) and within.startswith(old)):
                 present = new + within.removeprefix(old)
                 if within not in own and present in own and prefix + present not in state:
                     state[prefix + present] = state.pop(name)

@@ -2,7 +2,7 @@
 
 import argparse
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.data.batch import Batch
+from espnet2_ext.data.streams import STREAMS, TOKEN
 from espnet2_ext.device import autocast
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
@@ -76,17 +77,20 @@ class FlowInference:
     @property
     def needs_pitch(self) -> bool:
         """Whether the model is conditioned on the score's pitch (Flow2)."""
-        return self.model.networks["condition"].pitch != "none"
+        return self._has("pitch")
 
     @property
     def needs_phones(self) -> bool:
         """Whether the model sees the score's phones."""
-        return self.model.networks["condition"].phones is not None
+        return self._has("phones")
 
     @property
     def needs_prompt(self) -> bool:
         """Whether the model uses a prompt of the singer."""
-        return self.model.networks["condition"].prompt_net is not None
+        return self._has("prompt")
+
+    def _has(self, condition: str) -> bool:
+        return condition in self.model.networks["condition"].encoders
 
     @classmethod
     def load(
@@ -135,6 +139,7 @@ class FlowInference:
         config: SamplingConfig | None = None,
         soft: Sequence[Tensor] | None = None,
         names: Sequence[str] | None = None,
+        more: Mapping[str, Sequence[Tensor]] | None = None,
     ) -> list[Features]:
         """Features of utterances of any lengths, in their order.
 
@@ -150,6 +155,8 @@ class FlowInference:
             config: Sampling options.
             soft: Per utterance codec embeddings (F, D) in place of those of the codes.
             names: Of the utterances, for errors.
+            more: Streams of other conditions: name -> per utterance its values. A condition whose
+                stream is not given is left out.
 
         Returns:
             On the CPU, one `Features` per utterance.
@@ -170,6 +177,10 @@ class FlowInference:
             None if s is None else [x[:n] for x, n in zip(s, shared, strict=True)]
             for s in (tokens, midi, soft)
         )
+        more = {
+            name: [x[:n] if _follows_tokens(name) else x for x, n in zip(s, shared, strict=True)]
+            for name, s in (more or {}).items()
+        }
         if config.guidance and not self.model.config.condition_dropout:
             found = f"{config.guidance} for a model trained with condition_dropout 0"
             raise UserError("flow", found, "0: no unconditional velocity was learned", "guidance")
@@ -189,6 +200,7 @@ class FlowInference:
                     [prompts[k] for k in batch] if prompts is not None else None,
                     config,
                     [soft[k] for k in batch] if soft is not None else None,
+                    {name: [rows[k] for k in batch] for name, rows in more.items()},
                 )
             results.update(zip(batch, features, strict=True))
         features = [results[k] for k in range(len(tokens))]
@@ -206,7 +218,8 @@ class FlowInference:
         midi: list[LongTensor] | None,
         prompts: list[LongTensor] | None,
         config: SamplingConfig,
-        soft: list[Tensor] | None = None,
+        soft: list[Tensor] | None,
+        more: dict[str, list[Tensor]],
     ) -> list[Features]:
         device = self.model.codec.offset.device
         if prompts is not None:
@@ -217,6 +230,7 @@ class FlowInference:
             score_frames=None if midi is None else [_score_of(m.long()) for m in midi],
             prompt=prompts if self.needs_prompt else None,
             soft=None if soft is None else [s.float() for s in soft],
+            **more,
         )
         noise = [self._noise(t, config.seed) for t in tokens]
         x_0 = pad_sequence(noise, batch_first=True).to(device)
@@ -276,6 +290,10 @@ class FlowInference:
         if self.needs_phones and not 0 <= score[:, 0].min() <= score[:, 0].max() < n_phones:
             found = f"phone ids {int(score[:, 0].min())} to {int(score[:, 0].max())}"
             raise UserError(place, found, f"0 to {n_phones - 1}", "score_frames")
+
+
+def _follows_tokens(name: str) -> bool:
+    return name in STREAMS and STREAMS[name].clock == TOKEN
 
 
 def _score_of(score: LongTensor) -> LongTensor:

@@ -10,7 +10,7 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.data.batch import Batch
-from espnet2_ext.flow.condition import ConditionEncoder, midi_of
+from espnet2_ext.flow.condition import Joined, JointCondition
 from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.corruption import corrupt
 from espnet2_ext.flow.features import Features, FeatureSpace
@@ -19,19 +19,19 @@ from espnet2_ext.flow.path import LinearPath
 from espnet2_ext.flow.sampler import SamplingConfig, guided, integrate, warp_time
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
 from espnet2_ext.networks.ema import EMA
+from espnet2_ext.score.frames import MIDI_COLUMN
 
 _SCALE_MOMENTUM = 0.01
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What sampling needs of a batch: C, the singer vector, masks and the base of the residual.
+    """What sampling needs of a batch: what steers, the mask, and the base of the residual.
 
-    `c` and `vector` steer the velocity; `drop` replaces them. `midi` and `base` do not enter it.
+    `steering` enters the velocity; `drop` replaces it. `midi` and `base` do not enter it.
     """
 
-    c: Tensor
-    vector: Tensor | None
+    steering: Joined
     mask: Tensor
     midi: LongTensor | None
     base: Tensor
@@ -43,7 +43,7 @@ class MelFlow(AbsESPnetModel):
     Args:
         geometry: Sizes of tokens and features.
         config: Everything but the networks.
-        condition: Encoder of C.
+        condition: Joins the conditions.
         velocity: Velocity network.
     """
 
@@ -51,7 +51,7 @@ class MelFlow(AbsESPnetModel):
         self,
         geometry: Geometry,
         config: FlowConfig,
-        condition: ConditionEncoder,
+        condition: JointCondition,
         velocity: nn.Module,
     ) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class MelFlow(AbsESPnetModel):
             self.register_buffer("residual_std", torch.ones(self.space.dim))
         self.ema = EMA(self.networks, config.ema_decay) if config.ema_decay else None
         relative = config.space.predict_f0 and config.space.f0_mode == "relative"
-        if relative and condition.pitch == "none":
+        if relative and "pitch" not in condition.encoders:
             raise ValueError("f0_mode relative needs pitch; without it use absolute")
         if config.residual == "codec" and not (geometry.mel_codec and config.space.output == "mel"):
             raise ValueError("residual codec needs a mel codec and output mel")
@@ -137,31 +137,38 @@ class MelFlow(AbsESPnetModel):
             x_1 = self.codec.normalise(self.codec(batch["codec_ssl"][..., 1:]))
         weight = torch.ones_like(x_1)
         if self.config.space.predict_f0:
-            pitch, pitch_weight = self.space.encode_f0(batch["f0"], midi_of(batch), mask)
+            pitch, pitch_weight = self.space.encode_f0(batch["f0"], _midi_of(batch), mask)
             x_1 = torch.cat([x_1, pitch], -1)
             weight = torch.cat([weight, pitch_weight], -1)
         return x_1, weight * mask[..., None]
 
-    def condition(self, batch: Batch) -> Conditions:
+    def condition(self, batch: Batch, without: tuple[str, ...] = ()) -> Conditions:
         """Encode what the flow is conditioned on; runs once per utterance.
 
         Args:
             batch: ``codec_ssl`` (B, F, nq), -1 for a token that is not there, and, as the
-                configuration needs them, ``score_frames`` (B, F, 4), ``prompt`` (B, P, nq) and
-                ``soft`` (B, F, D), codec embeddings in place of those of the codes.
+                configuration needs them, ``score_frames`` (B, F, 4), ``prompt`` (B, P, nq),
+                ``soft`` (B, F, D), codec embeddings in place of those of the codes, and the streams
+                of other conditions.
+            without: Names of conditions to leave out, each by itself.
         """
-        tokens, soft = batch["codec_ssl"], batch.get("soft")
+        tokens, embedding = batch["codec_ssl"], batch.get("soft")
+        if embedding is None:
+            embedding = self.codec(tokens[..., 1:])
+        shown = batch.having(token_embedding=self.codec.normalise(embedding))
+        if "prompt" in batch:
+            prompt = self.codec.normalise(self.codec(batch["prompt"][..., 1:]))
+            shown = shown.having(prompt_embedding=prompt)
         with self.autocast(tokens.device):
-            c, vector = self.networks["condition"](self.codec, batch)
+            steering = self.networks["condition"](shown, without)
         if self.config.residual == "encoder":
-            base = self.networks["base"](c.float())
+            base = self.networks["base"](steering.c.value.float())
         else:
             base = torch.zeros((*tokens.shape[:2], self.space.dim), device=tokens.device)
         if self.config.residual == "codec":
-            codec_mel = self.space.codec_mel(self.codec(tokens[..., 1:]) if soft is None else soft)
+            codec_mel = self.space.codec_mel(embedding)
             base[..., : self.space.spectral_dim] = self.space.encode_mel(codec_mel)
-        mask = batch.mask("codec_ssl")[..., None]
-        return Conditions(c, vector, mask, midi_of(batch), base)
+        return Conditions(steering, batch.mask("codec_ssl")[..., None], _midi_of(batch), base)
 
     def in_bfloat16(self, device: torch.device) -> bool:
         """Whether the networks compute in bfloat16: by the configuration, and by the machine."""
@@ -265,15 +272,14 @@ class MelFlow(AbsESPnetModel):
 
         The base of a residual is added to what the velocity has led to and never enters it.
         """
-        c, vector = self.networks["condition"].drop(conditions.c, conditions.vector, dropped)
-        return replace(conditions, c=c, vector=vector)
+        return replace(conditions, steering=conditions.steering.dropped(dropped))
 
     def velocity(self, x_t: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """u_theta(x_t, t | C) (B, F, dim) at x_t (B, F, dim) and times t (B,)."""
+        c, vector = conditions.steering.c.value, conditions.steering.vector
+        vector = None if vector is None else vector.value
         with self.autocast(x_t.device):
-            return self.networks["velocity"](
-                x_t, t, conditions.c, conditions.mask, conditions.vector
-            )
+            return self.networks["velocity"](x_t, t, c, conditions.mask, vector)
 
     @torch.no_grad()
     def sample(self, conditions: Conditions, x_0: Tensor, config: SamplingConfig) -> Tensor:
@@ -303,3 +309,8 @@ class MelFlow(AbsESPnetModel):
     def collect_feats(self, mel: Tensor, mel_lengths: Tensor, **_: Any) -> Mapping[str, Tensor]:
         """For ESPnet's statistics stage: the mel and its lengths."""
         return {"mel": mel, "mel_lengths": mel_lengths}
+
+
+def _midi_of(batch: Batch) -> LongTensor | None:
+    """Nominal MIDI numbers (B, F) of the scores, 0 at rests; None without scores."""
+    return batch["score_frames"][..., MIDI_COLUMN] if "score_frames" in batch else None

@@ -28,7 +28,7 @@ __all__ = ["DecodingConfig", "Generated", "SpeechLMInference", "load_decoding"]
 _DEFAULTS = {
     "token_list": None, "token_bias": None, "phone_list": None, "model_conf": {},
     "corelm": "ar_delay", "corelm_conf": {}, "score_encoder": None, "score_encoder_conf": {},
-    "prompt_encoder": None, "prompt_encoder_conf": {},
+    "prompt_encoder": None, "prompt_encoder_conf": {}, "conditions": {},
 }  # fmt: skip
 
 

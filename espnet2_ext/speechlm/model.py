@@ -8,6 +8,8 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from espnet2_ext.conditions.condition import FRAMES, SEQUENCE, VECTOR, ConditionEncoder, total
+from espnet2_ext.conditions.registry import ConditionSet
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.config import SpeechLMConfig, autocast_dtype
@@ -61,8 +63,10 @@ class SpeechLM(AbsESPnetModel):
         phones: Phone symbols by id.
         corelm: The multi-stream LM.
         config: Options.
-        score_encoder: (score_frames, lengths, singer) -> (B, F, d); synchronous mode only.
-        prompt_encoder: (prompt, lengths) -> (B, d); synchronous mode only.
+        score_encoder: The score as a condition of kind `FRAMES`; synchronous mode only.
+        prompt_encoder: The singer, `VECTOR`; synchronous mode only.
+        more: Other conditions: frames are added to the score, vectors to the singer; synchronous
+            mode only.
     """
 
     def __init__(
@@ -71,8 +75,9 @@ class SpeechLM(AbsESPnetModel):
         phones: list[str],
         corelm: DelayLM,
         config: SpeechLMConfig,
-        score_encoder: nn.Module | None = None,
-        prompt_encoder: nn.Module | None = None,
+        score_encoder: ConditionEncoder | None = None,
+        prompt_encoder: ConditionEncoder | None = None,
+        more: ConditionSet | None = None,
     ) -> None:
         super().__init__()
         self.vocabulary, self.phones, self.config = vocabulary, phones, config
@@ -84,7 +89,10 @@ class SpeechLM(AbsESPnetModel):
             raise ValueError("the synchronous mode, and only it, needs a score encoder")
         if prompt_encoder is not None and not self.synchronous:
             raise ValueError("the prefix mode has no prompt encoder: the prompt is in the prefix")
+        if more is not None and (not self.synchronous or more.of_kind(SEQUENCE)):
+            raise ValueError("the synchronous mode, and only it, has conditions, but no sequences")
         self.score_encoder, self.prompt_encoder = score_encoder, prompt_encoder
+        self.more = more
         if self.synchronous:
             self.score_head = nn.Linear(corelm.d_model, corelm.nq * corelm.d_model)
         self.assembler = Assembler(
@@ -199,18 +207,25 @@ class SpeechLM(AbsESPnetModel):
 
     def _encoded(self, batch: Batch, packed: bool) -> Tensor:
         """The score of the synchronous mode (B, F, d), sung by the singer of the prompt."""
-        score_frames, lengths = batch["score_frames"], batch.lengths("score_frames")
+        score = batch["score_frames"]
         if not self.config.pitch:
-            score_frames = score_frames * score_frames.new_tensor([1, 0, 1, 1])
-        singer = None
+            batch = batch.having(score_frames=score * score.new_tensor([1, 0, 1, 1]))
+        vectors = []
         if self.prompt_encoder is not None:
-            if "prompt" in batch:
-                prompt, prompt_lengths = batch["prompt"], batch.lengths("prompt")
-            else:
-                prompt = score_frames.new_zeros(len(score_frames), 1, self.vocabulary.nq)
-                prompt_lengths = lengths.new_zeros(len(score_frames))
-            singer = self.prompt_encoder(prompt, prompt_lengths)
-        return self.score_encoder(score_frames, lengths, singer, packed)
+            if "prompt" not in batch:
+                nothing = score.new_zeros(batch.size, 1, self.vocabulary.nq)
+                none = batch.lengths("score_frames").new_zeros(batch.size)
+                batch = batch.having(prompt=nothing, prompt_lengths=none)
+            vectors.append(self.prompt_encoder(batch))
+        if self.more is not None:
+            vectors += self.more.encode(VECTOR, batch)
+        singer = total(vectors)
+        encoded = self.score_encoder(batch, singer, packed=packed).value
+        if self.more is not None:
+            real = batch.mask("score_frames")[..., None]
+            for frames in self.more.encode(FRAMES, batch, vector=singer):
+                encoded = encoded + frames.value * real
+        return encoded
 
     def _crop(self, batch: Batch, most: int) -> Batch:
         """Prompts of no more than `most` frames."""

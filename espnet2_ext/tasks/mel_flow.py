@@ -9,6 +9,7 @@ from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
+from espnet2_ext.conditions.registry import streams_read
 from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
 from espnet2_ext.data.streams import MEL, TOKEN, StreamSizes
 from espnet2_ext.flow.build import VELOCITIES, new_model
@@ -90,7 +91,7 @@ class MelFlowTask(OneLineTask):
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> Collection[str]:
         """Streams that some configurations need."""
-        return ("score_frames", "prompt", "f0", "sampled", "soft")
+        return ("f0", "sampled", "soft", *streams_read())
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> MelFlow:

@@ -15,6 +15,7 @@ from espnet2.utils.types import str2bool, str_or_none
 from torch import nn
 
 from espnet2_ext.checkpoint import build_within
+from espnet2_ext.conditions.registry import streams_read
 from espnet2_ext.data.preprocessor import StreamPreprocessor
 from espnet2_ext.data.streams import TOKEN, StreamSizes
 from espnet2_ext.errors import UserError
@@ -93,6 +94,8 @@ class SpeechLMTask(OneLineTask):
         add("--deepspeed_conf", action=NestedDictAction, default={}, help="See ZeroOverrides")
         add("--checkpoint_interval", type=int, default=500,
             help="Batches between resume states within an epoch; 0: at its end only")  # fmt: skip
+        add("--conditions", action=NestedDictAction, default={},
+            help="Beside score and prompt: name of a condition and its options")  # fmt: skip
         add("--use_preprocessor", type=str2bool, default=True, help="Give vectors their shape")
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
@@ -121,7 +124,7 @@ class SpeechLMTask(OneLineTask):
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        return ("prompt", "svs_frames")
+        return ("prompt", "svs_frames", *streams_read())
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> SpeechLM:

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from espnet2_ext.audio.pitch import hz_to_midi, midi_to_hz
+from espnet2_ext.conditions.pitch_features import fill_gaps, pitch_features
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.flow.corruption import CorruptionConfig, corrupt, similar_frames
 from espnet2_ext.flow.inference import FlowInference
-from espnet2_ext.flow.pitch import fill_gaps, pitch_features
 from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.flow.token_embedding import probe_tables
 from espnet2_ext.networks import convnext
