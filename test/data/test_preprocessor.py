@@ -120,6 +120,15 @@ def test_a_prefix_tells_a_score_on_a_clock_of_its_own():
         check("u", data)
 
 
+def test_statistics_shape_a_drawn_prompt_by_itself_and_then_again():
+    """ESPnet's iterable data set reads types of others, as prompt_pool, before the rest."""
+    data = utterance(20, 20)
+    alone = flow(train=False)("utt", {"prompt": data["prompt"]})
+    assert alone["prompt"].shape == (3, 3)
+    both = flow(train=False)("utt", {**data, **alone})
+    np.testing.assert_array_equal(both["prompt"], alone["prompt"])
+
+
 def test_notes_have_their_targets():
     check = StreamPreprocessor(StreamSizes(), "notes", {NOTE: 1})
     data = {"notes": np.zeros((3, 6)), "targets": np.zeros((3, 2))}
