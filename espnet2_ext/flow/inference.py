@@ -167,7 +167,8 @@ class FlowInference:
         """
         config = config or SamplingConfig()
         names = names or [f"utterance {k + 1} of {len(tokens)}" for k in range(len(tokens))]
-        self._check(tokens, midi, prompts, soft, names)
+        more = dict(more or {})
+        self._check(tokens, midi, prompts, soft, names, more)
         scored = [len(t) for t in tokens] if midi is None else [len(m) for m in midi]
         shared = [
             shared_frames(config.length_policy, len(t), n_score, name)
@@ -179,7 +180,7 @@ class FlowInference:
         )
         more = {
             name: [x[:n] if _follows_tokens(name) else x for x, n in zip(s, shared, strict=True)]
-            for name, s in (more or {}).items()
+            for name, s in more.items()
         }
         if config.guidance and not self.model.config.condition_dropout:
             found = f"{config.guidance} for a model trained with condition_dropout 0"
@@ -252,9 +253,17 @@ class FlowInference:
         prompts: Sequence[LongTensor] | None,
         soft: Sequence[Tensor] | None,
         names: Sequence[str],
+        more: Mapping[str, Sequence[Tensor]],
     ) -> None:
         sizes, dim = self.model.geometry.sizes, self.model.geometry.embed_dim
-        for field, values in (("midi", scores), ("prompts", prompts), ("soft", soft)):
+        read = self.model.networks["condition"].streams
+        for field in more:
+            if field not in read:
+                raise UserError(
+                    "flow", "not read by this model", f"one of {', '.join(read)}", field
+                )
+        given = {"midi": scores, "prompts": prompts, "soft": soft, **more}
+        for field, values in given.items():
             if values is not None and len(values) != len(tokens):
                 raise UserError("flow", f"{len(values)}", f"{len(tokens)}, as the tokens", field)
         if (self.needs_pitch or self.needs_phones) and scores is None:

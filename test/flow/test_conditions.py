@@ -193,6 +193,12 @@ def test_a_condition_of_ones_own_is_a_file_and_a_line_of_yaml(
         flow.generate(token, midi, prompt, config, more=more)[0].mel for more in (*given, None)
     )
     assert not torch.equal(quiet, loud) and not torch.equal(quiet, unsaid)
+    for more, message in (
+        ({"loudnes": given[0]["loudness"]}, "loudnes: not read by this model .*loudness"),
+        ({"loudness": []}, "flow: loudness: 0 .expected 1, as the tokens"),
+    ):
+        with pytest.raises(UserError, match=message):
+            flow.generate(token, midi, prompt, config, more=more)
 
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
@@ -218,3 +224,12 @@ def test_weights_of_before_conditions_had_names_load(make_model, make_batch, ema
     scores = [torch.stack([m * 0, m, m * 0, m * 0], -1) for m in midi]
     both = [FlowInference(m).generate(tokens, scores, prompts, config) for m in (saved, model)]
     assert all(torch.equal(a.mel, b.mel) for a, b in zip(*both, strict=True))
+
+
+def test_bfloat16_takes_every_kind(make_model, make_given):
+    more = {name: {} for name in ("text", "timbre", "score")}
+    model = randomise(make_model(condition={"phones": True, "more": more}, bfloat16="on"))
+    loss, _, _ = model(**make_given())
+    loss.backward()
+    with torch.no_grad():
+        assert torch.isfinite(loss) and torch.isfinite(model.eval()(**make_given())[0])
