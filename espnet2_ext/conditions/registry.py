@@ -1,7 +1,7 @@
 """All conditions by name. A module of this folder that registers one is found by being there."""
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,8 @@ from espnet2_ext.data.batch import Batch
 from espnet2_ext.data.streams import STREAMS
 from espnet2_ext.errors import UserError
 
+_EVERYWHERE = ("codec_ssl", "score_frames", "prompt")
+
 
 def conditions() -> Mapping[str, type[ConditionEncoder]]:
     """Name -> class of every condition there is."""
@@ -22,9 +24,12 @@ def conditions() -> Mapping[str, type[ConditionEncoder]]:
     return CONDITIONS
 
 
-def streams_read() -> tuple[str, ...]:
-    """Data streams that some condition reads."""
-    names = (name for encoder in conditions().values() for name in encoder.streams)
+def streams_read(
+    encoders: Iterable[ConditionEncoder | type[ConditionEncoder]] | None = None,
+) -> tuple[str, ...]:
+    """Data streams that some of `encoders` reads; None: some condition that there is."""
+    encoders = conditions().values() if encoders is None else encoders
+    names = (name for encoder in encoders for name in encoder.streams)
     return tuple(name for name in dict.fromkeys(names) if name in STREAMS)
 
 
@@ -50,6 +55,11 @@ class ConditionSet(nn.ModuleDict):
                 raise UserError(place, f"unknown condition {name!r}", f"one of {known}")
             encoder = CONDITIONS[name]
             self[name] = parse_config(encoder, options or {}, f"{place}: {name}", sizes=sizes)
+
+    @property
+    def more_streams(self) -> list[str]:
+        """Data streams that some condition reads, but for those that every generator is given."""
+        return [name for name in streams_read(self.values()) if name not in _EVERYWHERE]
 
     def of_kind(self, kind: str) -> list[str]:
         """Names of the conditions of a kind."""

@@ -16,7 +16,6 @@ from espnet2_ext.conditions.condition import FRAMES, SEQUENCE, VECTOR, Condition
 from espnet2_ext.conditions.pitch import PITCH_KINDS
 from espnet2_ext.conditions.registry import ConditionSet
 from espnet2_ext.data.batch import Batch
-from espnet2_ext.data.streams import STREAMS
 from espnet2_ext.flow.token_embedding import Geometry
 from espnet2_ext.networks.attention import CrossAttention
 from espnet2_ext.networks.convnext import ConvNeXtBlock
@@ -124,12 +123,6 @@ class JointCondition(nn.Module):
     def vector_dim(self) -> int:
         """Size of the vector; 0 without."""
         return 0 if self.null_vector is None else self.channels
-
-    @property
-    def streams(self) -> list[str]:
-        """Streams that some condition reads."""
-        names = (name for encoder in self.encoders.values() for name in encoder.streams)
-        return [name for name in dict.fromkeys(names) if name in STREAMS]
 
     def forward(self, batch: Batch, without: tuple[str, ...] = ()) -> Joined:
         """Join the conditions of a batch.

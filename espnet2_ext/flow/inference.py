@@ -256,7 +256,7 @@ class FlowInference:
         more: Mapping[str, Sequence[Tensor]],
     ) -> None:
         sizes, dim = self.model.geometry.sizes, self.model.geometry.embed_dim
-        read = self.model.networks["condition"].streams
+        read = self.model.networks["condition"].encoders.more_streams
         for field in more:
             if field not in read:
                 raise UserError(

@@ -195,6 +195,7 @@ def test_a_condition_of_ones_own_is_a_file_and_a_line_of_yaml(
     assert not torch.equal(quiet, loud) and not torch.equal(quiet, unsaid)
     for more, message in (
         ({"loudnes": given[0]["loudness"]}, "loudnes: not read by this model .*loudness"),
+        ({"prompt": prompt}, "prompt: not read by this model .expected one of loudness"),
         ({"loudness": []}, "flow: loudness: 0 .expected 1, as the tokens"),
     ):
         with pytest.raises(UserError, match=message):

@@ -5,6 +5,7 @@ import torch
 
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
+from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 
 from .conftest import make_batch, make_model, make_utterance
 
@@ -39,6 +40,24 @@ def test_what_is_not_given_is_left_out(given):
     with torch.no_grad():
         model.more["timbre"].null += 1
     assert not torch.equal(score, model.conditions(Batch(without)).score)
+
+
+def test_they_are_sung_with(given):
+    lm = SpeechLMInference(make_model(conditions=MORE))
+    scores = [given["score_frames"][k, : 9 + k] for k in range(2)]
+    decoding = DecodingConfig(batch_size=1)
+    with torch.no_grad():
+        lm.model.more["timbre"].linear.weight.mul_(30)
+    first, other, without = (
+        lm.generate(scores, None, decoding, more=more)
+        for more in ({"timbre": list(given["timbre"][:2])}, {"timbre": [torch.ones(4)] * 2}, None)
+    )
+    assert any(not torch.equal(a.tokens, b.tokens) for a, b in zip(first, other, strict=True))
+    assert any(not torch.equal(a.tokens, b.tokens) for a, b in zip(first, without, strict=True))
+    with pytest.raises(UserError, match="timbre: 1 .expected 2, as the scores"):
+        lm.generate(scores, None, decoding, more={"timbre": [torch.ones(4)]})
+    with pytest.raises(UserError, match="text_ids: not read by this model .expected one of timbre"):
+        lm.generate(scores, None, decoding, more={"text_ids": [torch.ones(4)] * 2})
 
 
 def test_without_them_the_model_is_as_before(given):
