@@ -9,8 +9,7 @@ from gpu_check import CONF, ROOT
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.files import read_yaml
 from espnet2_ext.flow.build import Geometry, build_model
-from espnet2_ext.flow.decode import load_sampling
-from espnet2_ext.flow.inference import FlowInference, SamplingConfig
+from espnet2_ext.flow.inference import FlowInference, SamplingConfig, load_sampling
 from espnet2_ext.vocoder.inference import VocoderInference
 
 N_CODES, N_CODEBOOKS = 256, 4

@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from timing import add_arguments, hardware, start
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.bin import score
+from espnet2_ext.data.streams import StreamTables
 from espnet2_ext.evaluation.scoring import ScoringConfig, world_subset
-from espnet2_ext.files import read_json, read_scp, read_table, write_json, write_table
-from espnet2_ext.flow.decode import DecodeInputs, load_sampling
-from espnet2_ext.flow.inference import FlowInference, SamplingConfig
-from espnet2_ext.score.frames import MIDI_COLUMN, SCORE_COLUMNS
+from espnet2_ext.files import read_json, write_json, write_table
+from espnet2_ext.flow.inference import FlowInference, SamplingConfig, load_sampling
+from espnet2_ext.inference.flow_step import FlowStep
+from espnet2_ext.inference.step import as_tensor
 from espnet2_ext.vocoder.inference import VocoderInference
 
 MEASURES = ("mcd_db", "f0_corr", "semitone_acc", "per", "singer_sim")
@@ -39,7 +39,7 @@ class Setup:
 
     utts: list[str]
     tokens: list[torch.Tensor]
-    midi: list[torch.Tensor]
+    scores: list[torch.Tensor]
     prompts: list[torch.Tensor]
     flow: FlowInference
     vocoder: VocoderInference
@@ -57,8 +57,11 @@ def load(args: argparse.Namespace) -> Setup:
     vocoder = VocoderInference.load(
         vocoder_exp / "config.yaml", vocoder_exp / "valid.loss.best.pth"
     )
-    inputs = DecodeInputs.of_dir(tokens_dir, args.codec_ssl)
-    every = sorted(read_table(inputs.codec_ssl))
+    names = ("codec_ssl", "score_frames", "prompt")
+    paths = {name: tokens_dir / f"{name}.scp" for name in names}
+    paths["codec_ssl"] = args.codec_ssl or paths["codec_ssl"]
+    tables = StreamTables(paths, FlowStep(flow, SamplingConfig()).sizes)
+    every = tables.keys
     # those that scoring takes for MCD, and others
     seed = ScoringConfig.load(SCORING).seed
     with_mcd = world_subset(every, args.world_utts, seed)
@@ -66,25 +69,15 @@ def load(args: argparse.Namespace) -> Setup:
     n_others = max(0, args.utts - len(with_mcd))
     utts = sorted(with_mcd) + others[:: max(1, len(others) // max(1, n_others))][:n_others]
 
-    def arrays(scp: Path, width: int) -> list[torch.Tensor]:
-        table = read_scp(scp)
-        return [torch.from_numpy(np.array(table[u])).long().view(-1, width) for u in utts]
-
-    nq = flow.model.geometry.nq
-    return Setup(
-        utts,
-        arrays(inputs.codec_ssl, nq),
-        [s[:, MIDI_COLUMN] for s in arrays(inputs.score_frames, SCORE_COLUMNS)],
-        arrays(inputs.prompt, nq),
-        flow,
-        vocoder,
-    )
+    rows = [tables[utt] for utt in utts]
+    streams = [[as_tensor(name, row[name]) for row in rows] for name in names]
+    return Setup(utts, *streams, flow, vocoder)
 
 
 def sing(setup: Setup, sampling: SamplingConfig, folder: Path) -> dict[str, float]:
     """Write ``UTT.wav`` and wav.scp; the RTF of flow and vocoder."""
     begun = time.process_time()
-    features = setup.flow.generate(setup.tokens, setup.midi, setup.prompts, sampling)
+    features = setup.flow.generate(setup.tokens, setup.scores, setup.prompts, sampling)
     between = time.process_time()
     wavs = setup.vocoder.generate([f.mel for f in features], [f.f0 for f in features])
     ended = time.process_time()

@@ -24,7 +24,10 @@ from timing import Row, add_arguments, compare, finish, start
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.baselines.data import on_grid, phone_frames
 from espnet2_ext.baselines.inference import BaselineInference
-from espnet2_ext.flow.features import Features
+from espnet2_ext.inference.flow_step import FlowStep
+from espnet2_ext.inference.pipeline import Pipeline
+from espnet2_ext.inference.speechlm_steps import SpeechLMStep
+from espnet2_ext.inference.vocoder_step import VocoderStep
 from espnet2_ext.score.frames import expand
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.phones import PHONES
@@ -58,37 +61,27 @@ def espnet_model(folder: Path) -> BaselineInference:
     return BaselineInference.load(folder / "config.yaml", folder / "model.pth")
 
 
-def our_chain(args: argparse.Namespace, score: MusicScore) -> Callable[[], Features]:
+def our_chain(args: argparse.Namespace, score: MusicScore) -> Callable[[], object]:
     """What sings `score` once."""
-    fps = MelConfig().fps
-    frames = torch.from_numpy(
-        expand(score, {p: i for i, p in enumerate(PHONES)}, fps).stacked()
-    ).long()
     if args.model is not None:
         from espnet2_ext.inference.pack import PackedModel
 
         pack = PackedModel.load(args.model)
-        lm, flow, vocoder = pack.speechlm, pack.flow, pack.vocoder
-        decoding, steps = pack.decoding, pack.sampling
-        frames = torch.from_numpy(expand(score, pack.phone_ids, fps).stacked()).long()
-        prompt = next(iter(pack.prompts.values()))
+        pipeline, prompt = pack.pipeline.without("duration"), next(iter(pack.prompts.values()))
+        columns = {"score": [score], "prompt": [prompt]}
     else:
-        lm = SpeechLMInference(build_lm("demo"))
-        flow, vocoder, decoding, steps = (
-            load_flow(None),
-            load_vocoder(None),
-            DecodingConfig(),
-            sampling(),
-        )
+        flow = load_flow(None)
+        steps = {
+            "speechlm": SpeechLMStep(SpeechLMInference(build_lm("demo")), DecodingConfig()),
+            "flow": FlowStep(flow, sampling()),
+            "vocoder": VocoderStep(load_vocoder(None)),
+        }
+        pipeline = Pipeline(steps, given=("score_frames", "prompt"))
+        ids = {phone: i for i, phone in enumerate(PHONES)}
+        frames = expand(score, ids, MelConfig().fps).stacked()
         prompt = torch.randint(0, 256, (100, flow.model.geometry.nq))
-
-    def sing() -> Features:
-        (sung,) = lm.generate([frames], [prompt], decoding)
-        (features,) = flow.generate([sung.tokens], [frames[:, 1]], [prompt], steps)
-        vocoder.generate([features.mel], [features.f0])
-        return features
-
-    return sing
+        columns = {"score_frames": [torch.from_numpy(frames).long()], "prompt": [prompt]}
+    return lambda: pipeline(columns, ["song"])
 
 
 def rows(args: argparse.Namespace, folder: Path) -> Iterator[Row]:

@@ -121,13 +121,13 @@ def test_rows_of_systems_and_splits_are_checked(tmp_path):
 
 
 def test_generated_features_with_a_foreign_id_are_refused(tmp_path):
+    from espnet2_ext.data.streams import StreamSizes, StreamTables
     from espnet2_ext.listening.systems import read_wavs
-    from espnet2_ext.vocoder.render import Renderer, RenderInputs
 
     with ArkWriter(tmp_path, "mel") as writer:
         writer["../victim"] = np.zeros((3, 4), np.float32)
     with pytest.raises(UserError, match="mel.scp:1: id"):
-        Renderer(None, "", RenderInputs(tmp_path / "mel.scp"), tmp_path / "out")
+        StreamTables({"mel": tmp_path / "mel.scp"}, StreamSizes())
     with pytest.raises(UserError, match="mel.scp:1: id"):
         read_wavs(tmp_path / "mel.scp")
 

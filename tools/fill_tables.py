@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet2_ext.bin.expressiveness import HEADS as EXPRESSIVENESS_HEADS
+from espnet2_ext.bin.report.expressiveness import HEADS as EXPRESSIVENESS_HEADS
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Callable
 
 from espnet2_ext.errors import cli
 from espnet2_ext.lock import hold_to_the_end
@@ -30,11 +29,6 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv[1:])
     hold_to_the_end(args.out)
     corpus.prepare(**vars(args))
-
-
-def former_main(name: str) -> Callable[..., int]:
-    """The `main` of a corpus' own command line, as version 0.1.0 had it."""
-    return lambda argv=None: main([name, *(sys.argv[1:] if argv is None else argv)])
 
 
 if __name__ == "__main__":

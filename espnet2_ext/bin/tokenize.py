@@ -14,6 +14,7 @@ from pathlib import Path
 from espnet2_ext.device import device_name
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.lock import hold_to_the_end
+from espnet2_ext.resumable import Shard
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -27,8 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out_dir", type=Path, nargs="+", required=True, help="token directory of each"
     )
-    parser.add_argument("--shard", type=int, default=1, help="this job's number, from 1")
-    parser.add_argument("--num_shards", type=int, default=1)
+    Shard.add_options(parser)
     parser.add_argument(
         "--device", type=device_name, default="cpu", help="for pretrained codec and SSL models"
     )
@@ -49,8 +49,7 @@ def get_parser() -> argparse.ArgumentParser:
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    if not 1 <= args.shard <= args.num_shards:
-        raise UserError("--shard", f"{args.shard}", f"1..{args.num_shards}")
+    shard = Shard.of(args)
     if args.nj < 1:
         raise UserError("--nj", str(args.nj), "1 or more")
     if len(args.data_dir) != len(args.out_dir):
@@ -68,10 +67,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     from espnet2_ext.tokenizer.dump import tokenize_shard
 
-    tokenize_shard(
-        args.data_dir, args.tokenizer_dir, args.out_dir, args.shard, args.num_shards,
-        args.device, args.nj,
-    )  # fmt: skip
+    tokenize_shard(args.data_dir, args.tokenizer_dir, args.out_dir, shard, args.device, args.nj)
 
 
 if __name__ == "__main__":

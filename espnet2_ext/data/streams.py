@@ -164,6 +164,11 @@ class StreamTables:
             if missing is not None:
                 raise UserError(self.paths[name], f"no {missing}", f"every utterance of {first}")
 
+    def n_frames(self, name: str, key: str) -> int:
+        """Frames of an utterance's stream."""
+        values = np.asarray(self._tables[name][key])
+        return len(self.sizes.shaped(name, values, f"{self.paths[name]}: {key}"))
+
     def __getitem__(self, key: str) -> dict[str, np.ndarray]:
         """The streams of an utterance, each (F, width)."""
         return {

@@ -42,6 +42,11 @@ _DEFAULTS = {
 }
 
 
+def load_sampling(path: str | Path | None) -> SamplingConfig:
+    """``decode_flow.yaml``; the defaults without a file."""
+    return parse_config(SamplingConfig, read_yaml(path), path) if path else SamplingConfig()
+
+
 class FlowInference:
     """A trained flow.
 

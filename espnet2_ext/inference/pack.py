@@ -1,6 +1,6 @@
 """A packed model: everything that singing needs in one archive, and the checks that it fits.
 
-Inside: ``manifest.json`` (format, licence, corpus, languages, singers, commit, command),
+Inside: ``manifest.json`` (format, licence, corpus, languages, singers, steps, commit, command),
 ``README.md`` (the model card), ``prompts.safetensors`` (codec_ssl tokens of each singer),
 ``tokenizer/`` (with phone set, mel configuration and statistics), ``vocabulary/``, and for each of
 `MODELS` a folder with ``config.yaml``, ``model.safetensors`` and, where the model has options,
@@ -24,7 +24,6 @@ from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import (
     atomic_path,
-    parse_config,
     read_counts,
     read_json,
     read_scp,
@@ -35,6 +34,8 @@ from espnet2_ext.files import (
 )
 from espnet2_ext.inference.model_card import model_card
 from espnet2_ext.inference.pack_about import FORMAT, MIDI_RANGE, PackAbout, read_manifest
+from espnet2_ext.inference.packed_steps import PackFiles, build_pipeline, steps_of_slm_svs
+from espnet2_ext.inference.pipeline import Pipeline
 from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.scratch import scratch_folder
 
@@ -103,6 +104,7 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
     with scratch_folder() as folder:
         _copy(sources.tokenizer_dir, folder / "tokenizer")
         _copy(sources.vocabulary_dir, folder / "vocabulary", ("token_list.json", "token_bias.json"))
+        options: dict[str, dict[str, Any]] = {}
         for model, (experiment, checkpoint) in sources.models.items():
             (folder / model).mkdir()
             config = read_yaml(Path(experiment) / "config.yaml")
@@ -110,8 +112,9 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
             state = load_state(Path(experiment) / checkpoint)
             save_safetensors(state, folder / model / "model.safetensors")
             if model in sources.inference:
-                options = yaml.safe_dump(read_yaml(sources.inference[model]), sort_keys=False)
-                (folder / model / "inference.yaml").write_text(options)
+                options[model] = read_yaml(sources.inference[model])
+                text = yaml.safe_dump(options[model], sort_keys=False)
+                (folder / model / "inference.yaml").write_text(text)
         prompts = choose_prompts(sources.tokens_dir, tokenizers.n_streams)
         save_safetensors(prompts, folder / "prompts.safetensors")
         licence = Path(sources.data_dir) / "LICENSE.txt"
@@ -123,7 +126,10 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
         ranges = singer_ranges(sources.data_dir)
         singers = {s: {"midi_range": ranges.get(s, MIDI_RANGE)} for s in prompts}
         languages = sorted(set(read_table(Path(sources.data_dir) / "utt2lang").values()))
-        manifest = {"format": FORMAT, **about, "languages": languages, "singers": singers}
+        steps = steps_of_slm_svs(options.get("speechlm", {}))
+        manifest = {
+            "format": FORMAT, **about, "languages": languages, "singers": singers, "steps": steps
+        }  # fmt: skip
         write_json(folder / "manifest.json", manifest)
         card = model_card(manifest, tokenizers.mel, tokenizers.phones, results)
         (folder / "README.md").write_text(card, encoding="utf-8")
@@ -161,23 +167,24 @@ def _prompts(path: Path) -> dict[str, LongTensor]:
 
 @dataclass
 class PackedModel:
-    """The parts of a pack, loaded and checked against each other."""
+    """The parts of a pack, loaded and checked against each other.
+
+    Args:
+        manifest: What the pack says of itself.
+        tokenizers: Clock, phones, codec and SSL model.
+        vocabulary: Tokens of its language model.
+        pipeline: Its steps from a score to samples.
+        prompts: Tokens (P, n_streams) of each singer.
+    """
 
     manifest: dict[str, Any]
     tokenizers: Any
     vocabulary: Any
-    speechlm: Any
-    flow: Any
-    vocoder: Any
-    duration: Any
-    decoding: Any
-    sampling: Any
+    pipeline: Pipeline
     prompts: dict[str, LongTensor]
-    phone_ids: dict[str, int] = field(init=False)
     about: PackAbout = field(init=False)
 
     def __post_init__(self) -> None:
-        self.phone_ids = {phone: k for k, phone in enumerate(self.tokenizers.phones)}
         self.about = PackAbout.of(self.manifest, self.tokenizers.phones)
 
     @classmethod
@@ -213,39 +220,23 @@ class PackedModel:
     def _load_folder(
         cls, folder: Path, place: Path, device: str, offline: bool, dtype: str | None
     ) -> "PackedModel":
-        from espnet2_ext.duration.inference import DurationInference
-        from espnet2_ext.flow.inference import FlowInference, check_tokenizers
-        from espnet2_ext.flow.sampler import SamplingConfig
-        from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
         from espnet2_ext.tokenizer.tokenizers import Tokenizers
         from espnet2_ext.tokenizer.vocabulary import Vocabulary
-        from espnet2_ext.vocoder.inference import VocoderInference
 
         manifest = read_manifest(folder, place)
         tokenizers = Tokenizers.load(folder / "tokenizer", offline=offline)
-
-        def options(model: str, config: type) -> Any:
-            path = folder / model / "inference.yaml"
-            return parse_config(config, read_yaml(path) if path.is_file() else {}, path)
-
-        def load(model: str, loader: type, **more: Any) -> Any:
-            paths = folder / model / "config.yaml", folder / model / "model.safetensors"
-            return loader.load(*paths, device=device, **more)
-
+        files = PackFiles(folder, tokenizers, device, dtype)
+        steps = manifest.get("steps")
+        if manifest["format"] == 1:
+            path = folder / "speechlm/inference.yaml"
+            steps = steps_of_slm_svs(read_yaml(path) if path.is_file() else {})
         packed = cls(
             manifest=manifest,
             tokenizers=tokenizers,
             vocabulary=Vocabulary.load(folder / "vocabulary"),
-            speechlm=load("speechlm", SpeechLMInference, dtype=dtype or "float32"),
-            flow=load("flow", FlowInference, dtype=dtype),
-            vocoder=load("vocoder", VocoderInference, dtype=dtype),
-            duration=load("duration", DurationInference),
-            decoding=options("speechlm", DecodingConfig),
-            sampling=options("flow", SamplingConfig),
+            pipeline=build_pipeline(files, steps, f"{place}: manifest.json"),
             prompts=_prompts(folder / "prompts.safetensors"),
         )
-        weights = folder / "flow/model.safetensors"
-        check_tokenizers(packed.flow.model, tokenizers, folder / "tokenizer", weights)
         packed.check(place)
         return packed
 
@@ -255,20 +246,10 @@ class PackedModel:
         Raises:
             UserError: another mel configuration, number of streams, vocabulary or phone set.
         """
-        for part in ("flow", "vocoder"):
-            self.tokenizers.mel.require_same(getattr(self, part).mel, f"{place}: {part}")
         from espnet2_ext.flow.token_embedding import check_codes
 
-        phones = list(self.tokenizers.phones)
-        for part, own in (
-            ("speechlm", list(self.speechlm.model.phones)),
-            ("duration", list(self.duration.phone_ids)),
-        ):
-            if own != phones:
-                odd = sorted(set(own) ^ set(phones)) or ["the same in another order"]
-                raise UserError(f"{place}: {part}", " ".join(odd), "the tokenizer's", "phone set")
-        if tuple(self.speechlm.model.vocabulary.tokens) != tuple(self.vocabulary.tokens):
-            raise UserError(f"{place}: speechlm", "another", "the pack's own", "vocabulary")
+        for name, step in self.pipeline.steps.items():
+            step.check(self.tokenizers, self.vocabulary, f"{place}: {name}")
         sizes = [end - start for start, end in self.vocabulary.stream_slices()]
         if sizes != list(self.tokenizers.sizes):
             expected = f"{list(self.tokenizers.sizes)}, as the tokenizers"

@@ -17,7 +17,9 @@ from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.segment import from_zero, transpose, without_phones
 
 MANIFEST, PHONES = "manifest.json", "tokenizer/phones.txt"
-FORMAT = 1
+FORMAT = 2
+FORMATS = (1, FORMAT)
+"""Packs of format 1 do not name their steps, which are those of SLM-SVS."""
 MIDI_RANGE = (1, 127)
 MAX_JSON_BYTES = 16 * 2**20
 """Of a pack's own tables, which are read whole."""
@@ -173,8 +175,11 @@ def _checked(manifest: Any, place: str | Path) -> dict[str, Any]:
     for key, hint in (("format", int), ("languages", list[str]), ("singers", dict[str, dict])):
         if not fits(manifest.get(key), hint):
             raise UserError(place, reprlib.repr(manifest.get(key)), describe(hint), key)
-    if manifest["format"] != FORMAT:
-        raise UserError(place, f"{manifest['format']}", f"{FORMAT}", "format")
+    if manifest["format"] not in FORMATS:
+        raise UserError(place, f"{manifest['format']}", " or ".join(map(str, FORMATS)), "format")
+    if manifest["format"] == FORMAT and not fits(manifest.get("steps"), list[dict[str, str]]):
+        expected = "a list of names and models"
+        raise UserError(place, reprlib.repr(manifest.get("steps")), expected, "steps")
     if not manifest["singers"]:
         raise UserError(place, "none", "one or more", "singers")
     for singer, about in manifest["singers"].items():

@@ -1,7 +1,7 @@
 """Sing a score with a packed model: durations, speech LM, flow and vocoder in one call."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import librosa
@@ -14,7 +14,7 @@ from espnet2_ext.audio.wav import read_voice, write_wav
 from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference.pack import PackedModel
-from espnet2_ext.score.frames import expand, round_boundaries
+from espnet2_ext.score.frames import round_boundaries
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.segment import Part, split_at_rests
@@ -135,7 +135,7 @@ class SingingSynthesizer:
             logging.warning("%s: %s", place, remark)
         timing = "label" if score.phones else "model"
         if timing == "model":
-            score = with_onsets(self.model.duration.generate(score), onset, str(place))
+            score = with_onsets(self._timed(score, str(place)), onset, str(place))
         if not self._n_frames(score):
             found = f"{score.duration_sec:.3f} s of music"
             raise UserError(place, found, f"a frame of {1 / self.fps:g} s, at least")
@@ -150,10 +150,10 @@ class SingingSynthesizer:
     def _render_in_batches(
         self, scores: list[MusicScore], prompt: LongTensor, seed: int, progress: bool
     ) -> list[np.ndarray]:
-        """As `render_all`, with the memory of a batch of the speech LM's, however long the song."""
+        """As `render_all`, with the memory of a batch of the models', however long the song."""
         seconds = [score.duration_sec for score in scores]
         order = sorted(range(len(scores)), key=lambda k: -seconds[k])
-        size = max(1, self.model.decoding.batch_size // self.model.decoding.nbest)
+        size = self.model.pipeline.batch_utts or len(order)
         wavs: dict[int, np.ndarray] = {}
         with tqdm(total=round(sum(seconds)), unit="s", desc="singing", disable=not progress) as bar:
             for first in range(0, len(order), size):
@@ -170,33 +170,24 @@ class SingingSynthesizer:
 
         They are as long as their scores: a part whose tokens end early ends in silence.
         """
-        frames = [expand(score, self.model.phone_ids, self.fps) for score in scores]
-        features = [torch.from_numpy(f.stacked()).long() for f in frames]
-        labels = None
-        if self.tokenizers.svs_lb.rounding != "cumulative":
-            as_told = [self.tokenizers.label_frames(score) for score in scores]
-            labels = [torch.from_numpy(f.stacked()).long() for f in as_told]
-        decoding = replace(self.model.decoding, seed=seed)
-        sampling = replace(self.model.sampling, seed=seed)
-        sung = self.model.speechlm.generate(features, prompts, decoding, labels)
-        tokens, soft = [s.tokens for s in sung], None
-        if decoding.soft:
-            codec = self.model.flow.model.codec
-            soft = self.model.speechlm.expect(
-                tokens, features, prompts, codec.tables, codec.offset, decoding, labels
-            )
-        if not decoding.fixed_length:
-            names = (f"part {k + 1}" for k in range(len(frames)))
-            lengths = zip(names, map(len, tokens), map(len, features), strict=True)
-            LengthCount.of(lengths).log("the score's parts")
-        refined = self.model.flow.generate(tokens, features, prompts, sampling, soft)
-        f0s = None if refined[0].f0 is None else [r.f0 for r in refined]
-        wavs = self.model.vocoder.generate([r.mel for r in refined], f0s)
-        samples = [len(f) * self.tokenizers.mel.samples_per_token for f in features]
+        names = [f"part {k + 1}" for k in range(len(scores))]
+        pipeline = self.model.pipeline.without("duration").with_seed(seed)
+        made = pipeline({"score": scores, "prompt": prompts}, names)
+        lengths = [len(frames) for frames in made["score_frames"]]
+        sung = list(map(len, made.get("codec_ssl", made["score_frames"])))
+        if sung != lengths:
+            LengthCount.of(zip(names, sung, lengths, strict=True)).log("the score's parts")
+        samples = [n * self.tokenizers.mel.samples_per_token for n in lengths]
         return [
             np.pad(wav.cpu().numpy(), (0, max(0, n - len(wav))))
-            for wav, n in zip(wavs, samples, strict=True)
+            for (wav, _), n in zip(made["wav"], samples, strict=True)
         ]
+
+    def _timed(self, score: MusicScore, place: str) -> MusicScore:
+        step = self.model.pipeline.steps.get("duration")
+        if step is None:
+            raise UserError(place, "no phone times", "a label: this pack predicts none")
+        return step({"score": [score]}, [place])["score"][0]
 
     def _join(self, wavs: list[np.ndarray], parts: list[Part], score: MusicScore) -> np.ndarray:
         """The parts at their places in the song; silence where there is none."""

@@ -1,8 +1,8 @@
 """Tokenizing a data directory in chunks that shards share out and a dead run leaves whole."""
 
+import functools
 import hashlib
 import logging
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,9 +18,10 @@ from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.data.utterances import Utterances
 from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import ArkWriter, read_json, read_text, write_json, write_table
+from espnet2_ext.files import ArkWriter, read_text, write_table
 from espnet2_ext.lock import hold_shard
 from espnet2_ext.one_thread import one_thread
+from espnet2_ext.resumable import ALONE, ResumableMap, Shard
 from espnet2_ext.score.frames import expand
 from espnet2_ext.tokenizer.align import fit_audio
 from espnet2_ext.tokenizer.svs_lb import SvsLabelConfig, frames_to_tokens
@@ -29,51 +30,9 @@ from espnet2_ext.tokenizer.tokenizers import Tokenizers
 logger = logging.getLogger(__name__)
 
 CHUNK_UTTS = 50
-DONE = "done.json"
 SCORE_FRAMES, SVS_LB, NUM_FRAMES = "score_frames", "svs_lb", "utt2num_frames"
 SVS_FRAMES = "svs_frames"  # score_frames as svs_lb rounds them, where it does so otherwise
 ARKS = ("codec_ssl", "mel", "f0")
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Utterances that are tokenized together.
-
-    Args:
-        data: Their data directory.
-        utts: Which.
-        folder: Gets their tokens, and ``done.json`` last.
-    """
-
-    data: Utterances
-    utts: list[str]
-    folder: Path
-
-    def fingerprint(self, tokenizer: str) -> str:
-        """Hash of all that its tokens are made from: tokenizer, and content of audio and scores."""
-        digest = hashlib.sha256(tokenizer.encode())
-        for utt in self.utts:
-            if not Path(self.data.wavs[utt]).is_file():
-                raise UserError(self.data.wavs[utt], "no such file", "an audio file", utt)
-            score = read_text(self.data.scores[utt]) if self.data.scores else ""
-            parts = (utt, digest_files(self.data.wavs[utt]), self.data.labels.get(utt), score)
-            digest.update(repr(parts).encode())
-        return digest.hexdigest()
-
-    def is_done(self, fingerprint: str) -> bool:
-        """Whether its folder holds finished tokens of the same inputs."""
-        path = self.folder / DONE
-        return path.exists() and read_json(path).get("fingerprint") == fingerprint
-
-
-def chunks_of(data_dir: str | Path, out_dir: str | Path) -> list[Chunk]:
-    """The chunks of a data directory in order, the same however many shards there are."""
-    data = Utterances.read(data_dir)
-    utts = list(data.wavs)
-    return [
-        Chunk(data, utts[first : first + CHUNK_UTTS], Path(out_dir) / "chunks" / f"{number:05d}")
-        for number, first in enumerate(range(0, len(utts), CHUNK_UTTS))
-    ]
 
 
 def tokenizer_fingerprint(folder: str | Path, device: str = "cpu") -> str:
@@ -123,17 +82,18 @@ def _analyse(data: Utterances, utt: str, tokenizers: Tokenizers, log_mel: LogMel
 
 
 @torch.no_grad()
-def tokenize_chunk(chunk: Chunk, tokenizers: Tokenizers, fingerprint: str, nj: int = 1) -> None:
-    """Write every feature of a chunk's utterances; ``done.json`` last.
+def tokenize_chunk(
+    data: Utterances, utts: Sequence[str], folder: Path, tokenizers: Tokenizers, nj: int = 1
+) -> None:
+    """Write every feature of some utterances.
 
     Args:
-        chunk: The utterances.
+        data: Their data directory.
+        utts: Which.
+        folder: Where to.
         tokenizers: Their models work on one utterance after the other.
-        fingerprint: Of all that the chunk is made from.
         nj: Utterances whose audio and scores are analysed at a time, ahead of the models.
     """
-    data, folder = chunk.data, chunk.folder
-    shutil.rmtree(folder, ignore_errors=True)
     log_mel = LogMel(tokenizers.mel)
     svs_lb: dict[str, str] = {}
     num_frames: dict[str, int] = {}
@@ -141,8 +101,8 @@ def tokenize_chunk(chunk: Chunk, tokenizers: Tokenizers, fingerprint: str, nj: i
         names = (*ARKS, *score_arks(tokenizers.svs_lb)) if data.scores else ARKS
         arks = {name: stack.enter_context(ArkWriter(folder, name)) for name in names}
         each = map if nj == 1 else stack.enter_context(ThreadPoolExecutor(nj)).map
-        analyses = each(lambda utt: _analyse(data, utt, tokenizers, log_mel), chunk.utts)
-        for utt, of_utt in zip(chunk.utts, analyses, strict=True):
+        analyses = each(lambda utt: _analyse(data, utt, tokenizers, log_mel), utts)
+        for utt, of_utt in zip(utts, analyses, strict=True):
             tokens = tokenizers.encode(of_utt.wav)
             num_frames[utt] = len(tokens)
             arks["codec_ssl"][utt] = tokens.reshape(-1).numpy()
@@ -155,7 +115,41 @@ def tokenize_chunk(chunk: Chunk, tokenizers: Tokenizers, fingerprint: str, nj: i
     if svs_lb:
         write_table(folder / SVS_LB, svs_lb)
     write_table(folder / NUM_FRAMES, num_frames)
-    write_json(folder / DONE, {"fingerprint": fingerprint, "utterances": len(chunk.utts)})
+
+
+@dataclass(frozen=True)
+class TokenizeMap:
+    """The chunks of a data directory.
+
+    Args:
+        data: The data directory.
+        out_dir: Its token directory.
+        tokenizer: `tokenizer_fingerprint` of what it is tokenized with.
+        shard: This job.
+        dealt_before: Chunks of other directories that the same shards share out before these.
+    """
+
+    data: Utterances
+    out_dir: Path
+    tokenizer: str
+    shard: Shard = ALONE
+    dealt_before: int = 0
+
+    @property
+    def chunks(self) -> ResumableMap:
+        utts, before = list(self.data.wavs), self.dealt_before
+        return ResumableMap(utts, self.out_dir, self.shard, CHUNK_UTTS, dealt_before=before)
+
+    def read(self, utts: Sequence[str]) -> tuple[str, None]:
+        """Hash of all that tokens are made from: tokenizer, and content of audio and scores."""
+        digest, data = hashlib.sha256(self.tokenizer.encode()), self.data
+        for utt in utts:
+            if not Path(data.wavs[utt]).is_file():
+                raise UserError(data.wavs[utt], "no such file", "an audio file", utt)
+            score = read_text(data.scores[utt]) if data.scores else ""
+            parts = (utt, digest_files(data.wavs[utt]), data.labels.get(utt), score)
+            digest.update(repr(parts).encode())
+        return digest.hexdigest()[:16], None
 
 
 @one_thread()
@@ -163,33 +157,32 @@ def tokenize_shard(
     data_dirs: Sequence[str | Path],
     tokenizer_dir: str | Path,
     out_dirs: Sequence[str | Path],
-    shard: int = 1,
-    num_shards: int = 1,
+    shard: Shard = ALONE,
     device: str = "cpu",
     nj: int = 1,
 ) -> None:
-    """Tokenize every chunk of shard `shard` of `num_shards` (from 1) that is not done yet.
+    """Tokenize every chunk of this shard that is not done yet; `merge_chunks` joins them.
 
     The chunks of all directories are dealt out together, so that small sets share the shards too.
     Where the models work on a GPU, `nj` threads keep it fed: F0 alone takes a core .03 s for each
     second of audio.
     """
-    chunks = [
-        chunk
-        for data_dir, out_dir in zip(data_dirs, out_dirs, strict=True)
-        for chunk in chunks_of(data_dir, out_dir)
-    ][shard - 1 :: num_shards]
     tokenizer = tokenizer_fingerprint(tokenizer_dir, device)
+    load = functools.cache(lambda: Tokenizers.load(tokenizer_dir, device))
+    dealt = 0
     with ExitStack() as held:
         for out_dir in out_dirs:
-            held.enter_context(hold_shard(out_dir, shard, num_shards, tokenizer))
-        fingerprints = [chunk.fingerprint(tokenizer) for chunk in chunks]
-        pairs = zip(chunks, fingerprints, strict=True)
-        todo = [(chunk, made) for chunk, made in pairs if not chunk.is_done(made)]
-        if not todo:
-            logger.info("shard %d has nothing left to do", shard)
-            return
-        tokenizers = Tokenizers.load(tokenizer_dir, device)
-        for position, (chunk, fingerprint) in enumerate(todo, 1):
-            tokenize_chunk(chunk, tokenizers, fingerprint, nj)
-            logger.info("%s: chunk %d of %d", chunk.folder, position, len(todo))
+            held.enter_context(hold_shard(out_dir, shard.number, shard.count, tokenizer))
+        for data_dir, out_dir in zip(data_dirs, out_dirs, strict=True):
+            data = Utterances.read(data_dir)
+
+            def work(utts: Sequence[str], _: None, folder: Path, data: Utterances = data) -> dict:
+                tokenize_chunk(data, utts, folder, load(), nj)
+                logger.info("%s: %d utterances", folder, len(utts))
+                return {}
+
+            job = TokenizeMap(data, Path(out_dir), tokenizer, shard, dealt)
+            job.chunks.do(job.read, work)
+            dealt += len(job.chunks)
+    if not load.cache_info().currsize:
+        logger.info("shard %d has nothing left to do", shard.number)

@@ -1,6 +1,5 @@
 """Joining tokenized chunks into one token directory."""
 
-import shutil
 from pathlib import Path
 
 from espnet2_ext.data.utterances import Utterances
@@ -8,11 +7,9 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, write_json, write_table
 from espnet2_ext.ids import check_id
 from espnet2_ext.tokenizer.dump import (
-    ARKS,
-    NUM_FRAMES,
     SVS_FRAMES,
     SVS_LB,
-    chunks_of,
+    TokenizeMap,
     score_arks,
     tokenizer_fingerprint,
 )
@@ -38,25 +35,13 @@ def merge_chunks(
     Raises:
         UserError: a chunk is not done.
     """
-    out_dir = Path(out_dir)
-    chunks = chunks_of(data_dir, out_dir)
-    data, folders = chunks[0].data, [chunk.folder for chunk in chunks]
-    tokenizer = tokenizer_fingerprint(tokenizer_dir, device)
-    for chunk in chunks:
-        if not chunk.is_done(chunk.fingerprint(tokenizer)):
-            found = f"{chunk.utts[0]} .. {chunk.utts[-1]} not tokenized"
-            raise UserError(chunk.folder, found, "all shards done")
-    (out_dir / f"{SVS_FRAMES}.scp").unlink(missing_ok=True)  # of a tokenizer that wrote others
-    _remove_stale(out_dir / "chunks", folders)
-    names = [f"{name}.scp" for name in ARKS] + [NUM_FRAMES]
-    if data.scores:
-        config = read_label_config(Path(tokenizer_dir) / "config.yaml")
-        names += [SVS_LB, *(f"{name}.scp" for name in score_arks(config))]
-    for name in names:
-        table: dict[str, str] = {}
-        for folder in folders:
-            table |= read_table(folder / name)
-        write_table(out_dir / name, table)
+    out_dir, data = Path(out_dir), Utterances.read(data_dir)
+    job = TokenizeMap(data, out_dir, tokenizer_fingerprint(tokenizer_dir, device))
+    if not job.chunks.join(job.read):
+        raise UserError(out_dir, "utterances that are not tokenized", "all shards done")
+    config = read_label_config(Path(tokenizer_dir) / "config.yaml")
+    if SVS_FRAMES not in score_arks(config):  # of a tokenizer that wrote them
+        (out_dir / f"{SVS_FRAMES}.scp").unlink(missing_ok=True)
     utt2spk = _utt2spk(data)
     write_table(out_dir / "utt2spk", utt2spk)
     write_table(out_dir / "spk2utt", {s: " ".join(u) for s, u in by_speaker(utt2spk).items()})
@@ -73,13 +58,6 @@ def _utt2spk(data: Utterances) -> dict[str, str]:
             raise UserError(data.path / "utt2spk", f"no speaker of {utt!r}", "each id of wav.scp")
         check_id(utt2spk[utt], f"{data.path / 'utt2spk'}: {utt}", "speaker")
     return {utt: utt2spk[utt] for utt in data.wavs}
-
-
-def _remove_stale(chunks: Path, folders: list[Path]) -> None:
-    keep = {folder.name for folder in folders}
-    for folder in chunks.iterdir():
-        if folder.name not in keep:
-            shutil.rmtree(folder)
 
 
 def _write_data_json(out_dir: Path, utts: list[str]) -> None:

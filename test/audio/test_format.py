@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from espnet2_ext.audio.wav import read_wav, write_wav
-from espnet2_ext.bin import format_wav
+from espnet2_ext.bin import data
 from espnet2_ext.files import read_table
 
 FS = 24000
@@ -29,8 +29,16 @@ def data_dir(tmp_path):
 
 def run(in_dir, capsys, nj=1) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as exit_:
-        format_wav.main(
-            ["--in_dir", str(in_dir), "--out_dir", str(in_dir.parent / "out"), "--nj", str(nj)]
+        data.main(
+            [
+                "format",
+                "--in_dir",
+                str(in_dir),
+                "--out_dir",
+                str(in_dir.parent / "out"),
+                "--nj",
+                str(nj),
+            ]
         )
     captured = capsys.readouterr()
     return exit_.value.code, captured.out.strip(), captured.err.strip()

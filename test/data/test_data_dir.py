@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet2_ext.bin import data_dir as data_dir_bin
+from espnet2_ext.bin import data as data_dir_bin
 from espnet2_ext.data.data_dir import DataDir, combine, filter_by_length, fix, split, subset
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, write_table

@@ -6,7 +6,8 @@ import pytest
 import torch
 import yaml
 
-from espnet2_ext.bin import duration_inference, duration_train
+from espnet2_ext.bin import infer
+from espnet2_ext.bin import train as train_cli
 from espnet2_ext.checkpoint import load_state
 from espnet2_ext.duration.net import DurationNet
 from espnet2_ext.score.formats.espnet_format import Entry, read_scores, write_data_dir
@@ -57,11 +58,11 @@ def test_train_then_infer(data, capsys):
     )
     sets = ("--train_dir", data / "train", "--valid_dir", data / "dev")
     exp = data / "exp"
-    assert run(duration_train.main, "--config", config, *sets, "--output_dir", exp) == 0
+    assert run(train_cli.main, "duration", "--config", config, *sets, "--output_dir", exp) == 0
     out = data / "out"
     model = ("--config", exp / "config.yaml", "--checkpoint", exp / "valid.loss.best.pth")
     dirs = ("--data_dir", data / "dev", "--output_dir", out)
-    assert run(duration_inference.main, *model, *dirs) == 0
+    assert run(infer.main, "duration", *model, *dirs) == 0
     label, timed = read_scores(data / "dev"), read_scores(out)
     assert (out / "LICENSE.txt").read_text() == "CC0"
     errors = [
@@ -70,7 +71,7 @@ def test_train_then_infer(data, capsys):
         for a, b in zip(timed[utt].phones, label[utt].phones, strict=True)
     ]
     assert max(errors) < 0.03, "a rule this simple is learned"
-    assert run(duration_inference.main, *model, *dirs[:3], data / "dev") == 2
+    assert run(infer.main, "duration", *model, *dirs[:3], data / "dev") == 2
     assert "the data directory itself" in capsys.readouterr().err
 
 
@@ -83,7 +84,9 @@ def train(data, exp, **changes):
         "use_tensorboard": False, "use_matplotlib": False, "resume": True, **changes,
     }))  # fmt: skip
     sets = ("--train_dir", data / "train", "--valid_dir", data / "dev")
-    assert run(duration_train.main, "--config", config, *sets, "--output_dir", data / exp) == 0
+    assert (
+        run(train_cli.main, "duration", "--config", config, *sets, "--output_dir", data / exp) == 0
+    )
     return sorted(p.name for p in (data / exp).glob("*epoch.pth"))
 
 
@@ -166,10 +169,10 @@ def test_mistakes_end_in_one_line(data, capsys):
     unknown = data / "unknown.yaml"
     unknown.write_text("max_epok: 3\n")
     both = ("--train_dir", data / "train", "--valid_dir", data / "dev", "--config", unknown)
-    assert run(duration_train.main, *both, "--output_dir", data / "exp") == 2
+    assert run(train_cli.main, "duration", *both, "--output_dir", data / "exp") == 2
     assert "max_epok" in capsys.readouterr().err.strip().splitlines()[-1]
     sets = ("--train_dir", data / "train", "--valid_dir", data / "none")
-    assert run(duration_train.main, *sets, "--output_dir", data / "exp") == 2
+    assert run(train_cli.main, "duration", *sets, "--output_dir", data / "exp") == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len([line for line in lines if line.startswith("error:")]) == 1
     assert "none/label" in lines[-1]

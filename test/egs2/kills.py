@@ -21,7 +21,7 @@ SIGNS = {
     2: "dump/raw/org/*/wav/*.wav",
     3: "dump/raw/[!o]*/wav.scp",
     4: "exp/logs/fit_tokenizers.log",
-    5: "dump/tokens/*/chunks/*/done.json",
+    5: "dump/tokens/*/chunks/*/done",
     6: "dump/tokens/vocabulary/logs/*.log",
     7: "exp/speechlm_stats/config.yaml",
     8: "exp/speechlm_debug/resume/step_*",

@@ -101,7 +101,7 @@ def content(recipe: Path) -> dict[str, bytes]:
         for path in sorted((recipe / folder).rglob("*"))
         if path.is_file()
         and "logs" not in path.parts
-        and path.name not in (".done", "done.json")
+        and path.name != ".done"
         and path.suffix != ".lock"  # names who held it
     }
 
@@ -137,7 +137,7 @@ def test_killed_and_resumed_with_other_options_it_ends_as_if_nothing_had_been(od
     shutil.copyfile(odd / "local/data.sh", recipe / "local/data.sh")
     kill_when(recipe, "dump/raw/org/train/wav/e*.wav", "--nj", "2")
     kill_when(recipe, "dump/raw/train/wav.scp", "--max_wav_duration", "3", "--nj", "1")
-    kill_when(recipe, "dump/tokens/*/chunks/*/done.json", "--prompt_seed", "7", "--nj", "2")
+    kill_when(recipe, "dump/tokens/*/chunks/*/done", "--prompt_seed", "7", "--nj", "2")
     kill_when(recipe, "dump/tokens/vocabulary/logs/*", "--min_wav_duration", "0.7", "--nj", "2")
     status, output = run(recipe, *OPTIONS, "--prompt_seed", "1")
     assert status == 0, output[-3000:]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnet2_ext.bin import ablation_table
+from espnet2_ext.bin import report
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.ablation import ablation_rows
 from espnet2_ext.files import read_json
@@ -28,8 +28,9 @@ def scores(tmp_path):
 def test_a_row_is_held_against_the_reference_on_the_same_utterances(scores, capsys):
     out = scores / "table.json"
     with pytest.raises(SystemExit) as end:
-        ablation_table.main(
-            ["--scores_dir", str(scores), "--split", "test", "--systems", "start", "same", "lever",
+        report.main(
+            ["ablation", "--scores_dir", str(scores),
+             "--split", "test", "--systems", "start", "same", "lever",
              "--against", "start", "--out", str(out)]
         )  # fmt: skip
     assert end.value.code == 0

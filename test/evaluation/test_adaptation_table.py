@@ -1,6 +1,6 @@
 import pytest
 
-from espnet2_ext.bin import adaptation_table
+from espnet2_ext.bin import report
 from espnet2_ext.evaluation.measures import METRICS
 from espnet2_ext.files import read_json, write_json
 
@@ -26,7 +26,7 @@ def test_the_table_has_curves_and_scores_in_the_order_asked_for(folders, capsys)
     exps = [str(folders / f"speechlm_{name}") for name in ("scratch", "lora")]
     options = ["--scores_dir", str(folders / "scores"), "--out_dir", str(folders / "out")]
     with pytest.raises(SystemExit, match="0"):
-        adaptation_table.main(["--exp_dirs", *exps, "--prefix", "speechlm_", *options])
+        report.main(["adaptation", "--exp_dirs", *exps, "--prefix", "speechlm_", *options])
     text = capsys.readouterr().out
     assert "| scratch | 100 of 100 | 9.000 | 7.000 |" in text
     assert "| lora | 40 of 100 | 6.500 | 6.000 |" in text
@@ -38,8 +38,9 @@ def test_the_table_has_curves_and_scores_in_the_order_asked_for(folders, capsys)
 
 def test_an_untrained_experiment_is_named(folders, capsys):
     with pytest.raises(SystemExit, match="2"):
-        adaptation_table.main(
-            ["--exp_dirs", str(folders / "nothing"), "--scores_dir", str(folders / "scores"),
+        report.main(
+            ["adaptation", "--exp_dirs", str(folders / "nothing"),
+             "--scores_dir", str(folders / "scores"),
              "--out_dir", str(folders)]
         )  # fmt: skip
     assert "nothing/parameters.json" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from espnet2_ext.bin.prompt_leakage import shift_pitch, table
+from espnet2_ext.bin.report.leakage import shift_pitch, table
 from espnet2_ext.evaluation.leakage import (
     Prosody,
     Sung,

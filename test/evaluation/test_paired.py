@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from espnet2_ext.bin import compare
+from espnet2_ext.bin import report
 from espnet2_ext.evaluation.attribution import attribute
 from espnet2_ext.evaluation.comparison import compare_systems, markdown
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
@@ -146,7 +146,7 @@ def test_the_table_has_the_form_of_the_results(tmp_path):
     argv = ["--scores_dir", str(tmp_path), "--systems", *scores, "--ours", "lm+flow2+voc",
             "--baselines", "toksing", "--out", str(out)]  # fmt: skip
     with pytest.raises(SystemExit, match="0"):
-        compare.main(argv)
+        report.main(["compare", *argv])
     rows = json.loads(out.read_text())
     assert [row["system"] for row in rows] == list(scores)
     for row in rows:
@@ -178,5 +178,5 @@ def test_what_was_not_scored_is_named(tmp_path, capsys):
         (["--systems", "a", "--ours", "b"], "no row 'b'"),
     ):
         with pytest.raises(SystemExit, match="2"):
-            compare.main([*argv, *common])
+            report.main(["compare", *argv, *common])
         assert message in capsys.readouterr().err

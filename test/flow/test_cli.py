@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from espnet2_ext.bin import flow_inference, flow_train
+from espnet2_ext.bin import infer, train
 from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import ArkWriter, read_scp, read_table, read_yaml
 from espnet2_ext.flow.build import build_model
-from espnet2_ext.flow.decode import load_sampling
+from espnet2_ext.flow.inference import load_sampling
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
 from espnet2_ext.train.init_param import init_param
@@ -51,17 +51,18 @@ def trained(tokens, tokenizer_dir, tmp_path_factory):
     collect = train_args(tokens, tokenizer_dir, stats, "--collect_stats", "true")
     for part in ("train", "valid"):
         collect += [f"--{part}_shape_file", tokens / "codec_ssl.scp"]
-    assert run(flow_train.main, *collect) == 0
+    assert run(train.main, "flow", *collect) == 0
     shapes = []
     for part in ("train", "valid"):
         shapes += [f"--{part}_shape_file", stats / part / "codec_ssl_shape"]
-    assert run(flow_train.main, *train_args(tokens, tokenizer_dir, exp, *shapes)) == 0
+    assert run(train.main, "flow", *train_args(tokens, tokenizer_dir, exp, *shapes)) == 0
     return exp
 
 
 def decode(exp, tokens, out, *more) -> int:
     return run(
-        flow_inference.main,
+        infer.main,
+        "flow",
         *("--train_config", exp / "config.yaml", "--model_file", exp / "valid.loss.best.pth"),
         *("--inference_config", CONF / "decode_flow_debug.yaml", "--token_dir", tokens),
         *("--output_dir", out, *more),
@@ -138,7 +139,7 @@ def test_a_resumed_run_ends_with_the_same_weights(tokens, tokenizer_dir, tmp_pat
         for n in epochs:
             more = (*shapes, "--max_epoch", n, "--resume", "true")
             assert (
-                run(flow_train.main, *train_args(tokens, tokenizer_dir, tmp_path / name, *more))
+                run(train.main, "flow", *train_args(tokens, tokenizer_dir, tmp_path / name, *more))
                 == 0
             )
     straight, resumed = (
@@ -180,7 +181,9 @@ def test_mistakes_end_in_one_line(trained, tokens, tokenizer_dir, tmp_path, caps
     line = error(decode(trained, tokens, tmp_path, "--codec_ssl", tmp_path / "codec_ssl.scp"))
     assert "utt0" in line and "10 frames" in line and "30" in line
     wrong = ("--model_conf", "residual=nothing")
-    line = error(run(flow_train.main, *train_args(tokens, tokenizer_dir, tmp_path / "e", *wrong)))
+    line = error(
+        run(train.main, "flow", *train_args(tokens, tokenizer_dir, tmp_path / "e", *wrong))
+    )
     assert "residual 'nothing'" in line
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import espnet2_ext.conditions
-from espnet2_ext.bin import flow_train
+from espnet2_ext.bin import train
 from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.conditions.condition import CONDITIONS
 from espnet2_ext.conditions.registry import conditions
@@ -175,7 +175,7 @@ def test_a_condition_of_ones_own_is_a_file_and_a_line_of_yaml(
     exp = tmp_path / "flow"
     line = ("--condition_conf", "more={loudness: {}}")
     options = (*data, *line, "--max_epoch", 1, "--num_iters_per_epoch", 1)
-    assert run(flow_train.main, *train_args(tokens, tokenizer_dir, exp, *options)) == 0
+    assert run(train.main, "flow", *train_args(tokens, tokenizer_dir, exp, *options)) == 0
     weights = exp / "1epoch.pth"
     linear = "networks.condition.encoders.loudness.linear.weight"
     assert linear in load_state(weights)

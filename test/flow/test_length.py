@@ -8,9 +8,10 @@ import torch
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp
-from espnet2_ext.flow.decode import DecodeInputs, decode
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
+from espnet2_ext.inference.flow_step import FlowStep
+from espnet2_ext.inference.over_tables import over_tables
 
 from .conftest import MEL
 from .test_model import ABLATIONS, randomise, utterances
@@ -72,10 +73,10 @@ def test_a_table_of_free_lengths_is_rendered_and_counted(make_model, sung, tmp_p
                 writer[f"utt{k}"] = row.flatten().to(torch.int32).numpy()
     space = {"f0_mode": "absolute"} if pitch == "none" else {}
     flow = FlowInference(make_model(condition={"pitch": pitch}, space=space))
-    inputs = DecodeInputs.of_dir(tmp_path / "tokens")
+    paths = {n: tmp_path / f"tokens/{n}.scp" for n in ("codec_ssl", "score_frames", "prompt")}
     config = SamplingConfig(n_steps=1, length_policy="pad")
     with caplog.at_level(logging.INFO):
-        assert decode(flow, "model", inputs, config, tmp_path / "out", chunk_utts=2)
+        assert over_tables(FlowStep(flow, config), "model", paths, tmp_path / "out", chunk_utts=2)
     mels = read_scp(tmp_path / "out/mel.scp")
     assert [len(mels[f"utt{k}"]) for k in range(5)] == [40] * 5
     lines = [r.getMessage() for r in caplog.records if "lengths of" in r.getMessage()]

@@ -181,7 +181,9 @@ def test_batches_of_a_song_are_shown_and_change_nothing(pack, capsys):
     score = MusicScore(tuple(line))
     whole = synthesizer(score, "ann").wav
     assert capsys.readouterr().err == ""
-    synthesizer.model.decoding = replace(synthesizer.model.decoding, batch_size=1)
+    steps = synthesizer.model.pipeline.steps
+    lm = steps["speechlm"]
+    steps["speechlm"] = replace(lm, decoding=replace(lm.decoding, batch_size=1))
     parts = synthesizer(score, "ann", progress=True).wav
     shown = capsys.readouterr().err
     assert "singing" in shown and "24/24" in shown

@@ -9,7 +9,7 @@ import yaml
 from mutations import refusals
 
 from espnet2_ext.archive import extract
-from espnet2_ext.bin import unpack
+from espnet2_ext.bin import hub
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_yaml, write_json
@@ -53,7 +53,15 @@ def test_a_yaml_of_brackets_ends_in_one_line(folder, name):
         (lambda m: m | {"singers": {"ann": {"midi_range": ["a", 60]}}}, "ann: midi_range"),
         (lambda m: m | {"languages": "zh"}, "languages: 'zh'"),
         (lambda m: m | {"format": "1"}, r"format: '1' \(expected an integer\)"),
-        (lambda m: m | {"format": 2}, r"manifest.json: format: 2 \(expected 1\)"),
+        (lambda m: m | {"format": 3}, r"manifest.json: format: 3 \(expected 1 or 2\)"),
+        (lambda m: m | {"steps": ["flow"]}, r"manifest.json: steps: \['flow'\]"),
+        (lambda m: m | {"steps": [*m["steps"][:-1], {"step": "x"}]}, r"steps: 'x' \(expected dur"),
+        (lambda m: m | {"steps": m["steps"] * 2}, r"steps: duration twice"),
+        (lambda m: m | {"steps": m["steps"][1:2] + m["steps"][3:]}, r"flow reads codec_ssl, which"),
+        (
+            lambda m: m | {"steps": [m["steps"][0] | {"model": "../x"}]},
+            r"manifest.json: model: '../x'",
+        ),
     ],
 )
 def test_a_manifest_of_another_form(folder, change_manifest, message):
@@ -173,7 +181,7 @@ def test_unpacking_leaves_a_whole_folder_or_none(folder, pack, tmp_path, capsys)
     for archive, status in ((tmp_path / "cut.zip", 2), (pack, 0)):
         (tmp_path / "cut.zip").write_bytes(pack.read_bytes()[:-4000])
         with pytest.raises(SystemExit) as ended:
-            unpack.main([str(archive), str(tmp_path / "out")])
+            hub.main(["unpack", str(archive), str(tmp_path / "out")])
         assert ended.value.code == status
         assert (tmp_path / "out").exists() == (status == 0)
     assert (tmp_path / "out/manifest.json").is_file()

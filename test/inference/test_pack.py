@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -17,6 +19,8 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_yaml, write_json
 from espnet2_ext.inference.model_card import licence_id, model_card
 from espnet2_ext.inference.pack import PackedModel
+from espnet2_ext.inference.synthesizer import SingingSynthesizer
+from espnet2_ext.score.music_score import MusicScore, Note
 
 from .conftest import ABOUT, LICENCE, MEL, ROOT
 
@@ -73,6 +77,38 @@ def test_a_card_without_results_or_a_known_licence():
 )
 def test_licences_have_hugging_faces_names(text, name):
     assert licence_id(text) == name
+
+
+def test_the_manifest_names_the_steps(pack, folder):
+    """Expected embeddings are a step where the speech LM's options ask for them."""
+    manifest = json.loads(zipfile.ZipFile(pack).read("manifest.json"))
+    names = [step["step"] for step in manifest["steps"]]
+    assert manifest["format"] == 2
+    assert names == ["duration", "frames", "speechlm", "flow", "vocoder"]
+    assert list(PackedModel.load(folder).pipeline.steps) == names
+    edit_yaml(folder / "speechlm/inference.yaml", soft=True)
+    assert "soft" not in PackedModel.load(folder).pipeline.steps  # the manifest says what is done
+    write_json(
+        folder / "manifest.json",
+        {k: v for k, v in manifest.items() if k != "steps"} | {"format": 1},
+    )
+    assert "soft" in PackedModel.load(folder).pipeline.steps
+
+
+def test_a_pack_of_format_1_still_sings_what_it_sang():
+    """Made and sung by version 0.1.0 (an untrained model): durations, soft tokens, all steps."""
+    old = Path(__file__).parent / "fixtures"
+    notes = (
+        Note(0, 0.2, 0, "", ("SP",)),
+        Note(0.2, 0.7, 62, "la", ("l", "a")),
+        Note(0.7, 1.0, 64, "a", ("a",), slur=True),
+    )
+    synthesizer = SingingSynthesizer.from_pretrained(old / "format1.zip")
+    assert "soft" in synthesizer.model.pipeline.steps
+    sung = synthesizer(MusicScore(notes), "bo", seed=3).wav
+    expected = np.load(old / "format1_sings.npz")["wav"] / 32767
+    assert sung.shape == expected.shape
+    assert np.abs(sung - expected).max() < 2e-3 * np.abs(expected).max()
 
 
 def test_another_phone_set_is_refused(folder):

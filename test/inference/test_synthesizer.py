@@ -16,8 +16,13 @@ from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.flow.sampler import SamplingConfig
+from espnet2_ext.inference.flow_step import FlowStep
 from espnet2_ext.inference.pack import PackedModel
+from espnet2_ext.inference.pipeline import Pipeline
+from espnet2_ext.inference.score_steps import DurationStep, FramesStep
+from espnet2_ext.inference.speechlm_steps import SpeechLMStep
 from espnet2_ext.inference.synthesizer import MAX_PART_SEC, PAD_SEC, SingingSynthesizer
+from espnet2_ext.inference.vocoder_step import VocoderStep
 from espnet2_ext.score.frames import FrameScore, expand
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 from espnet2_ext.score.phones import PHONES as ALL_PHONES
@@ -35,10 +40,11 @@ PHONES = ["SP", "AP", "l", "a"]
 class Features:
     mel: torch.Tensor
     f0: torch.Tensor
+    codes: None = None
 
 
 class EvenDuration:
-    def generate(self, score: MusicScore) -> MusicScore:
+    def generate(self, score: MusicScore, place: str = "") -> MusicScore:
         phones = []
         for index, note in enumerate(score.notes):
             step = (note.end_sec - note.start_sec) / len(note.phones)
@@ -61,7 +67,7 @@ class PitchThrough:
         self.svs_frames = svs_frames
         return [SimpleNamespace(tokens=f[:, :1].repeat(1, 3), score=0.0) for f in frames]
 
-    def flow(self, tokens, scores, prompts, sampling, soft):
+    def flow(self, tokens, scores, prompts, sampling, soft, names=()):
         midi = [score[:, 1] for score in scores]
         self.soft = soft
         noise = [torch.rand(1) for _ in tokens]
@@ -89,6 +95,11 @@ def synthesizer(voice):
     return make_synthesizer(voice, PHONES)
 
 
+def flow_step(generate) -> FlowStep:
+    needs = {"needs_pitch": True, "needs_phones": False, "needs_prompt": True}
+    return FlowStep(SimpleNamespace(generate=generate, **needs), SamplingConfig())
+
+
 def make_synthesizer(voice, phones):
     tokenizers = SimpleNamespace(
         mel=MEL,
@@ -104,12 +115,21 @@ def make_synthesizer(voice, phones):
         },
         tokenizers=tokenizers,
         vocabulary=None,
-        speechlm=SimpleNamespace(generate=voice.speechlm),
-        flow=SimpleNamespace(generate=voice.flow),
-        vocoder=SimpleNamespace(generate=voice.vocoder),
-        duration=EvenDuration(),
-        decoding=DecodingConfig(),
-        sampling=SamplingConfig(),
+        pipeline=Pipeline(
+            {
+                "duration": DurationStep(EvenDuration()),
+                "frames": FramesStep(tokenizers),
+                "speechlm": SpeechLMStep(
+                    SimpleNamespace(generate=voice.speechlm), DecodingConfig()
+                ),
+                "flow": flow_step(voice.flow),
+                "vocoder": VocoderStep(
+                    SimpleNamespace(
+                        generate=voice.vocoder, mel=MEL, vocoder=SimpleNamespace(uses_f0=True)
+                    )
+                ),
+            }
+        ),
         prompts={"ann": torch.full((4, 3), 1), "bob": torch.full((4, 3), 2)},
     )
     return SingingSynthesizer(model)
@@ -164,7 +184,7 @@ def song_with_rests(rest_sec: list[float], rest_phone: str, lead_sec: float = 0.
     return MusicScore(tuple(notes), tuple(phones))
 
 
-def loud_but_in_silences(tokens, scores, prompts, sampling, soft):
+def loud_but_in_silences(tokens, scores, prompts, sampling, soft, names):
     """Features of scores (F, 4): SP is silent, all else is loud, vowels are voiced."""
     silence = float(np.log(MEL.floor))
     features = []
@@ -181,8 +201,9 @@ def loud_but_in_silences(tokens, scores, prompts, sampling, soft):
 def test_rests_are_silent_but_for_breaths_and_leading_consonants(synthesizer, rest_phone):
     score = song_with_rests([0.3, 0.1, 0.6, 2.0, 0.2, 1.0, 0.15, 0.4, 2.5, 1.5], rest_phone)
     torch.manual_seed(0)
-    synthesizer.model.vocoder = VocoderInference(SourceFilterVocoder(MEL, dim=8, n_layers=1))
-    synthesizer.model.flow.generate = loud_but_in_silences
+    vocoder = VocoderInference(SourceFilterVocoder(MEL, dim=8, n_layers=1))
+    synthesizer.model.pipeline.steps["vocoder"] = VocoderStep(vocoder)
+    synthesizer.model.pipeline.steps["flow"] = flow_step(loud_but_in_silences)
     sung = synthesizer(score, "ann")
     a_frame = MEL.samples_per_token
     assert len(sung.wav) == pytest.approx(score.duration_sec * MEL.fs, abs=a_frame)
@@ -243,18 +264,19 @@ def test_parts_whose_tokens_have_their_own_length_stay_at_their_places(
         lengths = [first if ends == "early" else len(frames[0]) + 5, *map(len, frames[1:])]
         return [SimpleNamespace(tokens=torch.zeros(n, 3).long(), score=0.0) for n in lengths]
 
-    def refine(tokens, scores, prompts, sampling, soft):
+    def refine(tokens, scores, prompts, sampling, soft, names):
         return voice.flow(
             tokens, [s[: len(t)] for s, t in zip(scores, tokens, strict=True)], prompts, None, soft
         )
 
-    synthesizer.model.speechlm.generate, synthesizer.model.flow.generate = sing, refine
-    synthesizer.model.decoding = DecodingConfig(fixed_length=False)
+    lm = SpeechLMStep(SimpleNamespace(generate=sing), DecodingConfig(fixed_length=False))
+    synthesizer.model.pipeline.steps.update(speechlm=lm, flow=flow_step(refine))
     with caplog.at_level("INFO"):
         wav = synthesizer(song(), "ann").wav
     timed = EvenDuration().generate(song())
     part = split_at_rests(timed, MAX_PART_SEC, MEL.fps, PAD_SEC)[0]
-    n_frames = len(expand(part.score, synthesizer.model.phone_ids, MEL.fps).stacked())
+    phone_ids = {phone: k for k, phone in enumerate(PHONES)}
+    n_frames = len(expand(part.score, phone_ids, MEL.fps).stacked())
     assert len(wav) == len(whole) == round(song().duration_sec * MEL.fs)
     if ends == "late":
         np.testing.assert_array_equal(wav, whole)

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.bin import fit_judges
+from espnet2_ext.bin import fit as fit_cli
 from espnet2_ext.files import read_table, write_table
 from espnet2_ext.judges.data import digest_data
 from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
@@ -66,7 +66,7 @@ def corpus(made, tmp_path) -> Path:
 def fit(root: Path) -> dict[str, str]:
     """Keys of the parts, after fitting."""
     with pytest.raises(SystemExit) as status:
-        fit_judges.main([
+        fit_cli.main(["judges",
             "--data_dir", str(root / "train"), "--dev_dir", str(root / "dev"),
             "--centroid_dirs", str(root / "other"), "--out_dir", str(root / "judges"),
             "--config", str(root / "scoring.yaml"),

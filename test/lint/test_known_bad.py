@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from espnet2_ext.audio.wav import read_wav, write_wav
-from espnet2_ext.bin import data_dir as data_dir_bin
+from espnet2_ext.bin import data as data_dir_bin
 from espnet2_ext.bin import lint as lint_bin
 from espnet2_ext.files import read_json, read_table, write_json, write_table
 from espnet2_ext.lint import KINDS, Counts, Limits, Options, iterate, lint, lint_data_dir

@@ -6,7 +6,8 @@ import pytest
 import torch
 import yaml
 
-from espnet2_ext.bin import rolled_score, speechlm_inference
+from espnet2_ext.bin import infer as infer_cli
+from espnet2_ext.bin import report
 from espnet2_ext.files import ArkWriter, read_json, read_scp, read_table
 
 from .conftest import make_args, make_model, make_utterance
@@ -39,7 +40,7 @@ def call(main, *arguments) -> int:
 def infer(experiment, output, *arguments) -> int:
     root = experiment.root
     return call(
-        speechlm_inference.main, *experiment.model, "--score_frames_scp",
+        infer_cli.main, "speechlm", *experiment.model, "--score_frames_scp",
         root / "score_frames.scp", "--prompt_scp", root / "prompt.scp", "--output_dir", output,
         "--chunk_utts", 2, *arguments,
     )  # fmt: skip
@@ -104,8 +105,8 @@ def test_weights_of_another_vocabulary_are_refused(experiment, tmp_path, capsys)
 
 
 def test_rolled_score_fails_an_untrained_model(experiment, tmp_path):
-    report = tmp_path / "rolled.json"
-    arguments = [*experiment.model, "--token_dir", experiment.root, "--output", report]
-    assert call(rolled_score.main, *arguments, "--margin", "0.5") == 1
-    read = read_json(report)
+    output = tmp_path / "rolled.json"
+    arguments = [*experiment.model, "--token_dir", experiment.root, "--output", output]
+    assert call(report.main, "rolled_score", *arguments, "--margin", "0.5") == 1
+    read = read_json(output)
     assert read["passed"] is False and read["n_utt"] == 5 and len(read["shifts"]) == 6

@@ -8,9 +8,11 @@ import torch
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp
+from espnet2_ext.inference.over_tables import over_tables
+from espnet2_ext.inference.speechlm_steps import SoftStep
+from espnet2_ext.resumable import Shard
 from espnet2_ext.speechlm import soft as soft_tokens
 from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
-from espnet2_ext.speechlm.soft_dir import SoftTask, soft_dir
 
 from .conftest import CODEBOOKS, CODES, make_batch, make_model, make_utterance
 
@@ -154,12 +156,10 @@ def sung(tmp_path):
 
 
 def soft_of(folder, output_dir, shard=1, num_shards=1, model_id="m", **decoding) -> bool:
-    paths = [folder / f"{name}.scp" for name in ("codec_ssl", "score_frames", "prompt")]
-    task = SoftTask(
-        *paths, output_dir, batch_size=2, shard=shard, num_shards=num_shards, chunk_utts=3
-    )
+    paths = {name: folder / f"{name}.scp" for name in ("codec_ssl", "score_frames", "prompt")}
     inference = SpeechLMInference(make_model().eval())
-    return soft_dir(inference, model_id, ONE_HOT, ZERO, task, DecodingConfig(**decoding))
+    step = SoftStep(inference, DecodingConfig(**decoding), ONE_HOT, ZERO, batch_size=2)
+    return over_tables(step, model_id, paths, output_dir, Shard(shard, num_shards), chunk_utts=3)
 
 
 def arks_of(folder) -> dict[str, bytes]:

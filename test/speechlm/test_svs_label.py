@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from espnet2_ext.bin import speechlm_inference
+from espnet2_ext.bin import infer
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp
 from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
@@ -80,7 +80,7 @@ def test_the_command_line_reads_svs_frames_beside_the_scores(tmp_path):
             with ArkWriter(tmp_path / folder, name) as ark:
                 ark["u"] = getattr(u, name).reshape(-1).numpy().astype(np.int32)
         with pytest.raises(SystemExit) as end:
-            speechlm_inference.main([
+            infer.main(["speechlm",
                 "--train_config", str(tmp_path / "config.yaml"),
                 "--model_file", str(tmp_path / "model.pth"),
                 "--score_frames_scp", str(tmp_path / folder / "score_frames.scp"),

@@ -10,9 +10,10 @@ import pytest
 import soundfile
 import torch
 
-from espnet2_ext.bin import build_vocabulary, tokenize
+from espnet2_ext.bin import fit, tokenize
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.resumable import Shard
 from espnet2_ext.score.phones import PHONES
 from espnet2_ext.speechlm.template import Assembler, template_of
 from espnet2_ext.tokenizer import dump
@@ -102,7 +103,7 @@ def test_shards_give_what_one_job_gives_and_a_second_run_does_nothing(
 ):
     monkeypatch.setattr(dump, "CHUNK_UTTS", 3)
     for shard in (2, 1, 3):
-        dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path], shard, 3)
+        dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path], Shard(shard, 3))
     merge_chunks(corpus / "train", tokenizer_dir, tmp_path)
     sharded, whole = (read_scp(p / "codec_ssl.scp") for p in (tmp_path, tokens / "train"))
     assert list(sharded) == list(whole)
@@ -127,22 +128,23 @@ def test_analysing_ahead_changes_nothing(corpus, tokenizer_dir, tokens, tmp_path
 
 def test_a_dead_run_is_picked_up(corpus, tokenizer_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(dump, "CHUNK_UTTS", 3)
-    write, calls = dump.write_json, []
+    write, calls = dump.write_table, []
 
-    def dies_in_the_second_chunk(*args):
-        calls.append(args)
-        if len(calls) == 2:
+    def dies_in_the_second_chunk(path, table):
+        calls.append(path)
+        if len(calls) == 4:  # each has two tables
             raise KeyboardInterrupt
-        write(*args)
+        write(path, table)
 
-    monkeypatch.setattr(dump, "write_json", dies_in_the_second_chunk)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(dump, "write_table", dies_in_the_second_chunk)
         dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path])
     with pytest.raises(UserError, match="not tokenized"):
         merge_chunks(corpus / "train", tokenizer_dir, tmp_path)
-    first = (tmp_path / "chunks/00000/done.json").stat().st_mtime_ns
+    (first,) = tmp_path.glob("chunks/*/done")
+    written = first.stat().st_mtime_ns
     dump.tokenize_shard([corpus / "train"], tokenizer_dir, [tmp_path])
-    assert (tmp_path / "chunks/00000/done.json").stat().st_mtime_ns == first
+    assert first.stat().st_mtime_ns == written
     assert merge_chunks(corpus / "train", tokenizer_dir, tmp_path) == 8
 
 
@@ -177,7 +179,7 @@ def test_shards_look_at_their_own_chunks_alone(corpus, tokenizer_dir, tmp_path, 
     monkeypatch.setattr(dump, "digest_files", lambda *paths: read.extend(paths) or digest(*paths))
     sets = [corpus / "train", corpus / "dev"]
     for shard in (1, 2, 3):
-        dump.tokenize_shard(sets, tokenizer_dir, [tmp_path / s.name for s in sets], shard, 3)
+        dump.tokenize_shard(sets, tokenizer_dir, [tmp_path / s.name for s in sets], Shard(shard, 3))
     audio = sorted(path for path in map(str, read) if path.endswith(".wav"))
     assert audio == sorted(wav for s in sets for wav in read_table(s / "wav.scp").values())
 
@@ -197,8 +199,8 @@ def test_data_json_and_vocabulary(corpus, tokenizer_dir, tokens, tmp_path):
     assert data["task"] == "svs" and data["num_examples"] == len(data["examples"]) == 8
     assert [entry.split(",")[1] for entry in data["data_files"]] == ["svs_lb", "spk", "codec_ssl"]
     with pytest.raises(SystemExit) as exit_:
-        build_vocabulary.main(
-            f"--tokenizer_dir {tokenizer_dir} --out_dir {tmp_path} "
+        fit.main(
+            f"vocabulary --tokenizer_dir {tokenizer_dir} --out_dir {tmp_path} "
             f"--data_json {tokens / 'train/data.json'}".split()
         )
     assert exit_.value.code == 0

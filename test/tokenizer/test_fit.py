@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from espnet2_ext.bin import fit_tokenizers as stage_4
+from espnet2_ext.bin import fit as fit_cli
+from espnet2_ext.resumable import Shard
 from espnet2_ext.tokenizer import dump
 from espnet2_ext.tokenizer.dump import tokenize_shard
 
@@ -18,7 +19,7 @@ def set_threads():
 def fit(corpus, folder, *options: str) -> dict[str, bytes] | None:
     """The files that stage 4 wrote; None when it refused its command line."""
     with pytest.raises(SystemExit) as status:
-        stage_4.main([
+        fit_cli.main(["tokenizers",
             "--config", str(corpus / "tokenizer.yaml"), "--mel_config", str(corpus / "mel.yaml"),
             "--data_dir", str(corpus / "train"), "--out_dir", str(folder), *options,
         ])  # fmt: skip
@@ -50,7 +51,7 @@ def test_shards_and_threads_do_not_change_the_tokens(
         set_threads(threads)
         out = tmp_path / name
         for shard in range(1, num_shards + 1):
-            tokenize_shard([corpus / "train"], tokenizer_dir, [out], shard, num_shards)
+            tokenize_shard([corpus / "train"], tokenizer_dir, [out], Shard(shard, num_shards))
         arks = sorted(path for path in out.rglob("*") if path.suffix == ".ark")
         assert len(arks) == 3 * (len(dump.ARKS) + 1)
         return {str(path.relative_to(out)): path.read_bytes() for path in arks}

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from espnet2_ext.audio.mel import MelConfig
-from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter
+from espnet2_ext.inference.over_tables import over_tables
+from espnet2_ext.inference.vocoder_step import VocoderStep
+from espnet2_ext.resumable import Shard
 from espnet2_ext.vocoder.hifigan import HiFiGANVocoder
 from espnet2_ext.vocoder.inference import VocoderInference
-from espnet2_ext.vocoder.render import Renderer, RenderInputs
 
 MEL = MelConfig()
 LENGTHS = (50, 20, 35, 41, 7, 63, 28)
@@ -57,10 +58,12 @@ def render(model, mel_scp, tmp_path):
     def run(name: str, num_shards: int = 1, model_id: str = "a") -> tuple[dict[str, bytes], int]:
         nonlocal n_generated
         n_generated = 0
-        renderer = Renderer(model, model_id, RenderInputs(mel_scp), tmp_path / name)
-        for shard in range(1, num_shards + 1):
-            renderer.run(shard, num_shards, batch_size=3)
-        renderer.merge(batch_size=3)
+        step = VocoderStep(model, "predictor", chunk_utts=3)
+        done = [
+            over_tables(step, model_id, {"mel": mel_scp}, tmp_path / name, Shard(k, num_shards))
+            for k in range(1, num_shards + 1)
+        ]
+        assert done[-1]
         wavs = sorted((tmp_path / name / "wav").iterdir())
         return {path.name: path.read_bytes() for path in wavs}, n_generated
 
@@ -85,10 +88,8 @@ def test_a_shard_that_was_not_run_is_missed_though_older_wavs_lie_there(
     render, model, mel_scp, tmp_path
 ):
     render("out")
-    renderer = Renderer(model, "b", RenderInputs(mel_scp), tmp_path / "out")
-    renderer.run(1, 2, batch_size=3)
-    with pytest.raises(UserError, match="utt3 not rendered"):
-        renderer.merge(batch_size=3)
+    step = VocoderStep(model, "predictor", chunk_utts=3)
+    assert not over_tables(step, "b", {"mel": mel_scp}, tmp_path / "out", Shard(1, 2))
 
 
 def test_another_vocoder_renders_anew(render):

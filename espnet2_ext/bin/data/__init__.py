@@ -1,0 +1,5 @@
+"""Tools for data directories."""
+
+from espnet2_ext.bin.family import Family
+
+main = Family(__name__).main

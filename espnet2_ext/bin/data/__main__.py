@@ -1,0 +1,3 @@
+from espnet2_ext.bin.data import main
+
+main()

@@ -1,0 +1,3 @@
+from espnet2_ext.bin.fit import main
+
+main()

@@ -1,0 +1,154 @@
+"""Fit the judges on real audio and measure what they are worth; a finished part is not redone."""
+
+import argparse
+import hashlib
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_ext.evaluation.scoring import ScoringConfig
+from espnet2_ext.files import parse_config, read_json, write_json
+from espnet2_ext.judges.data import digest_data, known_f0, load_recordings
+from espnet2_ext.judges.f0 import qualify
+from espnet2_ext.judges.fitting import (
+    EmbedderFitConfig,
+    FitConfig,
+    fit_embedder,
+    fit_recognizer,
+    phone_error_rate,
+)
+from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer
+from espnet2_ext.judges.quality import QUALITY, require_qualified
+from espnet2_ext.judges.recording import Recording
+from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
+from espnet2_ext.judges.store import embed_folder, load_centroids, save_centroids
+from espnet2_ext.lock import hold_to_the_end
+from espnet2_ext.one_thread import one_thread
+
+PER_BAR = 0.05
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data_dir", required=True, help="singing to train on (real audio)")
+    parser.add_argument("--dev_dir", required=True, help="singing to measure the judges on")
+    parser.add_argument("--out_dir", required=True)
+    parser.add_argument("--config", help="conf/scoring.yaml")
+    parser.add_argument(
+        "--centroid_dirs", nargs="*", default=[],
+        help="real recordings of singers that are not in the training data",
+    )  # fmt: skip
+    parser.add_argument(
+        "--qualify_dir",
+        help="data directory with true_f0.scp (Hz), where the F0 extractor has to qualify",
+    )
+    parser.add_argument("--true_f0_period", type=float, default=0.01, help="seconds")
+    parser.add_argument(
+        "--compare_f0", nargs="*", default=[], help="other extractors to measure beside the chosen"
+    )
+
+
+@one_thread()
+def run(args: argparse.Namespace) -> None:
+    config = ScoringConfig.load(args.config)
+    out_dir = Path(args.out_dir)
+    fit = parse_config(FitConfig, config.fit_recognizer, args.config or "fit_recognizer")
+    fit_voice = parse_config(EmbedderFitConfig, config.fit_embedder, args.config or "fit_embedder")
+    contents = [digest_data(folder) for folder in (args.data_dir, *args.centroid_dirs)]
+    hold_to_the_end(out_dir)
+    done = _Done(out_dir / "fitted.json")
+    train: dict[str, Recording] = {}
+
+    key = _digest("recognizer", asdict(fit), contents[0])
+    if not done.has("recognizer", key):
+        train = load_recordings(args.data_dir)
+        fit_recognizer(list(train.values()), fit).save(out_dir)
+        done.add("recognizer", key)
+    recognizer = CtcPhoneRecognizer.load(out_dir)
+
+    voice_key = _digest("embedder", asdict(fit_voice), contents[0])
+    if not done.has("embedder", voice_key):
+        train = train or load_recordings(args.data_dir)
+        fit_embedder(list(train.values()), fit_voice).save(out_dir)
+        done.add("embedder", voice_key)
+    embedder = ConvSingerEmbedder.load(out_dir)
+
+    centroid_key = _digest(voice_key, config.centroid_utts, contents)
+    if not done.has("centroids", centroid_key):
+        embeddings, singers = {}, {}
+        for folder in (args.data_dir, *args.centroid_dirs):
+            vectors, names = embed_folder(embedder, folder, config.centroid_utts)
+            embeddings |= vectors
+            singers |= names
+        save_centroids(out_dir, embeddings, singers)
+        done.add("centroids", centroid_key)
+
+    names = dict.fromkeys([config.f0_extractor, *args.compare_f0])
+    measured_on = [digest_data(f) for f in (args.dev_dir, args.qualify_dir) if f]
+    quality_key = _digest(
+        key, centroid_key, measured_on, args.true_f0_period, list(names), config.dev_utts,
+        config.qualify_utts,
+    )  # fmt: skip
+    if not done.has("quality", quality_key):
+        quality = _measure_dev(args, config, recognizer, embedder, out_dir)
+        if args.qualify_dir:
+            quality["f0"] = {name: _qualify(name, args, config) for name in names}
+        else:
+            logging.warning("no --qualify_dir: %s judges unexamined", config.f0_extractor)
+        write_json(out_dir / QUALITY, quality)
+        done.add("quality", quality_key)
+    quality = read_json(out_dir / QUALITY)
+    require_qualified(quality, config.f0_extractor, out_dir / QUALITY)
+    if quality["dev_per"] > PER_BAR:
+        logging.warning(
+            "PER %.3f on real dev audio, above %.2f: the recogniser is no judge",
+            quality["dev_per"],
+            PER_BAR,
+        )
+    print(json.dumps(quality, indent=2))
+
+
+def _measure_dev(args, config, recognizer, embedder, out_dir) -> dict:
+    dev = load_recordings(args.dev_dir, config.dev_utts)
+    centroids = load_centroids(out_dir)
+    embeddings, singers = embed_folder(embedder, args.dev_dir, config.centroid_utts)
+    known = {utt: v for utt, v in embeddings.items() if singers[utt] in centroids.singers}
+    voices = [centroids.compare(vector, singers[utt], utt) for utt, vector in known.items()]
+    return {
+        "f0_extractor": config.f0_extractor,
+        "dev_per": phone_error_rate(recognizer, list(dev.values())),
+        "dev_utts": len(dev),
+        "n_singers": len(centroids.singers),
+        "dev_singer_acc": float(np.mean([v.first for v in voices])),
+        "dev_singer_sim": float(np.mean([v.cosine for v in voices])),
+        "dev_other_sim": float(np.mean([v.cosine - v.margin for v in voices])),
+    }
+
+
+def _qualify(name: str, args: argparse.Namespace, config: ScoringConfig) -> dict:
+    recordings = known_f0(args.qualify_dir, args.true_f0_period, config.qualify_utts)
+    return qualify(name, recordings).asdict()
+
+
+class _Done:
+    """What has been fitted, with the key of what it was fitted from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.keys = read_json(path) if path.is_file() else {}
+
+    def has(self, part: str, key: str) -> bool:
+        if self.keys.get(part) == key:
+            logging.info("%s: done before", part)
+            return True
+        return False
+
+    def add(self, part: str, key: str) -> None:
+        self.keys[part] = key
+        write_json(self.path, self.keys)
+
+
+def _digest(*parts) -> str:
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:16]

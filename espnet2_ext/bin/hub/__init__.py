@@ -1,0 +1,5 @@
+"""Share packed models."""
+
+from espnet2_ext.bin.family import Family
+
+main = Family(__name__).main

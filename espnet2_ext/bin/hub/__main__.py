@@ -1,0 +1,3 @@
+from espnet2_ext.bin.hub import main
+
+main()

@@ -1,0 +1,59 @@
+"""What all steps over Kaldi tables have in common."""
+
+import argparse
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espnet2_ext.device import add_dtype, device_name
+from espnet2_ext.digest import device_kind
+from espnet2_ext.errors import UserError
+from espnet2_ext.lock import hold_shard
+from espnet2_ext.resumable import CHUNK_UTTS, Shard
+
+if TYPE_CHECKING:
+    from espnet2_ext.inference.step import Step
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Options of every step."""
+    add = parser.add_argument
+    add("--output_dir", type=Path, required=True)
+    Shard.add_options(parser)
+    add("--chunk_utts", type=int, default=CHUNK_UTTS, help="utterances between savepoints")
+    add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
+    add_dtype(parser)
+
+
+def check_common(args: argparse.Namespace) -> None:
+    """Refuse numbers that cannot be, before anything is loaded; raises `UserError`."""
+    Shard.of(args)
+    if min(args.chunk_utts, getattr(args, "batch_size", 1)) < 1:
+        raise UserError("--batch_size, --chunk_utts", "not positive", "1 or more")
+
+
+def tables_there(folder: Path, *names: str) -> dict[str, Path | None]:
+    """Tables of a token folder; None for one that it lacks."""
+    paths = {name: folder / f"{name}.scp" for name in names}
+    return {name: path if path.is_file() else None for name, path in paths.items()}
+
+
+def run_step(
+    args: argparse.Namespace, step: "Step", made_by: str, paths: Mapping[str, Path | None]
+) -> None:
+    """Do this job's part, and join all parts if none is missing.
+
+    Args:
+        args: Of the command line.
+        step: The step.
+        made_by: What its model was made from.
+        paths: Tables of its streams; None: not given.
+    """
+    from espnet2_ext.inference.over_tables import over_tables
+
+    shard, made_by = Shard.of(args), f"{made_by} {device_kind(args.device)}"
+    same = f"{type(step).__name__} {made_by} {step.options} {paths}"
+    with hold_shard(args.output_dir, shard.number, shard.count, same):
+        complete = over_tables(step, made_by, paths, args.output_dir, shard, args.chunk_utts)
+    logging.info("%s: %s", args.output_dir, "complete" if complete else "other shards run on")

@@ -1,0 +1,48 @@
+"""The codec embeddings that a speech LM expected when it chose its tokens (stage 9).
+
+They train a flow (stream ``soft`` beside ``sampled``), which renders them (``infer flow --soft``).
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+from espnet2_ext.bin.infer._work import add_common, check_common, run_step, tables_there
+from espnet2_ext.digest import digest_files
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--train_config", type=Path, required=True, help="config.yaml of the speech LM")
+    add("--model_file", type=Path, required=True, help="its weights")
+    add("--token_dir", type=Path, required=True, help="dump/tokens/SET: scores and prompts")
+    add("--codec_ssl", type=Path, help="codec_ssl.scp sampled by the LM; default: --token_dir's")
+    add("--tokenizer_dir", type=Path, required=True)
+    add("--decode_config", type=Path, help="score_weight, prompt_guidance, soft_temperature hold")
+    add("--batch_size", type=int, default=16)
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    check_common(args)
+    from espnet2_ext.flow.token_embedding import probe_tables
+    from espnet2_ext.inference.speechlm_steps import SoftStep
+    from espnet2_ext.speechlm.inference import SpeechLMInference, load_decoding
+    from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+    decoding, dtype = load_decoding(args.decode_config), args.dtype or "float32"
+    weights = digest_files(args.train_config, args.model_file)
+    model = SpeechLMInference.load(args.train_config, args.model_file, args.device, dtype)
+    codec = Tokenizers.load(args.tokenizer_dir).codec
+    tables, offset = probe_tables(
+        codec.embed, codec.n_codebooks, codec.codebook_size, str(args.tokenizer_dir)
+    )
+    embeddings = hashlib.sha256(tables.numpy().tobytes() + offset.numpy().tobytes()).hexdigest()
+    paths = {
+        "codec_ssl": args.codec_ssl or args.token_dir / "codec_ssl.scp",
+        "score_frames": args.token_dir / "score_frames.scp",
+        "prompt": args.token_dir / "prompt.scp",
+        **tables_there(args.token_dir, "svs_frames"),
+    }
+    step = SoftStep(model, decoding, tables, offset, args.batch_size)
+    run_step(args, step, f"{weights} {embeddings} {dtype}", paths)

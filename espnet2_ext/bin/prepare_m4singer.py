@@ -1,8 +1,0 @@
-"""The name that ``prepare m4singer`` had in version 0.1.0."""
-
-from espnet2_ext.bin.prepare import former_main
-
-main = former_main("m4singer")
-
-if __name__ == "__main__":
-    main()

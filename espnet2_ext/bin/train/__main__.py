@@ -1,0 +1,3 @@
+from espnet2_ext.bin.train import main
+
+main()

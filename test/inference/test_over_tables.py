@@ -1,0 +1,97 @@
+"""Steps over tables and in a pipeline: what is read, what is written, what does not fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from espnet2_ext.data.streams import StreamSizes, write_stream
+from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.inference.over_tables import over_tables
+from espnet2_ext.inference.pipeline import Pipeline
+from espnet2_ext.inference.step import Step
+from espnet2_ext.resumable import Shard
+
+
+@dataclass(frozen=True)
+class Brighter(Step):
+    """Adds to each mel, and its F0 where it is given."""
+
+    reads = ("mel",)
+    may_read = ("f0", "soft")
+    writes = ("mel", "names")
+
+    by: float = 1.0
+
+    @property
+    def sizes(self) -> StreamSizes:
+        return StreamSizes(n_mels=3)
+
+    @property
+    def options(self) -> str:
+        return str(self.by)
+
+    def wants(self, name: str) -> bool:
+        return name == "f0"
+
+    def with_seed(self, seed: int) -> "Brighter":
+        return Brighter(float(seed))
+
+    def __call__(self, columns, names):
+        assert "soft" not in columns
+        f0s = columns.get("f0", [torch.zeros(len(mel)) for mel in columns["mel"]])
+        mels = [mel + f0[:, None] + self.by for mel, f0 in zip(columns["mel"], f0s, strict=True)]
+        return {"mel": mels, "names": list(names)}
+
+
+@pytest.fixture
+def mels(tmp_path):
+    values = [np.full((k + 2, 3), k, np.float32) for k in range(5)]
+    write_stream(tmp_path, "mel", [f"u{k}" for k in range(5)], values)
+    return tmp_path / "mel.scp"
+
+
+def test_a_step_writes_its_streams_and_tables_in_order(mels, tmp_path):
+    out = tmp_path / "out"
+    assert not over_tables(Brighter(), "m", {"mel": mels}, out, Shard(2, 2), chunk_utts=2)
+    assert over_tables(Brighter(), "m", {"mel": mels}, out, Shard(1, 2), chunk_utts=2)
+    written = read_scp(out / "mel.scp")
+    assert [written[f"u{k}"].tolist() for k in range(5)] == [
+        [[k + 1.0] * 3] * (k + 2) for k in range(5)
+    ]
+    assert read_table(out / "names") == {f"u{k}": f"u{k}" for k in range(5)}
+
+
+@pytest.mark.parametrize("change", ["model", "options", "input"])
+def test_what_is_made_of_something_else_is_made_anew(mels, tmp_path, change):
+    out = tmp_path / "out"
+    step, made_by, paths = Brighter(), "m", {"mel": mels, "soft": tmp_path / "not_read.scp"}
+    over_tables(step, made_by, paths, out)
+    (before,) = (out / "chunks").iterdir()
+    over_tables(step, made_by, paths, out)
+    assert [before] == list((out / "chunks").iterdir())
+    if change == "model":
+        made_by = "n"
+    elif change == "options":
+        step = Brighter(2.0)
+    else:
+        write_stream(tmp_path, "f0", [f"u{k}" for k in range(5)],
+                     [np.ones(k + 2, np.float32) for k in range(5)])  # fmt: skip
+        paths["f0"] = tmp_path / "f0.scp"
+    over_tables(step, made_by, paths, out)
+    (after,) = (out / "chunks").iterdir()
+    assert after != before
+
+
+def test_a_pipeline_gives_each_step_what_it_wants():
+    steps = {"one": Brighter(), "two": Brighter(10.0)}
+    pipeline = Pipeline(steps, given=("mel", "f0", "soft"))
+    mels = [torch.zeros(2, 3), torch.ones(1, 3)]
+    columns = {"mel": mels, "f0": [torch.ones(2), torch.ones(1)], "soft": [1, 2]}
+    made = pipeline(columns, ["a", "b"])
+    assert [mel[0, 0].item() for mel in made["mel"]] == [13.0, 14.0]
+    assert made["names"] == ["a", "b"] and made["soft"] == [1, 2]
+    assert pipeline.with_seed(3)(columns, ["a", "b"])["mel"][0][0, 0] == 8.0
+    with pytest.raises(ValueError, match="step one reads mel, which no step writes"):
+        Pipeline(steps, given=("f0",))

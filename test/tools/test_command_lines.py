@@ -1,0 +1,70 @@
+"""Families of command lines, and the names that their commands had before."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from espnet2_ext import bin as command_lines
+from espnet2_ext.bin.family import Family
+from espnet2_ext.bin.former import FORMER
+
+ROOT = Path(command_lines.__file__).parent
+FAMILIES = sorted(path.parent.name for path in ROOT.glob("*/__main__.py"))
+COMMANDS = [
+    (name, command)
+    for name in FAMILIES
+    for command in Family(import_module(f"espnet2_ext.bin.{name}").__name__).commands
+]
+
+
+def run(main, *argv: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(list(argv))
+    return end.value.code
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_lists_its_commands(name, capsys):
+    module = import_module(f"espnet2_ext.bin.{name}")
+    assert run(module.main, "--help") == 0
+    shown = capsys.readouterr().out
+    for command, what in Family(module.__name__).commands.items():
+        assert f"  {command:14s} {what}" in shown and what.endswith((".", ":")), command
+    assert run(module.main, "nonsense") == 2
+    error = capsys.readouterr().err.strip()
+    assert error.count("\n") == 0 and "nonsense" in error
+
+
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+def test_a_command_says_what_it_does_and_takes(name, command, capsys):
+    module = import_module(f"espnet2_ext.bin.{name}.{command}")
+    if hasattr(module, "call"):  # ESPnet's own options: slow to list
+        assert module.__doc__
+        return
+    assert run(import_module(f"espnet2_ext.bin.{name}").main, command, "--help") == 0
+    assert "usage: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("former", FORMER)
+def test_a_former_name_leads_to_its_command(former):
+    family, *command = FORMER[former].split()
+    module = import_module(f"espnet2_ext.bin.{former}")
+    assert callable(module.main)
+    if family in FAMILIES and command:
+        assert (family, *command) in COMMANDS
+
+
+def test_a_former_name_runs_as_a_module():
+    command = [sys.executable, "-m", "espnet2_ext.bin.unpack", "no.zip", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT.parents[1], check=False)
+    assert done.returncode == 2 and "no.zip" in done.stderr.strip().splitlines()[-1]
+
+
+def test_options_alone_are_the_report_that_they_were(capsys):
+    from espnet2_ext.bin import report
+
+    assert run(report.main, "--max_utts", "3") == 2
+    assert "--results" in capsys.readouterr().err
