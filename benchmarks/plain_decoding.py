@@ -9,6 +9,7 @@ import torch
 from torch import LongTensor, Tensor
 from transformers.cache_utils import DynamicCache
 
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.speechlm.model import SpeechLM
 from espnet2_ext.speechlm.sampling import DecodingConfig
 
@@ -34,13 +35,8 @@ def plain_decode(
     core, vocabulary, device = model.corelm, model.vocabulary, model.device
     nq, eos = vocabulary.nq, vocabulary.sos_eos
     S = len(score_frames)
-    prompt_lengths = None if prompt is None else torch.tensor([len(prompt)], device=device)
-    conditions = model.conditions(
-        score_frames[None].to(device),
-        torch.tensor([S], device=device),
-        None if prompt is None else prompt[None].to(device),
-        prompt_lengths,
-    )
+    prompts = None if prompt is None else [prompt]
+    conditions = model.conditions(Batch.of(device, score_frames=[score_frames], prompt=prompts))
     frames = list(conditions.prefixes[0])  # (nq,) each
     start, end = len(frames), S if config.fixed_length else config.max_frames
     forbidden = _forbidden(model)

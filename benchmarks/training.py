@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.files import read_yaml
 from espnet2_ext.speechlm.build import build_speechlm
 from espnet2_ext.speechlm.model import SpeechLM
@@ -44,7 +45,7 @@ EMBEDDED = (
     229, 257, 265, 270, 276, 280, 289, 294, 297, 300, 306, 317, 324, 325, 336, 341, 345, 372, 382,
     397, 402,
 )  # fmt: skip
-Batch = dict[str, Tensor]
+Streams = dict[str, Tensor]
 
 
 def corpus_lengths(spread: str, n: int = POOL) -> list[int]:
@@ -92,7 +93,7 @@ def draw_batches(
 
 def make_batch(
     model: SpeechLM, utterances: Sequence[str], lengths: Sequence[int], device: str
-) -> Batch:
+) -> Streams:
     """Random data of these utterances; a prompt is as long as another utterance of the corpus."""
     batch: dict[str, list[Tensor]] = {"codec_ssl": [], "score_frames": [], "prompt": []}
     for utt in map(int, utterances):
@@ -106,7 +107,7 @@ def make_batch(
     return {k: v.to(device) for k, v in data.items()}
 
 
-def step(model: SpeechLM, batch: Batch, **conf: object) -> None:
+def step(model: SpeechLM, batch: Streams, **conf: object) -> None:
     """Forward and backward with changed options of the model."""
     for name, value in conf.items():
         setattr(model.config, name, value)
@@ -158,12 +159,12 @@ class LossInputs:
     mask: Tensor
 
     @classmethod
-    def of(cls, model: SpeechLM, batch: Batch) -> "LossInputs":
+    def of(cls, model: SpeechLM, batch: Streams) -> "LossInputs":
         got = []
         plain = model._score
         model._score = lambda *arguments: got.append(arguments) or plain(*arguments)
         with torch.no_grad():
-            model.score(**batch)
+            model.score(Batch(batch))
         del model._score  # the class' own again
         hidden, place, score, codes, mask = got[0]
         return cls(hidden.clone().requires_grad_(), place, score, codes, mask)

@@ -92,10 +92,63 @@ def save_safetensors(
 
 
 def load_strict(model: _Model, state: Mapping[str, Tensor], place: str | Path) -> _Model:
-    """Load `state` into `model`; a missing, extra or mis-shaped parameter is a `UserError`."""
+    """Load `state` into `model`; a missing, extra or mis-shaped parameter is a `UserError`.
+
+    Names that the model's parameters once had are known (`know_old_names`).
+    """
+    state = with_present_names(state, model)
     _require_fit(model, state, place)
-    model.load_state_dict(dict(state))
+    model.load_state_dict(state)
     return model
+
+
+def know_old_names(module: nn.Module, names: Mapping[str, str]) -> None:
+    """Have a module load weights that were saved when its parameters had other names.
+
+    Whatever loads them, PyTorch's `load_state_dict` too (a training that is resumed), renames them.
+
+    Args:
+        module: Which has the names that they have now.
+        names: Old name within the module -> present name; with a full stop (or the slash of an
+            average's buffers) at their ends, of all parameters that begin so.
+    """
+    module.old_names = dict(names)
+    module.register_load_state_dict_pre_hook(_rename)
+
+
+def with_present_names(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """A copy of `state` whose parameters have the names that `model` gives them today.
+
+    A name changes only where the model has none of the old one and one of the new one, which the
+    state has not.
+    """
+    state = dict(state)
+    for prefix, module in model.named_modules():
+        if hasattr(module, "old_names"):
+            _rename(module, state, f"{prefix}." if prefix else "")
+    return state
+
+
+def present_beginnings(beginning: str, model: nn.Module) -> list[str]:
+    """The beginning of parameters' names, and what that of older names is today."""
+    found = [beginning]
+    for prefix, module in model.named_modules():
+        for old, new in getattr(module, "old_names", {}).items():
+            old, new = (f"{prefix}.{name}" if prefix else name for name in (old, new))
+            if old[-1] in "./" and f"{beginning}{old[-1]}".startswith(old):
+                found.append(new[:-1] + beginning[len(old) - 1 :])
+    return found
+
+
+def _rename(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    own = module.state_dict()
+    for name in [name for name in state if name.startswith(prefix)]:
+        within = name.removeprefix(prefix)
+        for old, new in module.old_names.items():
+            if within == old or (old.endswith((".", "/")) and within.startswith(old)):
+                present = new + within.removeprefix(old)
+                if within not in own and present in own and prefix + present not in state:
+                    state[prefix + present] = state.pop(name)
 
 
 def build_strict(

@@ -16,9 +16,12 @@ from espnet2_ext.files import ArkWriter, read_scp, read_table
 from espnet2_ext.score.frames import SCORE_COLUMNS
 
 CODES, SCORE, FRAMES, SAMPLES = "codes", "score", "frames", "samples"
+TEXT, EMBEDDING = "text", "vector"
 TOKEN, MEL, SAMPLE, NOTE = "token", "mel", "sample", "note"
 NOTE_COLUMNS = ("initial_id", "final_id", "midi", "duration_sec", "slur", "tempo")
 TARGET_COLUMNS = ("onset_sec", "initial_sec")
+DROPPED = -1
+"""In codes that a model is shown: one that is left out."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Stream:
 
     Args:
         name: As ESPnet's options name it; its archive is ``NAME.scp``.
-        kind: `CODES` (of the tokenizers), `SCORE` (frames of a score), `FRAMES` (of real numbers)
-            or `SAMPLES` (of audio).
+        kind: `CODES` (of the tokenizers), `SCORE` (frames of a score), `FRAMES` (of real numbers),
+            `SAMPLES` (of audio), `TEXT` (ids of its symbols) or `EMBEDDING` (one of real numbers).
         clock: What its frames count: `TOKEN`, `MEL`, `SAMPLE` or `NOTE`; None where they are those
             of another utterance, or its own.
         width: Numbers in a frame, or the name of this size in `StreamSizes`; None: one, without a
@@ -61,8 +64,20 @@ STREAMS = {
         Stream("wav", SAMPLES, SAMPLE, None),
         Stream("notes", FRAMES, NOTE, len(NOTE_COLUMNS)),
         Stream("targets", FRAMES, NOTE, len(TARGET_COLUMNS)),
+        Stream("text_ids", TEXT, None, None),
+        Stream("timbre", EMBEDDING, None, None),
     )
 }
+
+
+def register_stream(stream: Stream) -> None:
+    """Add a stream to the table: one that a condition of a user's own reads.
+
+    Raises:
+        ValueError: the name is another stream's.
+    """
+    if STREAMS.setdefault(stream.name, stream) != stream:
+        raise ValueError(f"stream {stream.name} is {STREAMS[stream.name]}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import nn
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
-from espnet2_ext.flow.condition import ConditionEncoder
+from espnet2_ext.flow.condition import JointCondition
 from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.convnext import ConvNeXtVelocity
 from espnet2_ext.flow.dit import DiTVelocity
@@ -57,7 +57,7 @@ def build_model(args: Namespace, geometry: Geometry, place: str | Path = "config
     """
     config = flow_config(args.model_conf, f"{place}: model_conf")
     condition = parse_config(
-        ConditionEncoder, args.condition_conf, f"{place}: condition_conf", geometry=geometry
+        JointCondition, args.condition_conf, f"{place}: condition_conf", geometry=geometry
     )
     if not isinstance(args.velocity, str) or args.velocity not in VELOCITIES:
         raise UserError(place, f"{args.velocity!r}", f"one of {', '.join(VELOCITIES)}", "velocity")
@@ -67,7 +67,7 @@ def build_model(args: Namespace, geometry: Geometry, place: str | Path = "config
         f"{place}: velocity_conf",
         data_dim=MelFlow.space_dim(geometry, config),
         condition_dim=condition.channels,
-        vector_dim=condition.channels if condition.prompt_net is not None else 0,
+        vector_dim=condition.vector_dim,
     )
     try:
         return MelFlow(geometry, config, condition, velocity)

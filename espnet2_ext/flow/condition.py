@@ -1,22 +1,59 @@
-"""The condition C of the flow: the LM's tokens (Flow1), the score's pitch (Flow2), the singer.
+"""What the flow is conditioned on, joined: C on its clock, and one vector that modulates it.
 
-Beyond the paper, and off unless asked for: the score's phones and the place in them.
+The LM's tokens (Flow1), the score's pitch (Flow2) and the singer, as the paper has them; beyond it,
+and off unless asked for, the score's phones and whatever else `conditions` has.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
 import torch
-from torch import LongTensor, Tensor, nn
+from torch import Tensor, nn
 
-from espnet2_ext.conditions.score_features import score_features
-from espnet2_ext.flow.layers import ConvNeXtBlock
-from espnet2_ext.flow.pitch import PITCH_FEATURES, pitch_features
-from espnet2_ext.flow.token_embedding import DROPPED, CodecEmbedding, Geometry
+from espnet2_ext.checkpoint import know_old_names
+from espnet2_ext.conditions.condition import FRAMES, SEQUENCE, VECTOR, Condition, Sizes, total
+from espnet2_ext.conditions.pitch import PITCH_KINDS
+from espnet2_ext.conditions.registry import ConditionSet
+from espnet2_ext.data.batch import Batch
+from espnet2_ext.flow.token_embedding import Geometry
+from espnet2_ext.networks.attention import CrossAttention
+from espnet2_ext.networks.convnext import ConvNeXtBlock
 
-PITCH_KINDS = ("none", "rich", "raw")
-MIDI_COLUMN = 1
+_OLD_NAMES = {
+    "codec_in.": "encoders.tokens.codec_in.",
+    "ssl.": "encoders.tokens.ssl.",
+    "ssl_in.": "encoders.tokens.ssl_in.",
+    "pitch_in.": "encoders.pitch.linear.",
+    "prompt_net.": "encoders.prompt.",
+    "phones.": "encoders.phones.",
+}
 
 
-class ConditionEncoder(nn.Module):
-    """Tokens, pitch and prompt to C (B, F, channels) and a singer vector (B, channels).
+@dataclass(frozen=True)
+class Joined:
+    """What steers a velocity.
+
+    Args:
+        c: C (B, F, channels).
+        vector: (B, channels); None in an encoder without conditions of this kind.
+    """
+
+    c: Condition
+    vector: Condition | None
+
+    def dropped(self, where: Tensor) -> "Joined":
+        """Each its learned null where `where` (B,) is true.
+
+        Both go together: what is left would steer a velocity that guidance takes to be steered by
+        nothing.
+        """
+        vector = None if self.vector is None else self.vector.dropped(where)
+        return replace(self, c=self.c.dropped(where), vector=vector)
+
+
+class JointCondition(nn.Module):
+    """Conditions of a batch to C and a vector.
 
     It runs once per utterance, whatever the number of ODE steps.
 
@@ -29,9 +66,11 @@ class ConditionEncoder(nn.Module):
         pitch: "none" (Flow1), "rich" (Flow2: level, changes, rests) or "raw" (Flow2 as the
             authors: one linear layer over the MIDI number).
         prompt: Use a prompt of the singer.
+        dropout: In the blocks.
         phones: Also the score's phones (this one, those beside it) and the place in phone and note.
             Not in the paper, whose flow never sees what is sung but through the tokens.
-        dropout: In the blocks.
+        more: Other conditions: name -> options.
+        drop: Name of a condition -> probability, in training, of leaving out this one alone.
     """
 
     def __init__(
@@ -45,139 +84,68 @@ class ConditionEncoder(nn.Module):
         prompt: bool = True,
         dropout: float = 0.0,
         phones: bool = False,
+        more: Mapping[str, Any] | None = None,
+        drop: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
-        if pitch not in PITCH_KINDS:
-            raise ValueError(f"pitch {pitch!r} is none of {', '.join(PITCH_KINDS)}")
-        self.pitch, self.channels = pitch, channels
-        self.codec_in = nn.Linear(geometry.embed_dim, channels)
-        self.ssl = nn.Embedding(geometry.ssl_size + 1, ssl_dim) if ssl_dim else None
-        self.ssl_in = nn.Linear(ssl_dim, channels) if ssl_dim else None
-        self.pitch_in = None
-        if pitch != "none":
-            self.pitch_in = nn.Linear(PITCH_FEATURES if pitch == "rich" else 1, channels)
-        self.prompt_net = PromptEncoder(geometry.embed_dim, channels) if prompt else None
-        self.phones = PhoneContext(geometry.n_phones, channels) if phones else None
+        if pitch not in ("none", *PITCH_KINDS):
+            raise ValueError(f"pitch {pitch!r} is none of none, {', '.join(PITCH_KINDS)}")
+        wanted = {
+            "tokens": {"ssl_dim": ssl_dim},
+            "pitch": None if pitch == "none" else {"features": pitch},
+            "prompt": {} if prompt else None,
+            "phones": {} if phones else None,
+        }
+        conf = {name: options for name, options in wanted.items() if options is not None}
+        twice = sorted(conf.keys() & (more or {}).keys())
+        if twice:
+            raise ValueError(f"more: {twice[0]} has an option of its own")
+        conf |= {name: dict(options or {}) for name, options in (more or {}).items()}
+        for name, probability in (drop or {}).items():
+            if name not in conf:
+                raise ValueError(f"drop: {name} is none of {', '.join(conf)}")
+            conf[name]["drop"] = probability
+        sizes = Sizes(channels, geometry.sizes, geometry.embed_dim, geometry.n_phones)
+        self.channels = channels
+        self.encoders = ConditionSet(conf, sizes, "condition_conf")
+        attends = bool(self.encoders.of_kind(SEQUENCE))
+        self.attention = CrossAttention(channels) if attends else None
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(channels, kernel_size, dropout=dropout) for _ in range(n_layers)
         )
         self.norm = nn.LayerNorm(channels)
         self.null = nn.Parameter(0.02 * torch.randn(channels))
-        self.null_vector = nn.Parameter(0.02 * torch.randn(channels)) if prompt else None
+        has_vector = bool(self.encoders.of_kind(VECTOR))
+        self.null_vector = nn.Parameter(0.02 * torch.randn(channels)) if has_vector else None
+        know_old_names(self, _OLD_NAMES)
 
-    def forward(
-        self,
-        codec: CodecEmbedding,
-        tokens: LongTensor,
-        mask: Tensor,
-        score: LongTensor | None = None,
-        prompt: LongTensor | None = None,
-        prompt_mask: Tensor | None = None,
-        soft: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Encode a batch.
+    @property
+    def vector_dim(self) -> int:
+        """Size of the vector; 0 without."""
+        return 0 if self.null_vector is None else self.channels
+
+    def forward(self, batch: Batch, without: tuple[str, ...] = ()) -> Joined:
+        """Join the conditions of a batch.
 
         Args:
-            codec: The frozen embedding.
-            tokens: (B, F, nq); -1 for a token that is not there.
-            mask: True on real frames (B, F, 1).
-            score: Score frames (B, F, 4), or the nominal MIDI numbers (B, F), 0 at rests, alone;
-                Flow2 needs these, `phones` all of it.
-            prompt: Tokens of another utterance of the singer (B, P, nq). None in an encoder that
-                uses prompts: the learned "no singer" stands in for the vector.
-            prompt_mask: True on its real frames (B, P, 1).
-            soft: Codec embedding (B, F, D) in place of that of the codes.
-
-        Returns:
-            C, and the singer vector; None in an encoder without prompts.
+            batch: What the conditions read. Where none of the vectors is there, the learned null
+                stands in.
+            without: Names of conditions to leave out, each by itself.
         """
-        embedding = codec(tokens[..., 1:]) if soft is None else soft
-        h = self.codec_in(codec.normalise(embedding))
-        if self.ssl is not None:
-            code = tokens[..., 0]
-            code = torch.where(code == DROPPED, self.ssl.num_embeddings - 1, code)
-            h = h + self.ssl_in(self.ssl(code))
-        if self.pitch_in is not None:
-            if score is None:
-                raise ValueError("a Flow2 model needs the score's midi frames")
-            midi = notes_of(score)
-            if self.pitch == "rich":
-                features = pitch_features(midi, mask[..., 0])
-            else:
-                features = midi[..., None].float()
-            h = h + self.pitch_in(features)
-        if self.phones is not None:
-            if score is None or score.dim() == 2:
-                raise ValueError("a flow that sees phones needs the whole score")
-            h = h + self.phones(score, mask[..., 0])
+        mask = batch.mask("codec_ssl")
         vector = None
-        if self.prompt_net is not None:
-            if prompt is None:
-                vector = self.null_vector.expand(len(h), -1)
-            else:
-                vector = self.prompt_net(codec.normalise(codec(prompt[..., 1:])), prompt_mask)
-            h = h + vector[:, None]
-        for block in self.blocks:
-            h = block(h, mask)
-        return self.norm(h), vector
-
-    def drop(
-        self, c: Tensor, vector: Tensor | None, dropped: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """C and the singer vector, each its learned "none" where `dropped` (B,) is true.
-
-        Both go together: what is left would steer a velocity that guidance takes to be steered by
-        nothing.
-        """
-        c = torch.where(dropped[:, None, None], self.null.to(c.dtype), c)
+        if self.null_vector is not None:
+            vector = total(self.encoders.encode(VECTOR, batch, without))
+            if vector is None:
+                vector = self.null_vector.expand(batch.size, -1)
+        h = total(self.encoders.encode(FRAMES, batch, without, vector=vector))
         if vector is not None:
-            vector = torch.where(dropped[:, None], self.null_vector.to(vector.dtype), vector)
-        return c, vector
-
-
-def notes_of(score: LongTensor) -> LongTensor:
-    """Nominal MIDI numbers (..., F) of score frames (..., F, 4), or what are such numbers already.
-
-    Which of the two a batch is shows in its dimensions: (B, F) or (B, F, 4).
-    """
-    return score[..., MIDI_COLUMN] if score.dim() == 3 else score
-
-
-class PhoneContext(nn.Module):
-    """The phone of each frame, those before and after it, and the place in phone and note.
-
-    Args:
-        n_phones: Size of the phone set.
-        channels: Width of the output.
-    """
-
-    def __init__(self, n_phones: int, channels: int) -> None:
-        super().__init__()
-        if n_phones < 1:
-            raise ValueError("phones need the size of the phone set (geometry.n_phones)")
-        self.phone = nn.Embedding(3 * (n_phones + 1), channels)
-        self.register_buffer("base", torch.arange(3) * (n_phones + 1), persistent=False)
-        self.position = nn.Linear(10, channels)
-        nn.init.normal_(self.phone.weight, std=0.5)
-
-    def forward(self, score: LongTensor, mask: Tensor) -> Tensor:
-        """Score frames (B, F, 4) and mask (B, F) to (B, F, channels)."""
-        features = score_features(score, mask.sum(1))
-        x = self.phone(features.phones + self.base).sum(2)
-        return (x + self.position(features.position)) * mask[..., None]
-
-
-class PromptEncoder(nn.Module):
-    """Codec embeddings of a prompt (B, P, D) to one vector (B, channels): a masked mean."""
-
-    def __init__(self, embed_dim: int, channels: int) -> None:
-        super().__init__()
-        self.frame = nn.Sequential(
-            nn.Linear(embed_dim, channels), nn.GELU(), nn.Linear(channels, channels)
-        )
-        self.out = nn.Linear(channels, channels)
-
-    def forward(self, embedding: Tensor, mask: Tensor) -> Tensor:
-        real = mask.to(embedding.dtype)
-        total = (self.frame(embedding) * real).sum(1) / real.sum(1).clamp_min(1.0)
-        return self.out(total)
+            h = h + vector[:, None]
+        for condition in self.encoders.encode(SEQUENCE, batch, without):
+            h = self.attention(h, condition.value, condition.mask)
+        for block in self.blocks:
+            h = block(h, mask[..., None])
+        c = Condition(FRAMES, self.norm(h), mask, self.null)
+        if vector is not None:
+            vector = Condition(VECTOR, vector, None, self.null_vector)
+        return Joined(c, vector)

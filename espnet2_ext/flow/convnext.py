@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from espnet2_ext.flow.layers import ConvNeXtBlock, TimeEmbedding
+from espnet2_ext.networks.convnext import ConvNeXtBlock
+from espnet2_ext.networks.time_embedding import TimeEmbedding
 
 
 class ConvNeXtVelocity(nn.Module):

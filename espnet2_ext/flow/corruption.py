@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import LongTensor, Tensor
 
-from espnet2_ext.flow.token_embedding import DROPPED
+from espnet2_ext.data.streams import DROPPED
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from espnet2_ext.flow.layers import DepthwiseConv, TimeEmbedding
+from espnet2_ext.networks.convnext import DepthwiseShifts
+from espnet2_ext.networks.time_embedding import TimeEmbedding
 
 
 def rotate(x: Tensor, positions: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ class DiTVelocity(nn.Module):
         super().__init__()
         self.data_in = nn.Linear(data_dim, channels)
         self.condition_in = nn.Linear(condition_dim, channels)
-        self.position = DepthwiseConv(channels, 7)
+        self.position = DepthwiseShifts(channels, 7)
         self.time = TimeEmbedding(channels)
         self.vector_in = nn.Linear(vector_dim, channels) if vector_dim else None
         self.blocks = nn.ModuleList(

@@ -10,7 +10,7 @@ import torch
 from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.audio.pitch import OCTAVE, hz_to_midi, midi_to_hz
-from espnet2_ext.flow.pitch import MIDDLE_MIDI, fill_gaps, nominal_curve, smooth
+from espnet2_ext.conditions.pitch_features import MIDDLE_MIDI, fill_gaps, nominal_curve, smooth
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
 
 OUTPUTS = ("mel", "codec")

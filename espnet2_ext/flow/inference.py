@@ -2,7 +2,7 @@
 
 import argparse
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.checkpoint import build_strict, load_state
+from espnet2_ext.data.batch import Batch
+from espnet2_ext.data.streams import STREAMS, TOKEN
 from espnet2_ext.device import autocast
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.flow.build import build_model
-from espnet2_ext.flow.condition import notes_of
-from espnet2_ext.flow.dataset import SCORE_COLUMNS
 from espnet2_ext.flow.features import Features
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.sampler import ADAPTIVE_SOLVERS, SamplingConfig
 from espnet2_ext.flow.token_embedding import Geometry, check_codes
+from espnet2_ext.score.frames import MIDI_COLUMN, SCORE_COLUMNS
 from espnet2_ext.score.length import PAD, shared_frames
 
 MAX_MIDI = 127
@@ -81,17 +82,20 @@ class FlowInference:
     @property
     def needs_pitch(self) -> bool:
         """Whether the model is conditioned on the score's pitch (Flow2)."""
-        return self.model.networks["condition"].pitch != "none"
+        return self._has("pitch")
 
     @property
     def needs_phones(self) -> bool:
         """Whether the model sees the score's phones."""
-        return self.model.networks["condition"].phones is not None
+        return self._has("phones")
 
     @property
     def needs_prompt(self) -> bool:
         """Whether the model uses a prompt of the singer."""
-        return self.model.networks["condition"].prompt_net is not None
+        return self._has("prompt")
+
+    def _has(self, condition: str) -> bool:
+        return condition in self.model.networks["condition"].encoders
 
     @classmethod
     def load(
@@ -140,6 +144,7 @@ class FlowInference:
         config: SamplingConfig | None = None,
         soft: Sequence[Tensor] | None = None,
         names: Sequence[str] | None = None,
+        more: Mapping[str, Sequence[Tensor]] | None = None,
     ) -> list[Features]:
         """Features of utterances of any lengths, in their order.
 
@@ -155,6 +160,8 @@ class FlowInference:
             config: Sampling options.
             soft: Per utterance codec embeddings (F, D) in place of those of the codes.
             names: Of the utterances, for errors.
+            more: Streams of other conditions: name -> per utterance its values. A condition whose
+                stream is not given is left out.
 
         Returns:
             On the CPU, one `Features` per utterance.
@@ -165,7 +172,8 @@ class FlowInference:
         """
         config = config or SamplingConfig()
         names = names or [f"utterance {k + 1} of {len(tokens)}" for k in range(len(tokens))]
-        self._check(tokens, midi, prompts, soft, names)
+        more = dict(more or {})
+        self._check(tokens, midi, prompts, soft, names, more)
         scored = [len(t) for t in tokens] if midi is None else [len(m) for m in midi]
         shared = [
             shared_frames(config.length_policy, len(t), n_score, name)
@@ -175,6 +183,10 @@ class FlowInference:
             None if s is None else [x[:n] for x, n in zip(s, shared, strict=True)]
             for s in (tokens, midi, soft)
         )
+        more = {
+            name: [x[:n] if _follows_tokens(name) else x for x, n in zip(s, shared, strict=True)]
+            for name, s in more.items()
+        }
         if config.guidance and not self.model.config.condition_dropout:
             found = f"{config.guidance} for a model trained with condition_dropout 0"
             raise UserError("flow", found, "0: no unconditional velocity was learned", "guidance")
@@ -194,6 +206,7 @@ class FlowInference:
                     [prompts[k] for k in batch] if prompts is not None else None,
                     config,
                     [soft[k] for k in batch] if soft is not None else None,
+                    {name: [rows[k] for k in batch] for name, rows in more.items()},
                 )
             results.update(zip(batch, features, strict=True))
         features = [results[k] for k in range(len(tokens))]
@@ -211,29 +224,23 @@ class FlowInference:
         midi: list[LongTensor] | None,
         prompts: list[LongTensor] | None,
         config: SamplingConfig,
-        soft: list[Tensor] | None = None,
+        soft: list[Tensor] | None,
+        more: dict[str, list[Tensor]],
     ) -> list[Features]:
         device = self.model.codec.offset.device
-        lengths = torch.tensor([len(t) for t in tokens], device=device)
-        noise = [self._noise(t, config.seed) for t in tokens]
-        prompt = prompt_lengths = None
-        if prompts is not None and self.needs_prompt:
-            clipped = [p[: self.max_prompt_frames].long() for p in prompts]
-            prompt = pad_sequence(clipped, batch_first=True).to(device)
-            prompt_lengths = torch.tensor([len(p) for p in clipped], device=device)
-        score = None
-        if midi is not None:
-            score = pad_sequence([m.long() for m in midi], batch_first=True).to(device)
-        features = self.model.generate(
-            pad_sequence([t.long() for t in tokens], batch_first=True).to(device),
-            lengths,
-            score,
-            prompt,
-            prompt_lengths,
-            pad_sequence(noise, batch_first=True).to(device),
-            config,
-            None if soft is None else pad_sequence(soft, batch_first=True).float().to(device),
+        if prompts is not None:
+            prompts = [p[: self.max_prompt_frames].long() for p in prompts]
+        batch = Batch.of(
+            device,
+            codec_ssl=[t.long() for t in tokens],
+            score_frames=None if midi is None else [_score_of(m.long()) for m in midi],
+            prompt=prompts if self.needs_prompt else None,
+            soft=None if soft is None else [s.float() for s in soft],
+            **more,
         )
+        noise = [self._noise(t, config.seed) for t in tokens]
+        x_0 = pad_sequence(noise, batch_first=True).to(device)
+        features = self.model.generate(batch, x_0, config)
         return [
             Features(*(None if v is None else v.cpu() for v in (f.mel, f.f0, f.codes)))
             for f in features
@@ -251,9 +258,17 @@ class FlowInference:
         prompts: Sequence[LongTensor] | None,
         soft: Sequence[Tensor] | None,
         names: Sequence[str],
+        more: Mapping[str, Sequence[Tensor]],
     ) -> None:
         sizes, dim = self.model.geometry.sizes, self.model.geometry.embed_dim
-        for field, values in (("midi", scores), ("prompts", prompts), ("soft", soft)):
+        read = self.model.networks["condition"].encoders.more_streams
+        for field in more:
+            if field not in read:
+                raise UserError(
+                    "flow", "not read by this model", f"one of {', '.join(read)}", field
+                )
+        given = {"midi": scores, "prompts": prompts, "soft": soft, **more}
+        for field, values in given.items():
             if values is not None and len(values) != len(tokens):
                 raise UserError("flow", f"{len(values)}", f"{len(tokens)}, as the tokens", field)
         if (self.needs_pitch or self.needs_phones) and scores is None:
@@ -281,7 +296,7 @@ class FlowInference:
         if not shape or not shape[0] or shape[1:] not in columns:
             expected = f"(F, {SCORE_COLUMNS})" if self.needs_phones else "(F,) or (F, 4)"
             raise UserError(place, f"shape {shape}", expected, "midi")
-        notes = notes_of(score[None])
+        notes = _score_of(score)[:, MIDI_COLUMN]
         if notes.min() < 0 or notes.max() > MAX_MIDI:
             found = f"notes {int(notes.min())} to {int(notes.max())}"
             raise UserError(place, found, f"0 to {MAX_MIDI}", "midi")
@@ -289,6 +304,19 @@ class FlowInference:
         if self.needs_phones and not 0 <= score[:, 0].min() <= score[:, 0].max() < n_phones:
             found = f"phone ids {int(score[:, 0].min())} to {int(score[:, 0].max())}"
             raise UserError(place, found, f"0 to {n_phones - 1}", "score_frames")
+
+
+def _follows_tokens(name: str) -> bool:
+    return name in STREAMS and STREAMS[name].clock == TOKEN
+
+
+def _score_of(score: LongTensor) -> LongTensor:
+    """Score frames (F, 4); where only its notes (F,) are given, with nothing else in them."""
+    if score.dim() == 2:
+        return score
+    frames = score.new_zeros(len(score), SCORE_COLUMNS)
+    frames[:, MIDI_COLUMN] = score
+    return frames
 
 
 def check_tokenizers(

@@ -9,28 +9,29 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 
-from espnet2_ext.flow.condition import ConditionEncoder, notes_of
+from espnet2_ext.data.batch import Batch
+from espnet2_ext.flow.condition import Joined, JointCondition
 from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.corruption import corrupt
-from espnet2_ext.flow.ema import EMA
 from espnet2_ext.flow.features import Features, FeatureSpace
 from espnet2_ext.flow.loss import masked_loss
 from espnet2_ext.flow.path import LinearPath
 from espnet2_ext.flow.sampler import SamplingConfig, guided, integrate, warp_time
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
+from espnet2_ext.networks.ema import EMA
+from espnet2_ext.score.frames import MIDI_COLUMN
 
 _SCALE_MOMENTUM = 0.01
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What sampling needs of a batch: C, the singer vector, masks and the base of the residual.
+    """What sampling needs of a batch: what steers, the mask, and the base of the residual.
 
-    `c` and `vector` steer the velocity; `drop` replaces them. `midi` and `base` do not enter it.
+    `steering` enters the velocity; `drop` replaces it. `midi` and `base` do not enter it.
     """
 
-    c: Tensor
-    vector: Tensor | None
+    steering: Joined
     mask: Tensor
     midi: LongTensor | None
     base: Tensor
@@ -42,7 +43,7 @@ class MelFlow(AbsESPnetModel):
     Args:
         geometry: Sizes of tokens and features.
         config: Everything but the networks.
-        condition: Encoder of C.
+        condition: Joins the conditions.
         velocity: Velocity network.
     """
 
@@ -50,7 +51,7 @@ class MelFlow(AbsESPnetModel):
         self,
         geometry: Geometry,
         config: FlowConfig,
-        condition: ConditionEncoder,
+        condition: JointCondition,
         velocity: nn.Module,
     ) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class MelFlow(AbsESPnetModel):
             self.register_buffer("residual_std", torch.ones(self.space.dim))
         self.ema = EMA(self.networks, config.ema_decay) if config.ema_decay else None
         relative = config.space.predict_f0 and config.space.f0_mode == "relative"
-        if relative and condition.pitch == "none":
+        if relative and "pitch" not in condition.encoders:
             raise ValueError("f0_mode relative needs pitch; without it use absolute")
         if config.residual == "codec" and not (geometry.mel_codec and config.space.output == "mel"):
             raise ValueError("residual codec needs a mel codec and output mel")
@@ -75,50 +76,41 @@ class MelFlow(AbsESPnetModel):
         """Channels of the space that the velocity network works in."""
         return FeatureSpace(geometry, config.space).dim
 
-    def forward(
-        self,
-        codec_ssl: LongTensor,
-        codec_ssl_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        score_frames: LongTensor | None = None,
-        score_frames_lengths: Tensor | None = None,
-        prompt: LongTensor | None = None,
-        prompt_lengths: Tensor | None = None,
-        f0: Tensor | None = None,
-        f0_lengths: Tensor | None = None,
-        sampled: LongTensor | None = None,
-        sampled_lengths: Tensor | None = None,
-        soft: Tensor | None = None,
-        soft_lengths: Tensor | None = None,
-        utt_id: list[str] | None = None,
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def forward(self, **streams: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Conditional flow matching loss (eq. 4).
 
         Args:
-            codec_ssl: Ground-truth tokens (B, F * nq), frame-major.
-            mel: Natural-log mel (B, T, n_mels), T = F * frames_per_token.
-            score_frames: Score (B, F * 4); only its second column, midi, is used, unless the
-                condition has `phones`.
-            prompt: Tokens of another utterance of the singer (B, P * nq).
-            f0: F0 in Hz (B, T), 0 where unvoiced.
-            sampled: Tokens of the same score sampled from an LM (B, F * nq), to train on instead.
-            soft: With them, codec embeddings (B, F, D) that the LM expects (`speechlm.soft`).
-            utt_id: Names; ESPnet passes them along.
+            streams: A batch as ESPnet gives it: ``codec_ssl``, ground-truth tokens (B, F, nq);
+                ``mel``, natural log (B, T, n_mels), T = F * frames_per_token; ``f0``, Hz (B, T), 0
+                where unvoiced; what the conditions read; ``sampled``, tokens of the same score
+                sampled from an LM (B, F, nq), to train on instead; with them ``soft``, the codec
+                embeddings (B, F, D) that the LM expects (`speechlm.soft`).
 
         Returns:
             Loss, statistics, batch size.
         """
-        truth = codec_ssl.view(len(codec_ssl), -1, self.geometry.nq)
-        lengths = codec_ssl_lengths // self.geometry.nq
-        mask = torch.arange(truth.size(1), device=truth.device)[None] < lengths[:, None]
-        score = None
-        if score_frames is not None:
-            score = score_frames.view(len(score_frames), truth.size(1), -1)
-        tokens, expected = truth, None
-        if sampled is not None:
-            sampled = sampled.view_as(truth)
+        batch = Batch(streams)
+        truth, mask = batch["codec_ssl"], batch.mask("codec_ssl")
+        x_1, weight = self.target(batch, mask)
+        given = self._given(batch)
         if self.training:
+            loss, stats = self.losses(self.condition(given), x_1, weight)
+            if self.ema is not None:
+                self.ema.update(self.networks)
+        else:
+            with self.averaged():
+                conditions = self.condition(given)
+                loss, stats = self.losses(conditions, x_1, weight)
+                stats |= self.sampled_errors(conditions, x_1, weight)
+        stats = {"loss": loss.detach(), **stats}
+        return force_gatherable((loss, stats, len(truth)), loss.device)
+
+    def _given(self, batch: Batch) -> Batch:
+        """The batch with the tokens that the flow is shown: corrupted, or sampled from an LM."""
+        truth, sampled, soft = batch["codec_ssl"], batch.get("sampled"), batch.get("soft")
+        tokens, expected = truth, None
+        if self.training:
+            lengths = batch.lengths("codec_ssl")
             tokens = self._corrupt(truth, lengths)
             if sampled is not None:
                 pick = torch.rand(len(truth), device=truth.device) < self.config.sampled_prob
@@ -129,23 +121,7 @@ class MelFlow(AbsESPnetModel):
                     expected = torch.where(pick[:, None, None], soft.to(own), own)
         elif sampled is not None:
             tokens, expected = sampled, soft
-        midi = None if score is None else notes_of(score)
-        x_1, weight = self.target(truth, mel, f0, midi, mask)
-        if prompt is not None:
-            prompt = prompt.view(len(prompt), -1, self.geometry.nq)
-            prompt_lengths = prompt_lengths // self.geometry.nq
-        inputs = tokens, mask, score, prompt, prompt_lengths, expected
-        if self.training:
-            loss, stats = self.losses(self.condition(*inputs), x_1, weight)
-            if self.ema is not None:
-                self.ema.update(self.networks)
-        else:
-            with self.averaged():
-                conditions = self.condition(*inputs)
-                loss, stats = self.losses(conditions, x_1, weight)
-                stats |= self.sampled_errors(conditions, x_1, weight)
-        stats = {"loss": loss.detach(), **stats}
-        return force_gatherable((loss, stats, len(truth)), loss.device)
+        return batch.having(codec_ssl=tokens, soft=expected)
 
     def averaged(self) -> Any:
         """Context in which the networks have their averaged weights."""
@@ -153,64 +129,46 @@ class MelFlow(AbsESPnetModel):
             return torch.no_grad()
         return self.ema.applied(self.networks)
 
-    def target(
-        self,
-        tokens: LongTensor,
-        mel: Tensor,
-        f0: Tensor | None,
-        midi: LongTensor | None,
-        mask: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def target(self, batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
         """x_1 (B, F, dim), normalised, and the loss weight of every element."""
         if self.config.space.output == "mel":
-            x_1 = self.space.encode_mel(mel)
+            x_1 = self.space.encode_mel(batch["mel"])
         else:
-            x_1 = self.codec.normalise(self.codec(tokens[..., 1:]))
+            x_1 = self.codec.normalise(self.codec(batch["codec_ssl"][..., 1:]))
         weight = torch.ones_like(x_1)
         if self.config.space.predict_f0:
-            if f0 is None:
-                raise ValueError("predict_f0 needs the data stream f0")
-            pitch, pitch_weight = self.space.encode_f0(f0, midi, mask)
+            pitch, pitch_weight = self.space.encode_f0(batch["f0"], _midi_of(batch), mask)
             x_1 = torch.cat([x_1, pitch], -1)
             weight = torch.cat([weight, pitch_weight], -1)
         return x_1, weight * mask[..., None]
 
-    def condition(
-        self,
-        tokens: LongTensor,
-        mask: Tensor,
-        score: LongTensor | None,
-        prompt: LongTensor | None,
-        prompt_lengths: Tensor | None,
-        soft: Tensor | None = None,
-    ) -> Conditions:
+    def condition(self, batch: Batch, without: tuple[str, ...] = ()) -> Conditions:
         """Encode what the flow is conditioned on; runs once per utterance.
 
         Args:
-            tokens: (B, F, nq).
-            mask: True on real frames (B, F).
-            score: (B, F, 4), or its notes alone (B, F).
-            prompt: (B, P, nq).
-            prompt_lengths: (B,).
-            soft: Codec embeddings (B, F, D) in place of those of the codes.
+            batch: ``codec_ssl`` (B, F, nq), -1 for a token that is not there, and, as the
+                configuration needs them, ``score_frames`` (B, F, 4), ``prompt`` (B, P, nq),
+                ``soft`` (B, F, D), codec embeddings in place of those of the codes, and the streams
+                of other conditions.
+            without: Names of conditions to leave out, each by itself.
         """
-        prompt_mask = None
-        if prompt is not None:
-            steps = torch.arange(prompt.size(1), device=prompt.device)
-            prompt_mask = (steps[None] < prompt_lengths[:, None])[..., None]
-        mask = mask[..., None]
+        tokens, embedding = batch["codec_ssl"], batch.get("soft")
+        if embedding is None:
+            embedding = self.codec(tokens[..., 1:])
+        shown = batch.having(token_embedding=self.codec.normalise(embedding))
+        if "prompt" in batch:
+            prompt = self.codec.normalise(self.codec(batch["prompt"][..., 1:]))
+            shown = shown.having(prompt_embedding=prompt)
         with self.autocast(tokens.device):
-            c, vector = self.networks["condition"](
-                self.codec, tokens, mask, score, prompt, prompt_mask, soft
-            )
+            steering = self.networks["condition"](shown, without)
         if self.config.residual == "encoder":
-            base = self.networks["base"](c.float())
+            base = self.networks["base"](steering.c.value.float())
         else:
             base = torch.zeros((*tokens.shape[:2], self.space.dim), device=tokens.device)
         if self.config.residual == "codec":
-            codec_mel = self.space.codec_mel(self.codec(tokens[..., 1:]) if soft is None else soft)
+            codec_mel = self.space.codec_mel(embedding)
             base[..., : self.space.spectral_dim] = self.space.encode_mel(codec_mel)
-        return Conditions(c, vector, mask, None if score is None else notes_of(score), base)
+        return Conditions(steering, batch.mask("codec_ssl")[..., None], _midi_of(batch), base)
 
     def in_bfloat16(self, device: torch.device) -> bool:
         """Whether the networks compute in bfloat16: by the configuration, and by the machine."""
@@ -314,15 +272,14 @@ class MelFlow(AbsESPnetModel):
 
         The base of a residual is added to what the velocity has led to and never enters it.
         """
-        c, vector = self.networks["condition"].drop(conditions.c, conditions.vector, dropped)
-        return replace(conditions, c=c, vector=vector)
+        return replace(conditions, steering=conditions.steering.dropped(dropped))
 
     def velocity(self, x_t: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """u_theta(x_t, t | C) (B, F, dim) at x_t (B, F, dim) and times t (B,)."""
+        c, vector = conditions.steering.c.value, conditions.steering.vector
+        vector = None if vector is None else vector.value
         with self.autocast(x_t.device):
-            return self.networks["velocity"](
-                x_t, t, conditions.c, conditions.mask, conditions.vector
-            )
+            return self.networks["velocity"](x_t, t, c, conditions.mask, vector)
 
     @torch.no_grad()
     def sample(self, conditions: Conditions, x_0: Tensor, config: SamplingConfig) -> Tensor:
@@ -342,24 +299,18 @@ class MelFlow(AbsESPnetModel):
         return x
 
     @torch.no_grad()
-    def generate(
-        self,
-        tokens: LongTensor,
-        lengths: Tensor,
-        score: LongTensor | None,
-        prompt: LongTensor | None,
-        prompt_lengths: Tensor | None,
-        x_0: Tensor,
-        config: SamplingConfig,
-        soft: Tensor | None = None,
-    ) -> list[Features]:
-        """Features of a padded batch of tokens (B, F, nq); arguments as in `condition`."""
-        mask = torch.arange(tokens.size(1), device=tokens.device)[None] < lengths[:, None]
+    def generate(self, batch: Batch, x_0: Tensor, config: SamplingConfig) -> list[Features]:
+        """Features of a batch (as `condition` takes it) from unit noise x_0 (B, F, dim)."""
         with self.averaged():
-            conditions = self.condition(tokens, mask, score, prompt, prompt_lengths, soft)
+            conditions = self.condition(batch)
             x = self.sample(conditions, x_0, config)
-        return self.space.decode(x, self.codec, conditions.midi, mask)
+        return self.space.decode(x, self.codec, conditions.midi, batch.mask("codec_ssl"))
 
     def collect_feats(self, mel: Tensor, mel_lengths: Tensor, **_: Any) -> Mapping[str, Tensor]:
         """For ESPnet's statistics stage: the mel and its lengths."""
         return {"mel": mel, "mel_lengths": mel_lengths}
+
+
+def _midi_of(batch: Batch) -> LongTensor | None:
+    """Nominal MIDI numbers (B, F) of the scores, 0 at rests; None without scores."""
+    return batch["score_frames"][..., MIDI_COLUMN] if "score_frames" in batch else None

@@ -13,9 +13,8 @@ from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.config_types import parse_config
+from espnet2_ext.data.streams import DROPPED
 from espnet2_ext.errors import UserError
-
-DROPPED = -1
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,20 @@ from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
+from espnet2_ext.conditions.condition import Sizes
+from espnet2_ext.conditions.prompt import PooledPrompt
+from espnet2_ext.conditions.registry import ConditionSet
+from espnet2_ext.conditions.score import ScoreCondition
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.speechlm.config import SpeechLMConfig
 from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.model import SpeechLM, stream_sizes
-from espnet2_ext.speechlm.prompt_encoder import PooledPromptEncoder
-from espnet2_ext.speechlm.score_encoder import ConvScoreEncoder
 from espnet2_ext.speechlm.template import phones_in, read_vocabulary
 
 CORELMS = {"ar_delay": DelayLM}
-SCORE_ENCODERS = {"conv": ConvScoreEncoder}
-PROMPT_ENCODERS = {"pooled": PooledPromptEncoder}
+SCORE_ENCODERS = {"conv": ScoreCondition}
+PROMPT_ENCODERS = {"pooled": PooledPrompt}
 
 
 def build_speechlm(args: Namespace, place: str = "config") -> SpeechLM:
@@ -38,14 +40,15 @@ def build_speechlm(args: Namespace, place: str = "config") -> SpeechLM:
     corelm = _build(CORELMS, args.corelm, args.corelm_conf, f"{place}: corelm_conf",
                     vocab_size=len(vocabulary), stream_slices=vocabulary.stream_slices(),
                     eos=vocabulary.sos_eos)  # fmt: skip
+    sizes = Sizes(corelm.d_model, stream_sizes(vocabulary), n_phones=len(phones))
     score_encoder = _build(SCORE_ENCODERS, args.score_encoder, args.score_encoder_conf,
-                           f"{place}: score_encoder_conf", n_phones=len(phones),
-                           d_model=corelm.d_model)  # fmt: skip
+                           f"{place}: score_encoder_conf", sizes=sizes)  # fmt: skip
     prompt_encoder = _build(PROMPT_ENCODERS, args.prompt_encoder, args.prompt_encoder_conf,
-                            f"{place}: prompt_encoder_conf", stream_sizes=stream_sizes(vocabulary),
-                            d_model=corelm.d_model)  # fmt: skip
+                            f"{place}: prompt_encoder_conf", sizes=sizes)  # fmt: skip
+    more = getattr(args, "conditions", None)
+    more = ConditionSet(more, sizes, f"{place}: conditions") if more else None
     try:
-        return SpeechLM(vocabulary, phones, corelm, config, score_encoder, prompt_encoder)
+        return SpeechLM(vocabulary, phones, corelm, config, score_encoder, prompt_encoder, more)
     except ValueError as error:
         raise UserError(place, str(error)) from None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from espnet2_ext.speechlm.template import CONDITIONING, TASKS, LossWeights
+from espnet2_ext.speechlm.template import CONDITIONING, SYNCHRONOUS, TASKS, LossWeights
 
 AUTOCAST = ("none", "auto", "bfloat16", "float16")
 
@@ -35,7 +35,7 @@ class SpeechLMConfig:
     """
 
     task: str = "svs"
-    conditioning: str = "synchronous"
+    conditioning: str = SYNCHRONOUS
     loss_weights: dict[str, float] = field(default_factory=dict)
     svs_placeholder: bool = False
     condition_pad: bool = False

@@ -2,7 +2,7 @@
 
 import zlib
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from torch import LongTensor, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_ext.checkpoint import build_strict, load_state
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.score.frames import MIDI_COLUMN, SCORE_COLUMNS
 from espnet2_ext.speechlm.build import build_speechlm
 from espnet2_ext.speechlm.decoding import decode
 from espnet2_ext.speechlm.model import Conditions, SpeechLM
@@ -26,7 +28,7 @@ __all__ = ["DecodingConfig", "Generated", "SpeechLMInference", "load_decoding"]
 _DEFAULTS = {
     "token_list": None, "token_bias": None, "phone_list": None, "model_conf": {},
     "corelm": "ar_delay", "corelm_conf": {}, "score_encoder": None, "score_encoder_conf": {},
-    "prompt_encoder": None, "prompt_encoder_conf": {},
+    "prompt_encoder": None, "prompt_encoder_conf": {}, "conditions": {},
 }  # fmt: skip
 
 
@@ -91,6 +93,7 @@ class SpeechLMInference:
         prompts: Sequence[LongTensor] | None = None,
         decoding: DecodingConfig | None = None,
         svs_frames: Sequence[LongTensor] | None = None,
+        more: Mapping[str, Sequence[Tensor]] | None = None,
     ) -> list[Generated]:
         """Sing scores of any lengths, in their order.
 
@@ -103,12 +106,15 @@ class SpeechLMInference:
             decoding: Options.
             svs_frames: Per utterance (S, 4): the score as the prefix tells it, where svs_lb
                 rounds otherwise.
+            more: Streams of other conditions: name -> per utterance its values. A condition whose
+                stream is not given is left out.
 
         Raises:
             UserError: a score or prompt that the model has no tokens for.
         """
         config = decoding or DecodingConfig()
-        self._check(score_frames, prompts, svs_frames)
+        more = dict(more or {})
+        self._check(score_frames, prompts, svs_frames, more)
         order = sorted(range(len(score_frames)), key=lambda k: -len(score_frames[k]))
         per_batch = max(1, config.batch_size // config.nbest)
         results: dict[int, Generated] = {}
@@ -121,6 +127,7 @@ class SpeechLMInference:
                     None if prompts is None else [prompts[k].long() for k in batch],
                     config,
                     None if svs_frames is None else [svs_frames[k].long() for k in batch],
+                    {name: [rows[k] for k in batch] for name, rows in more.items()},
                 ),
                 strict=True,
             )
@@ -136,6 +143,7 @@ class SpeechLMInference:
         offset: Tensor,
         decoding: DecodingConfig | None = None,
         svs_frames: Sequence[LongTensor] | None = None,
+        more: Mapping[str, Sequence[Tensor]] | None = None,
     ) -> list[Tensor]:
         """Codec embeddings (F, D) expected where `tokens` were chosen, of one batch.
 
@@ -149,25 +157,27 @@ class SpeechLMInference:
             decoding: Options; `score_weight`, `prompt_guidance`, `soft_temperature` and
                 `max_prompt_frames` hold.
             svs_frames: As in `generate`.
+            more: As in `generate`.
 
         Raises:
             UserError: a score or prompt that the model has no tokens for, or that does not fit;
                 guidance of a model that was never trained without prompts.
         """
         config = decoding or DecodingConfig()
-        self._check(score_frames, prompts, svs_frames)
+        more = dict(more or {})
+        self._check(score_frames, prompts, svs_frames, more)
         for k, (codes, score) in enumerate(zip(tokens, score_frames, strict=True)):
             if config.fixed_length and len(codes) != len(score):
                 raise UserError(f"utterance {k + 1}", f"{len(codes)} frames of tokens",
                                 f"{len(score)}, as its score")  # fmt: skip
         scores = [s.long() for s in score_frames]
-        conditions, unprompted = self._conditions(scores, prompts, config, svs_frames), None
+        conditions, unprompted = self._conditions(scores, prompts, config, svs_frames, more), None
         if config.prompt_guidance:
             if not getattr(self.model.prompt_encoder, "dropout", 0):
                 found = f"{config.prompt_guidance} for a model never trained without prompts"
                 expected = "0, or a model with prompt dropout"
                 raise UserError("speech LM", found, expected, "prompt_guidance")
-            unprompted = self._conditions(scores, None, config, svs_frames)
+            unprompted = self._conditions(scores, None, config, svs_frames, more)
         codes = [t.long() for t in tokens]
         return expected_embeddings(
             self.model, conditions, unprompted, codes, tables, offset, config
@@ -179,20 +189,12 @@ class SpeechLMInference:
         prompts: Sequence[LongTensor] | None,
         config: DecodingConfig,
         svs_frames: Sequence[LongTensor] | None,
+        more: Mapping[str, Sequence[Tensor]],
     ) -> Conditions:
-        (score, lengths), (prompt, prompt_lengths), (svs, svs_lengths) = (
-            (None, None) if rows is None else self._pad(rows)
-            for rows in (scores, prompts, svs_frames)
-        )
-        return self.model.conditions(
-            score, lengths, prompt, prompt_lengths, max_prompt_frames=config.max_prompt_frames,
-            svs_frames=svs, svs_lengths=svs_lengths,
-        )  # fmt: skip
-
-    def _pad(self, rows: Sequence[LongTensor]) -> tuple[LongTensor, LongTensor]:
-        device = self.model.device
-        padded = pad_sequence([r.long() for r in rows], batch_first=True).to(device)
-        return padded, torch.tensor([len(r) for r in rows], device=device)
+        rows = {"score_frames": scores, "prompt": prompts, "svs_frames": svs_frames}
+        rows = {name: r and [x.long() for x in r] for name, r in rows.items()}
+        batch = Batch.of(self.model.device, **rows, **more)
+        return self.model.conditions(batch, max_prompt_frames=config.max_prompt_frames)
 
     def _generate_batch(
         self,
@@ -200,12 +202,13 @@ class SpeechLMInference:
         prompts: list[LongTensor] | None,
         config: DecodingConfig,
         svs_frames: list[LongTensor] | None,
+        more: dict[str, list[Tensor]],
     ) -> list[Generated]:
         n, nq, device = config.nbest, self.model.vocabulary.nq, self.model.device
         frames = [len(s) if config.fixed_length else self._most_frames(s, config) for s in scores]
         uniform = [_uniform(s, k, F, nq, config.seed) for s, F in zip(scores, frames, strict=True)
                    for k in range(n)]  # fmt: skip
-        conditions = self._conditions(scores, prompts, config, svs_frames)
+        conditions = self._conditions(scores, prompts, config, svs_frames, more)
         decoded = decode(
             self.model,
             conditions,
@@ -228,7 +231,15 @@ class SpeechLMInference:
         scores: Sequence[LongTensor],
         prompts: Sequence[LongTensor] | None,
         svs_frames: Sequence[LongTensor] | None = None,
+        more: Mapping[str, Sequence[Tensor]] | None = None,
     ) -> None:
+        read = [] if self.model.more is None else self.model.more.more_streams
+        for field, rows in (more or {}).items():
+            if field not in read:
+                expected = f"one of {', '.join(read)}" if read else "none"
+                raise UserError("speech LM", "not read by this model", expected, field)
+            if len(rows) != len(scores):
+                raise UserError(field, f"{len(rows)}", f"{len(scores)}, as the scores")
         if svs_frames is not None:
             if len(svs_frames) != len(scores):
                 raise UserError("svs_frames", f"{len(svs_frames)}", f"{len(scores)}, as the scores")
@@ -238,9 +249,11 @@ class SpeechLMInference:
             raise UserError("prompts", f"{len(prompts)}", f"{len(scores)}, as the scores")
         for k, score in enumerate(scores):
             place = f"utterance {k + 1} of {len(scores)}"
-            if score.dim() != 2 or score.size(1) != 4 or not len(score):
-                raise UserError(place, f"a score of shape {tuple(score.shape)}", "(F, 4)")
-            phones, midi = score[:, 0], score[:, 1]
+            if score.dim() != 2 or score.size(1) != SCORE_COLUMNS or not len(score):
+                raise UserError(
+                    place, f"a score of shape {tuple(score.shape)}", f"(F, {SCORE_COLUMNS})"
+                )
+            phones, midi = score[:, 0], score[:, MIDI_COLUMN]
             if phones.min() < 0 or phones.max() >= len(self.model.phones):
                 raise UserError(place, f"phone ids up to {int(phones.max())}",
                                 f"below {len(self.model.phones)}")  # fmt: skip

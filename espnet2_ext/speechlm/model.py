@@ -8,12 +8,15 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from espnet2_ext.conditions.condition import FRAMES, SEQUENCE, VECTOR, ConditionEncoder, total
+from espnet2_ext.conditions.registry import ConditionSet
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.config import SpeechLMConfig, autocast_dtype
 from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.interleave import delay
 from espnet2_ext.speechlm.packing import Segments
-from espnet2_ext.speechlm.template import Assembled, Assembler, template_of
+from espnet2_ext.speechlm.template import SYNCHRONOUS, Assembled, Assembler, template_of
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
 
 
@@ -60,8 +63,10 @@ class SpeechLM(AbsESPnetModel):
         phones: Phone symbols by id.
         corelm: The multi-stream LM.
         config: Options.
-        score_encoder: (score_frames, lengths, singer) -> (B, F, d); synchronous mode only.
-        prompt_encoder: (prompt, lengths) -> (B, d); synchronous mode only.
+        score_encoder: The score as a condition of kind `FRAMES`; synchronous mode only.
+        prompt_encoder: The singer, `VECTOR`; synchronous mode only.
+        more: Other conditions: frames are added to the score, vectors to the singer; synchronous
+            mode only.
     """
 
     def __init__(
@@ -70,20 +75,24 @@ class SpeechLM(AbsESPnetModel):
         phones: list[str],
         corelm: DelayLM,
         config: SpeechLMConfig,
-        score_encoder: nn.Module | None = None,
-        prompt_encoder: nn.Module | None = None,
+        score_encoder: ConditionEncoder | None = None,
+        prompt_encoder: ConditionEncoder | None = None,
+        more: ConditionSet | None = None,
     ) -> None:
         super().__init__()
         self.vocabulary, self.phones, self.config = vocabulary, phones, config
         self.corelm = corelm
         if config.packing:
             corelm.allow_packing()
-        self.synchronous = config.conditioning == "synchronous"
+        self.synchronous = config.conditioning == SYNCHRONOUS
         if self.synchronous != (score_encoder is not None):
             raise ValueError("the synchronous mode, and only it, needs a score encoder")
         if prompt_encoder is not None and not self.synchronous:
             raise ValueError("the prefix mode has no prompt encoder: the prompt is in the prefix")
+        if more is not None and (not self.synchronous or more.of_kind(SEQUENCE)):
+            raise ValueError("the synchronous mode, and only it, has conditions, but no sequences")
         self.score_encoder, self.prompt_encoder = score_encoder, prompt_encoder
+        self.more = more
         if self.synchronous:
             self.score_head = nn.Linear(corelm.d_model, corelm.nq * corelm.d_model)
         self.assembler = Assembler(
@@ -107,35 +116,17 @@ class SpeechLM(AbsESPnetModel):
         """Nothing to normalise."""
         return {}
 
-    def forward(
-        self,
-        codec_ssl: LongTensor,
-        codec_ssl_lengths: LongTensor,
-        score_frames: LongTensor,
-        score_frames_lengths: LongTensor,
-        prompt: LongTensor | None = None,
-        prompt_lengths: LongTensor | None = None,
-        svs_frames: LongTensor | None = None,
-        svs_frames_lengths: LongTensor | None = None,
-        **_: Tensor,
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def forward(self, **streams: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Loss per target frame.
 
         Args:
-            codec_ssl: Local codes (B, F, nq).
-            score_frames: (B, S, 4): phone id, midi, phone index, note index.
-            prompt: Local codes of another utterance of each singer (B, P, nq).
-            svs_frames: (B, S', 4): the score's frames as the prefix tells them, where svs_lb
-                rounds them otherwise.
+            streams: A batch as ESPnet gives it (see `score`).
 
         Returns:
             tuple: loss, stats (loss and accuracy of every stream), and the number of frames as
             the weight of both.
         """
-        scored = self.score(
-            codec_ssl, codec_ssl_lengths, score_frames, score_frames_lengths, prompt,
-            prompt_lengths, svs_frames, svs_frames_lengths,
-        )  # fmt: skip
+        scored = self.score(Batch(streams))
         weight = scored.mask.sum().to(scored.log_prob.dtype)
         nll = -scored.log_prob.sum((0, 1)) / weight  # (nq,)
         accuracy = scored.correct.sum((0, 1)) / weight
@@ -152,98 +143,103 @@ class SpeechLM(AbsESPnetModel):
         stats = {k: v.detach() for k, v in stats.items()}
         return force_gatherable((loss, stats, weight), loss.device)
 
-    def score(
-        self,
-        codec_ssl: LongTensor,
-        codec_ssl_lengths: LongTensor,
-        score_frames: LongTensor,
-        score_frames_lengths: LongTensor,
-        prompt: LongTensor | None = None,
-        prompt_lengths: LongTensor | None = None,
-        svs_frames: LongTensor | None = None,
-        svs_frames_lengths: LongTensor | None = None,
-    ) -> Scored:
-        """Log-likelihood of every target token (arguments as `forward`)."""
+    def score(self, batch: Batch) -> Scored:
+        """Log-likelihood of every target token.
+
+        Args:
+            batch: ``codec_ssl``, the target's local codes (B, F, nq), and what `conditions` reads.
+
+        Raises:
+            UserError: in the synchronous mode, a score is not as long as its target.
+        """
         dtype = autocast_dtype(self.config.autocast, self.device)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
-            conditions = self.conditions(
-                score_frames, score_frames_lengths, prompt, prompt_lengths, self.config.packing,
-                svs_frames=svs_frames, svs_lengths=svs_frames_lengths,
-            )  # fmt: skip
-            if self.synchronous and not torch.equal(score_frames_lengths, codec_ssl_lengths):
+            conditions = self.conditions(batch, self.config.packing)
+            codes, lengths = batch["codec_ssl"], batch.lengths("codec_ssl")
+            scores = batch.lengths("score_frames")
+            if self.synchronous and not torch.equal(scores, lengths):
                 raise UserError(
-                    "score_frames", f"{score_frames_lengths.tolist()} frames",
-                    f"{codec_ssl_lengths.tolist()}, as codec_ssl, for synchronous conditioning",
+                    "score_frames", f"{scores.tolist()} frames",
+                    f"{lengths.tolist()}, as codec_ssl, for synchronous conditioning",
                 )  # fmt: skip
             sequences = [
                 Assembled(torch.cat([p, c[:n] + self.offsets, self.assembler.eos.to(c)]), len(p))
-                for p, c, n in zip(
-                    conditions.prefixes, codec_ssl, codec_ssl_lengths.tolist(), strict=True
-                )
+                for p, c, n in zip(conditions.prefixes, codes, lengths.tolist(), strict=True)
             ]
-            F = codec_ssl.size(1)
-            mask = torch.arange(F, device=codec_ssl.device) < codec_ssl_lengths[:, None]
-            start = torch.tensor([s.start for s in sequences], device=codec_ssl.device)
+            start = torch.tensor([s.start for s in sequences], device=codes.device)
             hidden, first = self._hidden(sequences, conditions.score, start)
-            return self._score(hidden, first + start - 1, conditions.score, codec_ssl, mask)
+            mask = batch.mask("codec_ssl")
+            return self._score(hidden, first + start - 1, conditions.score, codes, mask)
 
     @property
     def offsets(self) -> LongTensor:
         return self.assembler.offsets.to(self.device)
 
     def conditions(
-        self,
-        score_frames: LongTensor,
-        score_lengths: LongTensor,
-        prompt: LongTensor | None,
-        prompt_lengths: LongTensor | None,
-        packed: bool = False,
-        max_prompt_frames: int = 0,
-        svs_frames: LongTensor | None = None,
-        svs_lengths: LongTensor | None = None,
+        self, batch: Batch, packed: bool = False, max_prompt_frames: int = 0
     ) -> Conditions:
         """Encode score and prompt as the conditioning mode wants them.
 
-        With `packed`, the score encoder computes nothing for padding. `max_prompt_frames`, where
-        given, holds in place of the configuration's. `svs_frames`, where given, stand in the
-        prefix in place of the score's.
+        Args:
+            batch: ``score_frames`` (B, S, 4): phone id, midi, phone index, note index. ``prompt``,
+                if given: local codes of another utterance of each singer (B, P, nq).
+                ``svs_frames`` (B, S', 4), if given, stand in the prefix in place of the score's:
+                as svs_lb rounds them, where it does so otherwise.
+            packed: The score encoder computes nothing for padding.
+            max_prompt_frames: Where given, holds in place of the configuration's.
         """
-        if prompt is not None:
-            most = max_prompt_frames or self.config.max_prompt_frames
-            prompt, prompt_lengths = self._crop(prompt, prompt_lengths, most)
+        if "prompt" in batch:
+            batch = self._crop(batch, max_prompt_frames or self.config.max_prompt_frames)
         if self.synchronous:
-            if not self.config.pitch:
-                score_frames = score_frames * score_frames.new_tensor([1, 0, 1, 1])
-            singer = None
-            if self.prompt_encoder is not None:
-                if prompt is None:
-                    prompt = score_frames.new_zeros(len(score_frames), 1, self.vocabulary.nq)
-                    prompt_lengths = score_lengths.new_zeros(len(score_frames))
-                singer = self.prompt_encoder(prompt, prompt_lengths)
             prefix = self.assembler.prefix(None, None).to(self.device)
-            score = self.score_encoder(score_frames, score_lengths, singer, packed)
-            return Conditions([prefix] * len(score_frames), score)
-        if svs_frames is not None and "svs_lb" in self.assembler.marker:
-            score_frames, score_lengths = svs_frames, svs_lengths
+            return Conditions([prefix] * batch.size, self._encoded(batch, packed))
+        told = "score_frames"
+        if "svs_frames" in batch and "svs_lb" in self.assembler.marker:
+            told = "svs_frames"
         prefixes = []
-        for b, n in enumerate(score_lengths.tolist()):
-            cut = None if prompt is None else prompt[b, : int(prompt_lengths[b])].cpu()
-            prefix = self.assembler.prefix(score_frames[b, :n].cpu(), cut)
+        for b, n in enumerate(batch.lengths(told).tolist()):
+            cut = None
+            if "prompt" in batch:
+                cut = batch["prompt"][b, : int(batch.lengths("prompt")[b])].cpu()
+            prefix = self.assembler.prefix(batch[told][b, :n].cpu(), cut)
             prefixes.append(prefix.to(self.device))
         return Conditions(prefixes, None)
 
-    def _crop(
-        self, prompt: LongTensor, lengths: LongTensor, most: int
-    ) -> tuple[LongTensor, LongTensor]:
+    def _encoded(self, batch: Batch, packed: bool) -> Tensor:
+        """The score of the synchronous mode (B, F, d), sung by the singer of the prompt."""
+        score = batch["score_frames"]
+        if not self.config.pitch:
+            batch = batch.having(score_frames=score * score.new_tensor([1, 0, 1, 1]))
+        vectors = []
+        if self.prompt_encoder is not None:
+            if "prompt" not in batch:
+                nothing = score.new_zeros(batch.size, 1, self.vocabulary.nq)
+                none = batch.lengths("score_frames").new_zeros(batch.size)
+                batch = batch.having(prompt=nothing, prompt_lengths=none)
+            vectors.append(self.prompt_encoder(batch))
+        if self.more is not None:
+            vectors += self.more.encode(VECTOR, batch)
+        singer = total(vectors)
+        encoded = self.score_encoder(batch, singer, packed=packed).value
+        if self.more is not None:
+            real = batch.mask("score_frames")[..., None]
+            for frames in self.more.encode(FRAMES, batch, vector=singer):
+                encoded = encoded + frames.value * real
+        return encoded
+
+    def _crop(self, batch: Batch, most: int) -> Batch:
+        """Prompts of no more than `most` frames."""
+        prompt, lengths = batch["prompt"], batch.lengths("prompt")
         if prompt.size(1) <= most:
-            return prompt, lengths
+            return batch
         spare = (lengths - most).clamp(min=0)
         start = torch.zeros_like(spare)
         if self.training:
             start = (torch.rand(len(spare), device=spare.device) * (spare + 1)).long()
         frames = start[:, None] + torch.arange(most, device=spare.device)
         frames = frames.clamp(max=prompt.size(1) - 1)[..., None].expand(-1, -1, prompt.size(2))
-        return prompt.gather(1, frames), lengths.clamp(max=most)
+        cut = prompt.gather(1, frames)
+        return batch.having(prompt=cut, prompt_lengths=lengths.clamp(max=most))
 
     def _hidden(
         self, sequences: list[Assembled], score: Tensor | None, start: LongTensor

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import LongTensor, Tensor
 
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.one_thread import one_thread
+from espnet2_ext.score.frames import MIDI_COLUMN
 from espnet2_ext.speechlm.model import SpeechLM
 
 
@@ -76,8 +78,8 @@ def shifted(score_frames: LongTensor, shift: Shift) -> LongTensor:
             change = torch.ones(len(score), dtype=torch.bool)
             change[1:] = score[1:, column] != score[:-1, column]
             score[:, column] = change.cumsum(0) - 1
-    sung = score[:, 1] > 0
-    score[sung, 1] = (score[sung, 1] + shift.semitones).clamp(1, 127)
+    sung = score[:, MIDI_COLUMN] > 0
+    score[sung, MIDI_COLUMN] = (score[sung, MIDI_COLUMN] + shift.semitones).clamp(1, 127)
     return score
 
 
@@ -121,18 +123,17 @@ def _log_probs(
     for first in range(0, len(order), batch_size):
         chosen = order[first : first + batch_size]
         batch = [utterances[k] for k in chosen]
-        codes, lengths = _pad([u.codec_ssl for u in batch], model.device)
-        scores, score_lengths = _pad([shifted(u.score_frames, shift) for u in batch], model.device)
-        prompt = svs = (None, None)
+        given = {
+            "codec_ssl": [u.codec_ssl for u in batch],
+            "score_frames": [shifted(u.score_frames, shift) for u in batch],
+        }
         if batch[0].prompt is not None:
-            prompt = _pad([u.prompt for u in batch], model.device)
+            given["prompt"] = [u.prompt for u in batch]
         if batch[0].svs_frames is not None:
-            svs = _pad([shifted(u.svs_frames, shift) for u in batch], model.device)
-        scored = model.score(codes, lengths, scores, score_lengths, *prompt, *svs)
-        means[chosen] = (scored.log_prob.sum((1, 2)) / (lengths * codes.size(2))).double().cpu()
+            given["svs_frames"] = [shifted(u.svs_frames, shift) for u in batch]
+        rows = {name: [row.long() for row in values] for name, values in given.items()}
+        streams = Batch.of(model.device, **rows)
+        log_prob = model.score(streams).log_prob
+        n_codes = streams.lengths("codec_ssl") * log_prob.size(2)
+        means[chosen] = (log_prob.sum((1, 2)) / n_codes).double().cpu()
     return means
-
-
-def _pad(tensors: Sequence[LongTensor], device: torch.device) -> tuple[LongTensor, LongTensor]:
-    padded = torch.nn.utils.rnn.pad_sequence([t.long() for t in tensors], batch_first=True)
-    return padded.to(device), torch.tensor([len(t) for t in tensors], device=device)

@@ -16,6 +16,7 @@ from torch import LongTensor, Tensor
 from espnet2_ext.config_types import fits
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.phone_set import read_phones
+from espnet2_ext.score.frames import MIDI_COLUMN
 from espnet2_ext.score.music_score import REST_PHONES
 from espnet2_ext.tokenizer.svs_lb import N_MIDI, PLACEHOLDER, PREFIX
 from espnet2_ext.tokenizer.vocabulary import G2P_PREFIX, Vocabulary
@@ -48,13 +49,13 @@ TASKS = {
         "codec_ssl_tts", (Entry("score_frames.scp", "g2p", "kaldi_ark"), PROMPT), CODEC_SSL
     ),
 }
-CONDITIONING = ("prefix", "synchronous")
+PREFIX_MODE, SYNCHRONOUS = CONDITIONING = ("prefix", "synchronous")
 
 
 def template_of(task: str, conditioning: str) -> Template:
     """Template of a task; in the synchronous mode its conditions are no part of the sequence."""
     template = TASKS[task]
-    return template if conditioning == "prefix" else replace(template, conditions=())
+    return template if conditioning == PREFIX_MODE else replace(template, conditions=())
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Assembler:
     def svs_lb(self, score_frames: Tensor) -> LongTensor:
         """Per frame the pair (phone, midi): (F, 4) -> global ids (2F [+ phones - 1], nq)."""
         pairs = torch.stack(
-            [self.phone_ids[score_frames[:, 0]], self.midi_ids[score_frames[:, 1]]], dim=1
+            [self.phone_ids[score_frames[:, 0]], self.midi_ids[score_frames[:, MIDI_COLUMN]]], dim=1
         ).reshape(-1)
         if self.placeholder:
             cuts = torch.nonzero(score_frames[1:, 2] != score_frames[:-1, 2])[:, 0] + 1

@@ -1,12 +1,13 @@
 """ESPnet2 task of the phone-duration model."""
 
 import argparse
-from collections.abc import Callable, Collection
-from typing import Any, ClassVar
+from collections.abc import Collection
+from typing import ClassVar
 
-from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 
+from espnet2_ext.data.preprocessor import StreamPreprocessor
+from espnet2_ext.data.streams import NOTE, StreamSizes
 from espnet2_ext.duration.inference import build_net
 from espnet2_ext.duration.model import DurationModel
 from espnet2_ext.score.phones import PHONES
@@ -32,14 +33,9 @@ class DurationTask(OneLineTask):
         )
 
     @classmethod
-    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable[..., Any]:
-        """Pad with zeros; the model masks by length."""
-        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
-
-    @classmethod
-    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> None:
-        """None: the arks hold what the model reads."""
-        return
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> StreamPreprocessor:
+        """Checks."""
+        return StreamPreprocessor(StreamSizes(), leader="notes", clocks={NOTE: 1}, train=train)
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:

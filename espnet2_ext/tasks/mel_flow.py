@@ -1,18 +1,18 @@
 """ESPnet2 task of the flow: codec_ssl tokens (and the score's pitch) to mel or codec embedding."""
 
 import argparse
-from collections.abc import Callable, Collection
-from typing import Any, ClassVar
+from collections.abc import Collection
+from typing import ClassVar
 
-import numpy as np
 import torch
 from espnet2.train.class_choices import ClassChoices
-from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
+from espnet2_ext.conditions.registry import streams_read
+from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
+from espnet2_ext.data.streams import MEL, TOKEN, StreamSizes
 from espnet2_ext.flow.build import VELOCITIES, new_model
-from espnet2_ext.flow.dataset import FlowPreprocessor
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
 from espnet2_ext.registry import register
@@ -69,24 +69,18 @@ class MelFlowTask(OneLineTask):
             choices.add_arguments(group)
 
     @classmethod
-    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable[..., Any]:
-        """Pad with zeros; the model masks by length."""
-        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
-
-    @classmethod
-    def build_preprocess_fn(
-        cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> StreamPreprocessor:
         """Checks, and crops in training."""
         geometry = Geometry(**args.geometry)
-        return FlowPreprocessor(
-            sizes=geometry.sizes,
-            frames_per_token=geometry.mel_config.frames_per_token,
-            crop_frames=args.crop_frames,
+        mel = geometry.mel_config
+        return StreamPreprocessor(
+            StreamSizes(geometry.sizes, mel.n_mels, geometry.embed_dim),
+            leader="codec_ssl",
+            clocks={TOKEN: 1, MEL: mel.frames_per_token},
+            crop=Crop(args.crop_frames),
             max_prompt_frames=args.max_prompt_frames,
             train=train and not args.collect_stats,
             length_policy=args.length_policy,
-            widths={"mel": geometry.mel_config.n_mels, "soft": geometry.embed_dim},
         )
 
     @classmethod
@@ -97,7 +91,7 @@ class MelFlowTask(OneLineTask):
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> Collection[str]:
         """Streams that some configurations need."""
-        return ("score_frames", "prompt", "f0", "sampled", "soft")
+        return ("f0", "sampled", "soft", *streams_read())
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> MelFlow:

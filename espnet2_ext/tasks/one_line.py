@@ -12,6 +12,7 @@ import torch.distributed as dist
 from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions
+from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.types import str2bool
 
 from espnet2_ext.checkpoint import require_plain
@@ -27,6 +28,11 @@ from espnet2_ext.train.pack_sampler import Pack, join_small
 
 class OneLineTask(AbsTask):
     """An ESPnet task; a wrong option is a `UserError`, and its data knows the epoch."""
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> CommonCollateFn:
+        """Pad with zeros; every model masks by length (`data.batch.Batch`)."""
+        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
 
     @classmethod
     def build_iter_factory(

@@ -3,38 +3,38 @@
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from espnet2.tasks.abs_task import IteratorOptions
 from espnet2.train.class_choices import ClassChoices
-from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 from torch import nn
 
 from espnet2_ext.checkpoint import build_within
+from espnet2_ext.conditions.registry import streams_read
+from espnet2_ext.data.preprocessor import StreamPreprocessor
+from espnet2_ext.data.streams import TOKEN, StreamSizes
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.speechlm.adaptation import AdaptationConfig, adapt
 from espnet2_ext.speechlm.build import CORELMS, PROMPT_ENCODERS, SCORE_ENCODERS, build_speechlm
-from espnet2_ext.speechlm.model import SpeechLM
+from espnet2_ext.speechlm.model import SpeechLM, stream_sizes
 from espnet2_ext.speechlm.pretrained import (
     PretrainedConfig,
     initialise,
     merge_conf,
     read_pretrained,
 )
-from espnet2_ext.speechlm.template import read_vocabulary
+from espnet2_ext.speechlm.template import SYNCHRONOUS, read_vocabulary
 from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.tokenizer.svs_lb import read_label_config
 from espnet2_ext.train.pack_sampler import Pack, PackBatchSampler
 from espnet2_ext.train.zero_trainer import ZeroTrainer
 
-SCORE_COLUMNS = 4
 GROWTH = 2**28
 """Numbers that a model may have beyond the checkpoint it starts from, such as new tokens."""
 PACK = "pack"  # our batch type, beside ESPnet's
@@ -44,35 +44,6 @@ _STAND_IN = {"model_type": "llama", "hidden_size": 8, "intermediate_size": 8,
 corelm_choices = ClassChoices("corelm", CORELMS, nn.Module, default="ar_delay")
 score_encoder_choices = ClassChoices("score_encoder", SCORE_ENCODERS, nn.Module, optional=True)
 prompt_encoder_choices = ClassChoices("prompt_encoder", PROMPT_ENCODERS, nn.Module, optional=True)
-
-
-class FramesPreprocessor:
-    """Give the flat vectors of the archives their shape: streams (F, nq), score frames (F, 4).
-
-    Args:
-        nq: Streams per frame.
-    """
-
-    def __init__(self, nq: int) -> None:
-        self.columns = {
-            "codec_ssl": nq,
-            "prompt": nq,
-            "score_frames": SCORE_COLUMNS,
-            "svs_frames": SCORE_COLUMNS,
-        }
-
-    def __call__(self, uid: str, data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        shaped = {}
-        for name, values in data.items():
-            columns = self.columns.get(name)
-            if columns is not None and values.ndim == 1:
-                if len(values) == 0 or len(values) % columns:
-                    raise UserError(
-                        f"utterance {uid}", f"{len(values)} numbers", f"rows of {columns}", name
-                    )
-                values = values.reshape(-1, columns)
-            shaped[name] = values
-        return shaped
 
 
 class SpeechLMTask(OneLineTask):
@@ -123,6 +94,8 @@ class SpeechLMTask(OneLineTask):
         add("--deepspeed_conf", action=NestedDictAction, default={}, help="See ZeroOverrides")
         add("--checkpoint_interval", type=int, default=500,
             help="Batches between resume states within an epoch; 0: at its end only")  # fmt: skip
+        add("--conditions", action=NestedDictAction, default={},
+            help="Beside score and prompt: name of a condition and its options")  # fmt: skip
         add("--use_preprocessor", type=str2bool, default=True, help="Give vectors their shape")
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
@@ -133,16 +106,17 @@ class SpeechLMTask(OneLineTask):
         return []
 
     @classmethod
-    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> CommonCollateFn:
-        return CommonCollateFn(int_pad_value=0)
-
-    @classmethod
     def build_preprocess_fn(
         cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
+    ) -> StreamPreprocessor | None:
+        """Checks; the model cuts prompts, as its configuration has them."""
         if not args.use_preprocessor:
             return None
-        return FramesPreprocessor(read_vocabulary(args.token_list, args.token_bias).nq)
+        codes = stream_sizes(read_vocabulary(args.token_list, args.token_bias))
+        # a prefix may tell a score on a clock of its own
+        synchronous = args.model_conf.get("conditioning", SYNCHRONOUS) == SYNCHRONOUS
+        clocks = {TOKEN: 1} if synchronous else {}
+        return StreamPreprocessor(StreamSizes(codes), "codec_ssl", clocks, train=train)
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
@@ -150,7 +124,7 @@ class SpeechLMTask(OneLineTask):
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        return ("prompt", "svs_frames")
+        return ("prompt", "svs_frames", *streams_read())
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> SpeechLM:

@@ -1,7 +1,6 @@
 """Training of vocoders with ESPnet's GAN trainer, or its plain one where nothing is adversarial."""
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,12 @@ import numpy as np
 import torch
 from espnet2.tasks.abs_task import optim_classes
 from espnet2.train.class_choices import ClassChoices
-from espnet2.train.collate_fn import CommonCollateFn
 from espnet2.train.gan_trainer import GANTrainer
-from espnet2.train.reporter import SubReporter
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
+from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
+from espnet2_ext.data.streams import MEL, SAMPLE, StreamSizes
 from espnet2_ext.errors import UserError
 from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.train.epoch_seed import Repeatable
@@ -26,7 +25,6 @@ from espnet2_ext.vocoder.build import (
     build_vocoder,
     mel_config,
 )
-from espnet2_ext.vocoder.crops import CropPreprocessor
 from espnet2_ext.vocoder.model import VocoderModel
 
 vocoder_choices = ClassChoices(
@@ -43,32 +41,25 @@ discriminator_choices = ClassChoices(
 )
 
 
-class VocoderTrainer(Repeatable, GANTrainer):
+class _ByTurns(GANTrainer):
     """ESPnet's GAN trainer; without a discriminator, its plain trainer on the generator's turn."""
 
     @classmethod
-    def train_one_epoch(
-        cls,
-        model: torch.nn.Module,
-        optimizers: Sequence[torch.optim.Optimizer],
-        reporter: SubReporter,
-        **kwargs: Any,
-    ) -> bool:
-        """As ESPnet's; ESPnet calls it by keywords."""
-        cls.begin_epoch(reporter.get_epoch(), optimizers)
-        return _trainer_of(cls, model).train_one_epoch(
-            model=model, optimizers=optimizers, reporter=reporter, **kwargs
-        )
+    def train_one_epoch(cls, model: torch.nn.Module, **kwargs: Any) -> bool:
+        return _trainer_of(cls, model).train_one_epoch(model=model, **kwargs)
 
     @classmethod
     def validate_one_epoch(cls, model: torch.nn.Module, **kwargs: Any) -> None:
-        """As ESPnet's; ESPnet calls it by keywords."""
         _trainer_of(cls, model).validate_one_epoch(model=model, **kwargs)
 
 
-def _trainer_of(trainer: type[VocoderTrainer], model: torch.nn.Module) -> Any:
+def _trainer_of(trainer: type[_ByTurns], model: torch.nn.Module) -> Any:
     adversarial = getattr(model, "module", model).discriminator is not None
-    return super(Repeatable if adversarial else GANTrainer, trainer)
+    return super(_ByTurns if adversarial else GANTrainer, trainer)
+
+
+class VocoderTrainer(Repeatable, _ByTurns):
+    """Takes turns where there is a discriminator, repeatable."""
 
 
 class VocoderTask(OneLineTask):
@@ -111,15 +102,16 @@ class VocoderTask(OneLineTask):
             choices.add_arguments(group)
 
     @classmethod
-    def build_collate_fn(
-        cls, args: argparse.Namespace, train: bool
-    ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict]]:
-        return CommonCollateFn(float_pad_value=0.0, int_pad_value=0)
-
-    @classmethod
-    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> CropPreprocessor:
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> StreamPreprocessor:
+        """Checks, and equal crops; what is shorter, and audio shorter than its mel, is silent."""
         mel = mel_config(args)
-        return CropPreprocessor(args.crop_frames, mel.hop_length, float(np.log(mel.floor)), train)
+        return StreamPreprocessor(
+            StreamSizes(n_mels=mel.n_mels),
+            leader="mel",
+            clocks={MEL: 1, SAMPLE: mel.hop_length},
+            crop=Crop(args.crop_frames, equal=True, padding={"mel": float(np.log(mel.floor))}),
+            train=train,
+        )
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from espnet2.train.reporter import Reporter
 from torch import Tensor
 
 from espnet2_ext.checkpoint import load_state, save_torch
+from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path
 
 
@@ -27,13 +28,16 @@ def mean_state(paths: Iterable[Path]) -> dict[str, Tensor]:
     equal checkpoints have themselves as their mean, bit for bit.
 
     Raises:
-        UserError: a checkpoint is missing or broken.
+        UserError: a checkpoint is missing or broken, or has other parameters than the first.
     """
     mean: dict[str, Tensor] = {}
     first: dict[str, Tensor] = {}
     for count, path in enumerate(paths, 1):
         state = load_state(path, mmap=True)
         first = first or state
+        if state.keys() != first.keys():
+            other = sorted(state.keys() ^ first.keys())[0]
+            raise UserError(path, "other parameters than the first checkpoint", "the same", other)
         for name, tensor in state.items():
             if not tensor.is_floating_point():
                 continue

@@ -52,17 +52,6 @@ class Repeatable(WholeEpochs):
             options.max_epoch = reporter.get_epoch()
 
     @classmethod
-    def begin_epoch(cls, epoch: int, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-        """Seed crops, noise and dropout by (seed, epoch, rank), and drop gradients of before."""
-        seed_epoch(cls.seed, epoch)
-        for optimizer in optimizers:
-            optimizer.zero_grad()
-
-
-class EpochSeededTrainer(Repeatable, Trainer):
-    """ESPnet's plain trainer, repeatable."""
-
-    @classmethod
     def train_one_epoch(
         cls,
         model: torch.nn.Module,
@@ -70,8 +59,17 @@ class EpochSeededTrainer(Repeatable, Trainer):
         reporter: SubReporter,
         **kwargs: Any,
     ) -> bool:
-        """As ESPnet's; ESPnet calls it by keywords."""
-        cls.begin_epoch(reporter.get_epoch(), optimizers)
+        """As ESPnet's, which calls it by keywords, with generators seeded by (seed, epoch, rank).
+
+        Crops, noise and dropout come from them. Gradients of before are dropped.
+        """
+        seed_epoch(cls.seed, reporter.get_epoch())
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         return super().train_one_epoch(
             model=model, optimizers=optimizers, reporter=reporter, **kwargs
         )
+
+
+class EpochSeededTrainer(Repeatable, Trainer):
+    """ESPnet's plain trainer, repeatable."""

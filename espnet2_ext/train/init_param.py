@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from espnet2_ext.checkpoint import load_state, load_strict
+from espnet2_ext.checkpoint import load_state, load_strict, present_beginnings, with_present_names
 from espnet2_ext.errors import UserError
 
 OPTION = "--init_param"
@@ -33,7 +33,12 @@ def init_param(
         module = reduce(getattr, target.split("."), model) if target else model
     except AttributeError:
         raise UserError(OPTION, f"no module {target!r}", "one of the model's") from None
-    prefix, left_out = f"{source}." if source else "", tuple(filter(None, excluded.split(",")))
+    prefix = f"{source}." if source else ""
+    left_out = tuple(
+        prefix + beginning
+        for given in filter(None, excluded.split(","))
+        for beginning in present_beginnings(given.removeprefix(prefix), module)
+    )
     state = {
         name.removeprefix(prefix): tensor
         for name, tensor in load_state(path, ("module",)).items()
@@ -41,7 +46,7 @@ def init_param(
     }
     if not state:
         raise UserError(path, f"no parameters of {source or 'a model'}", "weights", OPTION)
-    own = module.state_dict()
+    state, own = with_present_names(state, module), module.state_dict()
     for name in own:
         unwanted = bool(left_out) and f"{prefix}{name}".startswith(left_out)
         fits = name in state and state[name].shape == own[name].shape

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.networks.convnext import ConvNeXt
 from espnet2_ext.vocoder.abs_vocoder import normalise_mel
-from espnet2_ext.vocoder.convnext import ConvNeXt
 
 SEMITONES_PER_OCTAVE = 12
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from espnet2_ext.audio.mel import LogMel, MelConfig
+from espnet2_ext.networks.convnext import ConvNeXt
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder, normalise_mel
-from espnet2_ext.vocoder.convnext import ConvNeXt
 from espnet2_ext.vocoder.source import PulseTrain, fill_unvoiced, position_noise
 
 LOG_GAIN_RANGE = (-16.0, 8.0)

@@ -138,9 +138,9 @@ def make_batch(codec):
             row = {k: torch.from_numpy(v) for k, v in sing(n_frames, rng).items()}
             codes = codec.encode_mel(row["mel"][None])[0]
             ssl = torch.from_numpy(rng.integers(N_SSL, size=(n_frames, 1)))
-            row["codec_ssl"] = torch.cat([ssl, codes], 1).reshape(-1)
-            row["score_frames"] = row["score_frames"].long()
-            row["prompt"] = row["codec_ssl"][: 9 + 3 * (n_frames % 2)]
+            row["codec_ssl"] = torch.cat([ssl, codes], 1)
+            row["score_frames"] = row["score_frames"].long().view(-1, 4)
+            row["prompt"] = row["codec_ssl"][: 3 + n_frames % 2]
             rows.append(row)
         batch = {}
         for name in rows[0]:

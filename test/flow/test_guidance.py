@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
@@ -17,14 +18,16 @@ CONDITIONS = ("ssl", "codes", "soft", "notes", "phones", "prompt", "prompt lengt
 def inputs():
     """What `MelFlow.condition` takes, of two utterances, with all that a flow can be given."""
     torch.manual_seed(3)
+    lengths = torch.tensor([F, F - 4])
     score = torch.stack(
         [torch.randint(2, (2, F)), torch.randint(55, 70, (2, F)), *torch.arange(F).expand(2, 2, F)],
         -1,
     )
     return {
-        "tokens": torch.randint(8, (2, F, 3)),
-        "mask": torch.arange(F) < torch.tensor([F, F - 4])[:, None],
-        "score": score,
+        "codec_ssl": torch.randint(8, (2, F, 3)),
+        "codec_ssl_lengths": lengths,
+        "score_frames": score,
+        "score_frames_lengths": lengths,
         "prompt": torch.randint(8, (2, P, 3)),
         "prompt_lengths": torch.tensor([P, P - 3]),
     }
@@ -34,21 +37,21 @@ def changed(inputs, what, embed_dim):
     """`inputs` with one condition changed."""
     inputs = {k: v.clone() for k, v in inputs.items()}
     if what == "ssl":
-        inputs["tokens"][..., 0] += 1 - 2 * (inputs["tokens"][..., 0] == 7).long()
+        inputs["codec_ssl"][..., 0] += 1 - 2 * (inputs["codec_ssl"][..., 0] == 7).long()
     elif what == "codes":
-        inputs["tokens"][..., 1:] += 5
+        inputs["codec_ssl"][..., 1:] += 5
     elif what == "soft":
         inputs["soft"] = torch.randn(2, F, embed_dim)
     elif what == "notes":
-        inputs["score"][..., 1] += torch.randint(1, 9, (2, F))
+        inputs["score_frames"][..., 1] += torch.randint(1, 9, (2, F))
     elif what == "phones":
-        inputs["score"][..., 0] = 1 - inputs["score"][..., 0]
+        inputs["score_frames"][..., 0] = 1 - inputs["score_frames"][..., 0]
     elif what == "prompt":
         inputs["prompt"] = (inputs["prompt"] + 3) % 16
     elif what == "prompt length":
         inputs["prompt_lengths"] -= 4
     else:
-        inputs["prompt"] = inputs["prompt_lengths"] = None
+        del inputs["prompt"], inputs["prompt_lengths"]
     return inputs
 
 
@@ -65,7 +68,7 @@ def test_no_condition_reaches_the_dropped_velocity(make_model, inputs, velocity,
             velocities, dropped, half = [], [], []
             with torch.no_grad():
                 for given in (inputs, other):
-                    conditions = model.condition(**given)
+                    conditions = model.condition(Batch(given))
                     for rows, results in (
                         ([False, False], velocities), ([True, True], dropped), ([True, False], half)
                     ):  # fmt: skip

@@ -5,11 +5,9 @@ import pytest
 import torch
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.flow.dataset import FlowPreprocessor
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
 
-from .test_length import SIZES, utterance
 from .test_model import utterances
 
 
@@ -56,13 +54,3 @@ def test_what_does_not_fit_is_refused_in_one_line(make_model, given, place, chan
     given[place] = change(given[place])
     with pytest.raises(UserError, match=message):
         flow.generate(*given, ["a", "b"])
-
-
-@pytest.mark.parametrize("stream", ["mel", "soft"])
-def test_training_refuses_matrices_of_another_width(stream):
-    check = FlowPreprocessor(SIZES, 2, widths={"mel": 1, "soft": 1})
-    check("utt", utterance(20, 20))
-    data = utterance(20, 20)
-    data[stream] = np.repeat(data[stream], 2, axis=1)
-    with pytest.raises(UserError, match=rf"utt: {stream}: shape .*, 2. .expected .frames, 1."):
-        check("utt", data)

@@ -8,17 +8,15 @@ import torch
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp
-from espnet2_ext.flow.dataset import FlowPreprocessor
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.inference.flow_step import FlowStep
 from espnet2_ext.inference.over_tables import over_tables
 
-from .conftest import CODEBOOK_SIZE, MEL, N_SSL
+from .conftest import MEL
 from .test_model import ABLATIONS, randomise, utterances
 
 FRAMES = (3, 21, 23, 14, 20)  # for scores of 20
-SIZES = [N_SSL, CODEBOOK_SIZE, CODEBOOK_SIZE]
 PER_TOKEN = MEL.frames_per_token
 
 
@@ -84,41 +82,3 @@ def test_a_table_of_free_lengths_is_rendered_and_counted(make_model, sung, tmp_p
     lines = [r.getMessage() for r in caplog.records if "lengths of" in r.getMessage()]
     assert "1 as their score, 2 longer, 2 shorter (23 of 100 frames" in lines[0]
     assert "utt0 (3 frames for 20), utt3 (14 frames for 20)" in lines[1]
-
-
-def utterance(n_frames: int, n_sampled: int) -> dict[str, np.ndarray]:
-    frames = np.arange(n_frames)
-    return {
-        "codec_ssl": np.repeat(frames % 8, 3).astype(np.int32),
-        "sampled": np.repeat(np.arange(n_sampled) % 8, 3).astype(np.int32),
-        "soft": np.arange(n_sampled, dtype=np.float32)[:, None],
-        "score_frames": np.repeat(frames, 4).astype(np.int32),
-        "mel": np.repeat(frames, 2).astype(np.float32)[:, None],
-        "f0": np.repeat(frames, 2).astype(np.float32),
-        "prompt": np.zeros(9, np.int32),
-    }
-
-
-@pytest.mark.parametrize("n_sampled", [3, 21, 23, 14, 20])
-@pytest.mark.parametrize("train", [False, True])
-def test_training_takes_the_frames_that_samples_and_recording_share(n_sampled, train):
-    check = FlowPreprocessor(SIZES, 2, crop_frames=10, train=train, length_policy="trim")
-    out = check("utt", utterance(20, n_sampled))
-    n = min(n_sampled, 10 if train else 20)
-    widths = {"codec_ssl": 3, "sampled": 3, "soft": 1, "score_frames": 4, "mel": 2, "f0": 2}
-    assert {name: len(out[name]) for name in widths} == {s: n * w for s, w in widths.items()}
-    first = int(out["score_frames"][0])
-    assert first + n <= min(n_sampled, 20)
-    for name in ("soft", "mel", "f0"):
-        assert out[name].flatten()[0] == first and out[name].flatten()[-1] == first + n - 1
-    assert (out["sampled"] == out["codec_ssl"]).all()
-
-
-def test_training_refuses_samples_of_other_lengths_by_default():
-    check = FlowPreprocessor(SIZES, 2)
-    check("utt", utterance(20, 20))
-    with pytest.raises(UserError, match="sampled: 14 frames .expected 20 as codec_ssl, or"):
-        check("utt", utterance(20, 14))
-    data = utterance(20, 14) | {"soft": np.zeros((20, 1), np.float32)}
-    with pytest.raises(UserError, match="soft: 20 frames .expected 14 as sampled"):
-        FlowPreprocessor(SIZES, 2, length_policy="trim")("utt", data)

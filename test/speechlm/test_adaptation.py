@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from espnet2_ext.checkpoint import load_strict
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.adaptation import AdaptationConfig, adapt
 from espnet2_ext.tokenizer.vocabulary import Vocabulary
@@ -71,7 +72,7 @@ def test_merged_lora_gives_the_same_likelihoods_without_peft():
     adapt(model, AdaptationConfig(method="lora", r=4), OLD)
     step(model)
     plain = load_strict(grown_model(), plain_state(model), "merged")
-    adapted, merged = model.eval().score(**BATCH), plain.eval().score(**BATCH)
+    adapted, merged = model.eval().score(Batch(BATCH)), plain.eval().score(Batch(BATCH))
     torch.testing.assert_close(adapted.log_prob, merged.log_prob)
     assert not any("lora" in name for name, _ in plain.named_modules())
 

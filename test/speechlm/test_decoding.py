@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.inference import SpeechLMInference
 from espnet2_ext.speechlm.sampling import DecodingConfig, choose
@@ -97,7 +98,7 @@ def test_greedy_choices_are_the_training_forwards(sung):
     u = utterances[1]
     (made,) = generate(sung, GREEDY, slice(1, 2))
     u = type(u)(codec_ssl=made.tokens, score_frames=u.score_frames, prompt=u.prompt)
-    scored = inference.model.score(**make_batch(u))
+    scored = inference.model.score(Batch(make_batch(u)))
     assert scored.correct.all() or scored.correct.float().mean() > 0.95  # stream 0 may prefer EOS
     streams = scored.log_prob[0, :, 1:]
     assert scored.correct[0, :, 1:].all() and torch.isfinite(streams).all()
@@ -108,7 +109,7 @@ def test_the_score_of_sampled_tokens_is_their_likelihood(sung):
     u = utterances[2]
     (made,) = generate(sung, replace(SAMPLING, nbest=2), slice(2, 3))
     u = type(u)(codec_ssl=made.tokens, score_frames=u.score_frames, prompt=u.prompt)
-    log_prob = inference.model.score(**make_batch(u)).log_prob
+    log_prob = inference.model.score(Batch(make_batch(u))).log_prob
     # the fixed length leaves out EOS, which training has among stream 0's choices
     assert made.score == pytest.approx(float(log_prob.detach().mean()), abs=0.2)
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.build import build_speechlm
 from espnet2_ext.speechlm.config import autocast_dtype
@@ -38,7 +39,7 @@ def test_a_tiny_batch_is_overfitted(mode, batch):
 def test_padding_changes_nothing(mode):
     model = make_model(mode).double().eval()
     long, short = make_utterance(20, 6, seed=3), make_utterance(11, 4, seed=4)
-    both, alone = model.score(**make_batch(long, short)), model.score(**make_batch(short))
+    both, alone = model.score(Batch(make_batch(long, short))), model.score(Batch(make_batch(short)))
     torch.testing.assert_close(both.log_prob[1, :11], alone.log_prob[0])
     torch.testing.assert_close(both.eos_log_prob[1], alone.eos_log_prob[0])
     assert not both.log_prob[1, 11:].any()
@@ -49,10 +50,10 @@ def test_no_stream_sees_its_own_frame_or_a_later_one(mode):
     """Changing frame k, stream q may change no likelihood that the delay puts before it."""
     model = make_model(mode).double().eval()
     utterance = make_utterance(12, 4, seed=5)
-    before = model.score(**make_batch(utterance)).log_prob[0]
+    before = model.score(Batch(make_batch(utterance))).log_prob[0]
     k, q = 6, 1
     utterance.codec_ssl[k, q] = (utterance.codec_ssl[k, q] + 1) % 8
-    after = model.score(**make_batch(utterance)).log_prob[0]
+    after = model.score(Batch(make_batch(utterance))).log_prob[0]
     frame, stream = torch.meshgrid(torch.arange(12), torch.arange(1 + CODEBOOKS), indexing="ij")
     earlier = (frame + stream <= k + q) & ~((frame == k) & (stream == q))
     torch.testing.assert_close(before[earlier], after[earlier])
@@ -66,10 +67,10 @@ def test_every_stream_sees_the_score_of_its_own_frame():
     with torch.no_grad():
         model.score_head.weight.mul_(100)  # the heads' view outweighs the input's
     utterance = make_utterance(12, 4, seed=6)
-    before = model.score(**make_batch(utterance)).log_prob[0]
+    before = model.score(Batch(make_batch(utterance))).log_prob[0]
     utterance.score_frames[-1, 1] = 90  # the last frame's pitch alone: note 'next' of none
     utterance.score_frames[-1, 3] = utterance.score_frames[-2, 3] + 1
-    after = model.score(**make_batch(utterance)).log_prob[0]
+    after = model.score(Batch(make_batch(utterance))).log_prob[0]
     assert (after - before)[-1].abs().min() > 1e-6
 
 

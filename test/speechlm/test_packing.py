@@ -5,6 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AttentionInterface
 
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.build import build_speechlm
 from espnet2_ext.speechlm.packing import Segments, packed_attention
@@ -83,8 +84,8 @@ def test_processes_shares_add_up_to_the_batch():
 def test_no_utterance_sees_another(mode):
     model = make(mode, packing=True).eval()
     first, *rest = utterances()
-    before = model.score(**make_batch(first, *rest)).log_prob
-    after = model.score(**make_batch(make_utterance(20, 9, seed=99), *rest)).log_prob
+    before = model.score(Batch(make_batch(first, *rest))).log_prob
+    after = model.score(Batch(make_batch(make_utterance(20, 9, seed=99), *rest))).log_prob
     assert torch.equal(before[1:], after[1:])
     assert (before[0] - after[0]).abs().max() > 0
 

@@ -7,6 +7,7 @@ from transformers import AttentionInterface
 
 from espnet2_ext.bin import infer, report, sing
 from espnet2_ext.bin.family import Family
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.device import DTYPES
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_json
@@ -55,10 +56,10 @@ def test_float32_is_computed_by_sdpa_where_flash_attention_is_installed(
     monkeypatch, batch, packing
 ):
     """Inference and training load float32 weights: FlashAttention would refuse them."""
-    expected = auto(attention="sdpa", packing=packing).eval().score(**batch)
+    expected = auto(attention="sdpa", packing=packing).eval().score(Batch(batch))
     monkeypatch.setattr(corelm, "is_flash_attn_2_available", lambda: True)
     model = auto(packing=packing).eval()
-    torch.testing.assert_close(model.score(**batch).log_prob, expected.log_prob)
+    torch.testing.assert_close(model.score(Batch(batch)).log_prob, expected.log_prob)
     assert model.corelm.attention == "sdpa"
     u = make_utterance(6, 3)
     assert len(SpeechLMInference(model).generate([u.score_frames], [u.prompt])[0].tokens) == 6
@@ -78,7 +79,7 @@ def test_16_bits_are_computed_by_flash_attention_and_float32_again_by_sdpa(monke
         )
 
     model = auto(packing=True).eval()
-    before = model.score(**batch).log_prob
+    before = model.score(Batch(batch)).log_prob
     AttentionInterface.register("flash_stand_in", flash)
 
     def set_attention(name):
@@ -87,14 +88,14 @@ def test_16_bits_are_computed_by_flash_attention_and_float32_again_by_sdpa(monke
 
     monkeypatch.setattr(model.corelm.backbone, "set_attn_implementation", set_attention)
     monkeypatch.setattr(corelm, "runs_flash_attention", lambda _, dtype: dtype != torch.float32)
-    near = model.bfloat16().score(**batch).log_prob
+    near = model.bfloat16().score(Batch(batch)).log_prob
     assert calls and set(calls) == {torch.bfloat16} and model.corelm.attention != "sdpa"
     assert (near - before).abs().max() < 0.2
     calls.clear()
-    again = model.float().score(**batch).log_prob
+    again = model.float().score(Batch(batch)).log_prob
     assert not calls and model.corelm.attention == "sdpa" and (again - before).abs().max() < 0.2
     model.config.autocast = "bfloat16"
-    model.score(**batch)
+    model.score(Batch(batch))
     assert calls  # products under autocast are of 16 bits, too
 
 
@@ -104,7 +105,7 @@ def test_insisting_on_flash_attention_where_it_cannot_run_is_one_line(monkeypatc
     model = auto(attention="sdpa")
     model.corelm.attention_wanted = "flash_attention_2"
     with pytest.raises(UserError, match=r"flash_attention_2 for float32 on cpu.*--dtype"):
-        model.score(**batch)
+        model.score(Batch(batch))
 
 
 @pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
@@ -136,7 +137,7 @@ def test_a_speech_lm_computes_in_the_dtype_asked_for(experiment, tmp_path, dtype
     assert end.value.code in (0, 1)
     exact = make_model().eval()
     log_prob = exact.score(
-        **make_batch(*(make_utterance(8 + k, 4, seed=k) for k in range(3)))
+        Batch(make_batch(*(make_utterance(8 + k, 4, seed=k) for k in range(3))))
     ).log_prob
     mean = (log_prob.detach().sum((1, 2)) / (4 * torch.tensor([8, 9, 10]))).mean()
     found = read_json(tmp_path / "report.json")["log_prob"]

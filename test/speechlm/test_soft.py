@@ -5,6 +5,7 @@ import contextlib
 import pytest
 import torch
 
+from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp
 from espnet2_ext.inference.over_tables import over_tables
@@ -36,7 +37,7 @@ def test_expectation_of_one_hots_is_the_models_probability(conditioning):
     model = make_model(conditioning).eval()
     utterances = [make_utterance(9, 4, seed=1), make_utterance(6, 5, seed=2)]
     soft = expect(model, utterances)
-    scored = model.score(**make_batch(*utterances))
+    scored = model.score(Batch(make_batch(*utterances)))
     for b, (utterance, p) in enumerate(zip(utterances, soft, strict=True)):
         F = len(utterance.codec_ssl)
         p = p.view(F, CODEBOOKS, CODES)

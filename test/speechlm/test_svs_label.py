@@ -12,7 +12,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp
 from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 from espnet2_ext.speechlm.rolled_score import Shift, Utterance, rolled_score
-from espnet2_ext.tasks.speechlm import FramesPreprocessor, take_label_config
+from espnet2_ext.tasks.speechlm import take_label_config
 
 from .conftest import make_args, make_batch, make_model, make_score, make_utterance
 
@@ -117,8 +117,3 @@ def test_what_contradicts_the_tokenizer_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"data: svs_frames \(expected none"):
         take_label_config(options(tmp_path, {}, [STREAM]), "yaml")
     take_label_config(options(tmp_path, {"rounding": "per_phone"}, [STREAM]), "yaml")
-
-
-def test_svs_frames_get_their_shape():
-    shaped = FramesPreprocessor(3)("u", {"svs_frames": np.arange(8)})
-    assert shaped["svs_frames"].shape == (2, 4)

@@ -5,6 +5,7 @@ import torch
 from espnet2.train.reporter import Reporter
 
 from espnet2_ext.checkpoint import load_state
+from espnet2_ext.errors import UserError
 from espnet2_ext.train.average import average_nbest, mean_state
 from espnet2_ext.train.partial import add_lora, plain_state
 
@@ -86,3 +87,9 @@ def test_a_merged_adapter_is_all_there(dtype):
     assert exact.std() < 6e-3 * before.std()
     assert (delta - exact).norm() < 1e-3 * exact.norm()
     assert plain_state(model)["q_proj.bias"].dtype == dtype
+
+
+def test_checkpoints_of_two_models_have_no_mean(tmp_path):
+    paths = write(tmp_path, [{"w": torch.ones(2)}, {"v": torch.ones(2)}])
+    with pytest.raises(UserError, match=r"v: other parameters than the first checkpoint"):
+        mean_state(paths)

@@ -3,7 +3,15 @@
 import torch
 from torch import LongTensor, Tensor, nn
 
+from espnet2_ext.conditions.condition import (
+    FRAMES,
+    ConditionEncoder,
+    Sizes,
+    register_condition,
+    require,
+)
 from espnet2_ext.conditions.score_features import NO_MIDI, ScoreFeatures, score_features
+from espnet2_ext.data.batch import Batch
 
 
 def _lay(values: Tensor, place: LongTensor, size: int) -> Tensor:
@@ -13,63 +21,63 @@ def _lay(values: Tensor, place: LongTensor, size: int) -> Tensor:
     )
 
 
-class ConvScoreEncoder(nn.Module):
+@register_condition("score")
+class ScoreCondition(ConditionEncoder):
     """Convolutions over the frames of the score; noncausal, exact under padding.
 
     Args:
-        n_phones: Size of the phone set.
-        d_model: Width of the output.
+        sizes: With n_phones.
         channels: Width inside.
         layers: Residual blocks.
         kernel_size: Of each block, in frames (odd).
         dropout: Inside the blocks.
+        drop: See `ConditionEncoder`.
     """
+
+    kind, streams = FRAMES, ("score_frames",)
 
     def __init__(
         self,
-        n_phones: int,
-        d_model: int,
+        sizes: Sizes,
         channels: int = 192,
         layers: int = 3,
         kernel_size: int = 9,
         dropout: float = 0.1,
+        drop: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(sizes.width, drop, null=False)
+        n_phones = require(sizes.n_phones, "score", "the size of the phone set (n_phones)")
         self.phone = nn.Embedding(3 * (n_phones + 1), channels)
         self.midi = nn.Embedding(3 * (NO_MIDI + 1), channels)
         self.register_buffer("phone_base", torch.arange(3) * (n_phones + 1), persistent=False)
         self.register_buffer("midi_base", torch.arange(3) * (NO_MIDI + 1), persistent=False)
         self.values = nn.Linear(10 + 3, channels)
-        self.singer = nn.Linear(d_model, channels, bias=False)
+        self.singer = nn.Linear(sizes.width, channels, bias=False)
         self.blocks = nn.ModuleList(_Block(channels, kernel_size, dropout) for _ in range(layers))
         self.reach = kernel_size // 2
         self.norm = nn.LayerNorm(channels)
-        self.out = nn.Linear(channels, d_model)
+        self.out = nn.Linear(channels, sizes.width)
         for embedding in (self.phone, self.midi):
             nn.init.normal_(embedding.weight, std=0.5)
 
-    def forward(
-        self,
-        score_frames: LongTensor,
-        lengths: LongTensor,
-        singer: Tensor | None = None,
-        packed: bool = False,
-    ) -> Tensor:
+    def encode(
+        self, batch: Batch, vector: Tensor | None = None, packed: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Encode scores.
 
         Args:
-            score_frames: (B, F, 4).
-            lengths: Frames of each score (B,).
-            singer: Added at every frame (B, d_model).
+            batch: With ``score_frames`` (B, F, 4).
+            vector: The singer, added at every frame (B, d).
             packed: Lay the scores end to end, so that nothing is computed for padding.
 
         Returns:
-            Tensor: (B, F, d_model), zero on padding.
+            Value (B, F, d), zero on padding, and mask (B, F).
         """
-        features = score_features(score_frames, lengths)
-        singer = None if singer is None else self.singer(singer)[:, None]
+        lengths = batch.lengths("score_frames")
+        features = score_features(batch["score_frames"], lengths)
+        singer = None if vector is None else self.singer(vector)[:, None]
         if not packed:
-            return self._encode(features, singer)
+            return self._encode(features, singer), features.mask
         # silence between two scores, as wide as a convolution sees
         gap = self.reach
         row, frame = features.mask.nonzero(as_tuple=True)
@@ -79,9 +87,8 @@ class ConvScoreEncoder(nn.Module):
         if singer is not None:
             singer = _lay(singer[row, 0], place, N)
         encoded = self._encode(end_to_end, singer)[0, place]
-        return encoded.new_zeros(*features.mask.shape, encoded.size(-1)).index_put(
-            (row, frame), encoded
-        )
+        laid = encoded.new_zeros(*features.mask.shape, encoded.size(-1))
+        return laid.index_put((row, frame), encoded), features.mask
 
     def _encode(self, features: ScoreFeatures, singer: Tensor | None) -> Tensor:
         sung = (features.midi > 0) & (features.midi < NO_MIDI)

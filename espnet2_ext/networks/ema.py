@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from espnet2_ext.checkpoint import know_old_names
+
 
 class EMA(nn.Module):
     """Shadow copy of a module's parameters, in buffers.
@@ -23,6 +25,7 @@ class EMA(nn.Module):
         self.names = {name: name.replace(".", "/") for name, _ in module.named_parameters()}
         for name, parameter in module.named_parameters():
             self.register_buffer(self.names[name], parameter.detach().clone())
+        know_old_names(self, _old_names(module))
         self.register_buffer("n_updates", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
@@ -50,3 +53,13 @@ class EMA(nn.Module):
         finally:
             for parameter, data in zip(module.parameters(), own, strict=True):
                 parameter.data = data
+
+
+def _old_names(module: nn.Module) -> dict[str, str]:
+    """What the buffers of a module's averages were called when its parameters had other names."""
+    found = {}
+    for place, part in module.named_modules():
+        prefix = f"{place}." if place else ""
+        for old, new in getattr(part, "old_names", {}).items():
+            found[(prefix + old).replace(".", "/")] = (prefix + new).replace(".", "/")
+    return found

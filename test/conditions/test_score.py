@@ -1,7 +1,9 @@
 import torch
 
+from espnet2_ext.conditions.condition import Sizes
+from espnet2_ext.conditions.score import ScoreCondition
 from espnet2_ext.conditions.score_features import NO_MIDI, score_features
-from espnet2_ext.speechlm.score_encoder import ConvScoreEncoder
+from espnet2_ext.data.batch import Batch
 
 
 def test_features_of_a_known_score():
@@ -22,11 +24,17 @@ def test_features_of_a_known_score():
 
 def test_the_encoder_looks_ahead_and_ignores_padding():
     torch.manual_seed(0)
-    encoder = ConvScoreEncoder(5, 16, channels=12, layers=2).double().eval()
+    encoder = ScoreCondition(Sizes(16, n_phones=5), channels=12, layers=2).double().eval()
+
+    def encode(score_frames):
+        lengths = torch.tensor([30])
+        batch = Batch({"score_frames": score_frames, "score_frames_lengths": lengths})
+        return encoder(batch).value
+
     frames = torch.tensor([[[1, 60, k // 3, k // 6] for k in range(30)]])
-    whole = encoder(frames, torch.tensor([30]))
+    whole = encode(frames)
     padded = torch.cat([frames, torch.full((1, 7, 4), 3)], dim=1)
-    torch.testing.assert_close(encoder(padded, torch.tensor([30]))[:, :30], whole)
+    torch.testing.assert_close(encode(padded)[:, :30], whole)
     later = frames.clone()
     later[0, 8, 1] = 71
-    assert (encoder(later, torch.tensor([30])) - whole)[0, 4].abs().max() > 0
+    assert (encode(later) - whole)[0, 4].abs().max() > 0
