@@ -272,9 +272,7 @@ class _Arrays(Mapping):
         except UserError:
             raise
         except FileNotFoundError as error:
-            wanted = (
-                "the ark; bin.data relocate helps where folders were copied or moved"
-            )
+            wanted = "the ark; bin.data relocate helps where folders were copied or moved"
             raise UserError(f"{self._path}: {utt}", f"no file {error.filename}", wanted) from None
         except Exception as error:  # a damaged archive makes kaldiio raise anything
             found = f"not readable ({type(error).__name__}: {error})"
