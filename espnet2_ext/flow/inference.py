@@ -94,6 +94,11 @@ class FlowInference:
         """Whether the model uses a prompt of the singer."""
         return self._has("prompt")
 
+    @property
+    def more_streams(self) -> list[str]:
+        """Streams of other conditions that the model reads."""
+        return self.model.networks["condition"].encoders.more_streams
+
     def _has(self, condition: str) -> bool:
         return condition in self.model.networks["condition"].encoders
 
@@ -261,7 +266,7 @@ class FlowInference:
         more: Mapping[str, Sequence[Tensor]],
     ) -> None:
         sizes, dim = self.model.geometry.sizes, self.model.geometry.embed_dim
-        read = self.model.networks["condition"].encoders.more_streams
+        read = self.more_streams
         for field in more:
             if field not in read:
                 raise UserError(

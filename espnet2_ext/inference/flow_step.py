@@ -7,7 +7,7 @@ from typing import Any
 
 from espnet2_ext.data.streams import StreamSizes, StreamTables
 from espnet2_ext.flow.inference import FlowInference, SamplingConfig
-from espnet2_ext.inference.step import Columns, Step
+from espnet2_ext.inference.step import Columns, Step, others
 from espnet2_ext.score.length import EXACT, LengthCount
 
 
@@ -21,11 +21,14 @@ class FlowStep(Step):
     """
 
     reads = ("codec_ssl",)
-    may_read = ("score_frames", "prompt", "soft")
     writes = ("mel", "f0", "codes")
 
     model: FlowInference
     sampling: SamplingConfig
+
+    @property
+    def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("score_frames", "prompt", "soft", *self.model.more_streams)
 
     def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
         tokenizers.mel.require_same(self.model.mel, place)
@@ -51,7 +54,7 @@ class FlowStep(Step):
     def __call__(self, columns: Columns, names: Sequence[str]) -> Columns:
         features = self.model.generate(
             columns["codec_ssl"], columns.get("score_frames"), columns.get("prompt"),
-            self.sampling, columns.get("soft"), names,
+            self.sampling, columns.get("soft"), names, others(columns, self.model.more_streams),
         )  # fmt: skip
         written = {name: [getattr(f, name) for f in features] for name in self.writes}
         return {name: values for name, values in written.items() if values[0] is not None}

@@ -10,7 +10,7 @@ from torch import Tensor
 from espnet2_ext.data.streams import StreamSizes, StreamTables
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp
-from espnet2_ext.inference.step import Columns, Step, check_phones
+from espnet2_ext.inference.step import Columns, Step, check_phones, others
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 from espnet2_ext.speechlm.model import stream_sizes
@@ -26,7 +26,6 @@ class SpeechLMStep(Step):
     """
 
     reads = ("score_frames",)
-    may_read = ("prompt", "svs_frames")
     writes = ("codec_ssl", "scores")
 
     model: SpeechLMInference
@@ -42,6 +41,10 @@ class SpeechLMStep(Step):
             raise UserError(place, "another", "the pack's own", "vocabulary")
 
     @property
+    def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("prompt", "svs_frames", *self.model.more_streams)
+
+    @property
     def sizes(self) -> StreamSizes:
         return StreamSizes(codes=stream_sizes(self.model.model.vocabulary))
 
@@ -54,8 +57,9 @@ class SpeechLMStep(Step):
 
     def __call__(self, columns: Columns, names: Sequence[str]) -> Columns:
         sung = self.model.generate(
-            columns["score_frames"], columns.get("prompt"), self.decoding, columns.get("svs_frames")
-        )
+            columns["score_frames"], columns.get("prompt"), self.decoding,
+            columns.get("svs_frames"), others(columns, self.model.more_streams),
+        )  # fmt: skip
         return {
             "codec_ssl": [one.tokens for one in sung],
             "scores": [f"{one.score:.6f}" for one in sung],
@@ -84,7 +88,6 @@ class SoftStep(Step):
     """
 
     reads = ("codec_ssl", "score_frames")
-    may_read = ("prompt", "svs_frames")
     writes = ("soft",)
     chunks = "soft_chunks"  # the tokens may lie in the same folder
 
@@ -93,6 +96,10 @@ class SoftStep(Step):
     tables: Tensor
     offset: Tensor
     batch_size: int = 16
+
+    @property
+    def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("prompt", "svs_frames", *self.model.more_streams)
 
     @property
     def sizes(self) -> StreamSizes:
@@ -109,6 +116,7 @@ class SoftStep(Step):
             expected = self.model.expect(
                 of_batch["codec_ssl"], of_batch["score_frames"], of_batch.get("prompt"),
                 self.tables, self.offset, self.decoding, of_batch.get("svs_frames"),
+                others(of_batch, self.model.more_streams),
             )  # fmt: skip
             embeddings |= zip(batch, expected, strict=True)
         return {"soft": [embeddings[k].cpu() for k in range(len(names))]}

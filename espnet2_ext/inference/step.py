@@ -34,7 +34,7 @@ class Step(ABC):
     """
 
     reads: ClassVar[tuple[str, ...]]
-    may_read: ClassVar[tuple[str, ...]] = ()
+    may_read: tuple[str, ...] = ()
     writes: ClassVar[tuple[str, ...]]
     chunk_utts: int | None = None
     chunks: ClassVar[str] = "chunks"
@@ -88,6 +88,11 @@ class Step(ABC):
 
     def finish(self, tables: Any, output_dir: Path) -> None:  # noqa: B027 (there may be nothing)
         """What is left to do once all utterances of `StreamTables` are done."""
+
+
+def others(columns: Columns, names: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """The columns of these names, of those that there are."""
+    return {name: columns[name] for name in names if name in columns}
 
 
 def check_phones(own: Sequence[str], phones: Sequence[str], place: str) -> None:

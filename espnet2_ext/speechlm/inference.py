@@ -55,6 +55,11 @@ class SpeechLMInference:
     def __init__(self, model: SpeechLM) -> None:
         self.model = model.eval()
 
+    @property
+    def more_streams(self) -> list[str]:
+        """Streams of other conditions that the model reads."""
+        return [] if self.model.more is None else self.model.more.more_streams
+
     @classmethod
     def load(
         cls,
@@ -233,7 +238,7 @@ class SpeechLMInference:
         svs_frames: Sequence[LongTensor] | None = None,
         more: Mapping[str, Sequence[Tensor]] | None = None,
     ) -> None:
-        read = [] if self.model.more is None else self.model.more.more_streams
+        read = self.more_streams
         for field, rows in (more or {}).items():
             if field not in read:
                 expected = f"one of {', '.join(read)}" if read else "none"

@@ -2,11 +2,12 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
 
 import espnet2_ext.conditions
-from espnet2_ext.bin import train
+from espnet2_ext.bin import infer, train
 from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.conditions.condition import CONDITIONS
 from espnet2_ext.conditions.registry import conditions
@@ -193,6 +194,25 @@ def test_a_condition_of_ones_own_is_a_file_and_a_line_of_yaml(
         flow.generate(token, midi, prompt, config, more=more)[0].mel for more in (*given, None)
     )
     assert not torch.equal(quiet, loud) and not torch.equal(quiet, unsaid)
+    # and over tables
+    arguments = (
+        "--train_config",
+        exp / "config.yaml",
+        "--model_file",
+        weights,
+        "--token_dir",
+        tokens,
+    )
+    sung = {}
+    for name, stream in (("said", f"loudness={tmp_path}/loudness.scp"), ("unsaid", "")):
+        more = ("--more", stream) if stream else ()
+        out = tmp_path / name
+        assert run(infer.main, "flow", *arguments, "--output_dir", out, *more) == 0
+        sung[name] = read_scp(out / "mel.scp")
+    assert all(not np.array_equal(mel, sung["unsaid"][utt]) for utt, mel in sung["said"].items())
+    for wrong in ("loudness", "pitch=x.scp"):
+        command = (*arguments, "--output_dir", tmp_path / "no", "--more", wrong)
+        assert run(infer.main, "flow", *command) == 2
     for more, message in (
         ({"loudnes": given[0]["loudness"]}, "loudnes: not read by this model .*loudness"),
         ({"prompt": prompt}, "prompt: not read by this model .expected one of loudness"),

@@ -62,12 +62,12 @@ class PitchThrough:
     def __init__(self) -> None:
         self.prompts_seen = []
 
-    def speechlm(self, frames, prompts, decoding, svs_frames):
+    def speechlm(self, frames, prompts, decoding, svs_frames, more=None):
         self.prompts_seen += prompts
         self.svs_frames = svs_frames
         return [SimpleNamespace(tokens=f[:, :1].repeat(1, 3), score=0.0) for f in frames]
 
-    def flow(self, tokens, scores, prompts, sampling, soft, names=()):
+    def flow(self, tokens, scores, prompts, sampling, soft, names=(), more=None):
         midi = [score[:, 1] for score in scores]
         self.soft = soft
         noise = [torch.rand(1) for _ in tokens]
@@ -96,7 +96,7 @@ def synthesizer(voice):
 
 
 def flow_step(generate) -> FlowStep:
-    needs = {"needs_pitch": True, "needs_phones": False, "needs_prompt": True}
+    needs = {"more_streams": [], "needs_pitch": True, "needs_phones": False, "needs_prompt": True}
     return FlowStep(SimpleNamespace(generate=generate, **needs), SamplingConfig())
 
 
@@ -120,7 +120,7 @@ def make_synthesizer(voice, phones):
                 "duration": DurationStep(EvenDuration()),
                 "frames": FramesStep(tokenizers),
                 "speechlm": SpeechLMStep(
-                    SimpleNamespace(generate=voice.speechlm), DecodingConfig()
+                    SimpleNamespace(generate=voice.speechlm, more_streams=[]), DecodingConfig()
                 ),
                 "flow": flow_step(voice.flow),
                 "vocoder": VocoderStep(
@@ -184,7 +184,7 @@ def song_with_rests(rest_sec: list[float], rest_phone: str, lead_sec: float = 0.
     return MusicScore(tuple(notes), tuple(phones))
 
 
-def loud_but_in_silences(tokens, scores, prompts, sampling, soft, names):
+def loud_but_in_silences(tokens, scores, prompts, sampling, soft, names, more):
     """Features of scores (F, 4): SP is silent, all else is loud, vowels are voiced."""
     silence = float(np.log(MEL.floor))
     features = []
@@ -260,16 +260,18 @@ def test_parts_whose_tokens_have_their_own_length_stay_at_their_places(
     whole = synthesizer(song(), "ann").wav
     first = 80  # token frames that the LM sings of the first part, or 5 too many
 
-    def sing(frames, prompts, decoding, svs_frames):
+    def sing(frames, prompts, decoding, svs_frames, more=None):
         lengths = [first if ends == "early" else len(frames[0]) + 5, *map(len, frames[1:])]
         return [SimpleNamespace(tokens=torch.zeros(n, 3).long(), score=0.0) for n in lengths]
 
-    def refine(tokens, scores, prompts, sampling, soft, names):
+    def refine(tokens, scores, prompts, sampling, soft, names, more):
         return voice.flow(
             tokens, [s[: len(t)] for s, t in zip(scores, tokens, strict=True)], prompts, None, soft
         )
 
-    lm = SpeechLMStep(SimpleNamespace(generate=sing), DecodingConfig(fixed_length=False))
+    lm = SpeechLMStep(
+        SimpleNamespace(generate=sing, more_streams=[]), DecodingConfig(fixed_length=False)
+    )
     synthesizer.model.pipeline.steps.update(speechlm=lm, flow=flow_step(refine))
     with caplog.at_level("INFO"):
         wav = synthesizer(song(), "ann").wav

@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from espnet2_ext.device import add_dtype, device_name
 from espnet2_ext.digest import device_kind
@@ -31,6 +31,30 @@ def check_common(args: argparse.Namespace) -> None:
     Shard.of(args)
     if min(args.chunk_utts, getattr(args, "batch_size", 1)) < 1:
         raise UserError("--batch_size, --chunk_utts", "not positive", "1 or more")
+
+
+def add_more(parser: argparse.ArgumentParser) -> None:
+    """``--more NAME=SCP``: streams of other conditions, of steps whose models may read some."""
+    help = "a stream of another condition that the model has (docs/conditions.md); may stand again"
+    parser.add_argument("--more", action="append", default=[], metavar="NAME=SCP", help=help)
+
+
+def more_tables(args: argparse.Namespace, model: Any) -> dict[str, Path | None]:
+    """The tables of ``--more``.
+
+    Raises:
+        UserError: no such pair, or a stream that `model` does not read.
+    """
+    tables: dict[str, Path | None] = {}
+    for pair in args.more:
+        name, equals, path = pair.partition("=")
+        if not equals or not path:
+            raise UserError("--more", pair, "NAME=SCP")
+        if name not in model.more_streams:
+            known = ", ".join(model.more_streams) or "none: the model has no other conditions"
+            raise UserError("--more", name, known)
+        tables[name] = Path(path)
+    return tables
 
 
 def tables_there(folder: Path, *names: str) -> dict[str, Path | None]:

@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from espnet2_ext.bin.infer._work import add_common, check_common, run_step, tables_there
+from espnet2_ext.bin.infer._work import (
+    add_common,
+    add_more,
+    check_common,
+    more_tables,
+    run_step,
+    tables_there,
+)
 from espnet2_ext.digest import digest_files
 
 
@@ -18,6 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--tokenizer_dir", type=Path, help="check the model against it")
     add("--batch_frames", type=int, default=4000, help="token frames of a batch")
     add("--bfloat16", choices=("auto", "on", "off"), help="autocast (default: as trained)")
+    add_more(parser)
     add_common(parser)
 
 
@@ -39,4 +47,5 @@ def run(args: argparse.Namespace) -> None:
         **tables_there(args.token_dir, "score_frames", "prompt"),
         "soft": args.soft,
     }
+    paths |= more_tables(args, model)
     run_step(args, FlowStep(model, sampling), f"{weights} {precision} {args.batch_frames}", paths)

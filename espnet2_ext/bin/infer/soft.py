@@ -7,7 +7,14 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from espnet2_ext.bin.infer._work import add_common, check_common, run_step, tables_there
+from espnet2_ext.bin.infer._work import (
+    add_common,
+    add_more,
+    check_common,
+    more_tables,
+    run_step,
+    tables_there,
+)
 from espnet2_ext.digest import digest_files
 
 
@@ -20,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--tokenizer_dir", type=Path, required=True)
     add("--decode_config", type=Path, help="score_weight, prompt_guidance, soft_temperature hold")
     add("--batch_size", type=int, default=16)
+    add_more(parser)
     add_common(parser)
 
 
@@ -45,4 +53,5 @@ def run(args: argparse.Namespace) -> None:
         **tables_there(args.token_dir, "svs_frames"),
     }
     step = SoftStep(model, decoding, tables, offset, args.batch_size)
+    paths |= more_tables(args, model)
     run_step(args, step, f"{weights} {embeddings} {dtype}", paths)

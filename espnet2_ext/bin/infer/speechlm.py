@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from espnet2_ext.bin.infer._work import add_common, check_common, run_step, tables_there
+from espnet2_ext.bin.infer._work import (
+    add_common,
+    add_more,
+    check_common,
+    more_tables,
+    run_step,
+    tables_there,
+)
 from espnet2_ext.digest import digest_files
 
 
@@ -15,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="dump/tokens/SET/score_frames.scp; svs_frames.scp beside it is read too")  # fmt: skip
     add("--prompt_scp", type=Path, help="dump/tokens/SET/prompt.scp; none: no singer is given")
     add("--decode_config", type=Path, help="conf/decode_speechlm.yaml")
+    add_more(parser)
     add_common(parser)
 
 
@@ -28,4 +36,5 @@ def run(args: argparse.Namespace) -> None:
     model = SpeechLMInference.load(args.train_config, args.model_file, args.device, dtype)
     paths = {"score_frames": args.score_frames_scp, "prompt": args.prompt_scp}
     paths |= tables_there(args.score_frames_scp.parent, "svs_frames")
+    paths |= more_tables(args, model)
     run_step(args, SpeechLMStep(model, decoding), f"{weights} {dtype}", paths)
