@@ -68,3 +68,9 @@ def test_options_alone_are_the_report_that_they_were(capsys):
 
     assert run(report.main, "--max_utts", "3") == 2
     assert "--results" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_family_is_imported_without_being_run(name):
+    """As the installation's check imports every module."""
+    import_module(f"espnet2_ext.bin.{name}.__main__")

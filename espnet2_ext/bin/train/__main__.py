@@ -1,3 +1,4 @@
 from espnet2_ext.bin.train import main
 
-main()
+if __name__ == "__main__":
+    main()
