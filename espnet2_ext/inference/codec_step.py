@@ -17,12 +17,14 @@ class CodecStep(Step):
 
     Args:
         tokenizers: The codec and its mel.
+        device: Where the codec is.
         stream: ``codec_ssl``, or ``codes``: those of the codec alone, as a CD flow writes them.
     """
 
     writes = ("mel", "wav")
 
     tokenizers: Tokenizers
+    device: str = "cpu"
     stream: str = "codec_ssl"
 
     @property
@@ -36,9 +38,8 @@ class CodecStep(Step):
     @torch.inference_mode()
     def __call__(self, columns: Columns, names: Sequence[str]) -> Columns:
         codec = self.tokenizers.codec
-        device = next(codec.buffers(), torch.empty(0)).device
         rows = [r[:, 1:] if self.stream == "codec_ssl" else r for r in columns[self.stream]]
-        batches = [codes[None].to(device) for codes in rows]
+        batches = [codes[None].to(self.device) for codes in rows]
         if hasattr(codec, "decode_mel"):
             return {"mel": [codec.decode_mel(codes)[0].cpu() for codes in batches]}
         wavs = [codec.decode(codes)[0].float().cpu() for codes in batches]

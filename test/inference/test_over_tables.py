@@ -1,13 +1,18 @@
 """Steps over tables and in a pipeline: what is read, what is written, what does not fit."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.data.streams import StreamSizes, write_stream
 from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.inference.codec_step import CodecStep
 from espnet2_ext.inference.over_tables import over_tables
 from espnet2_ext.inference.pipeline import Pipeline
 from espnet2_ext.inference.step import Step
@@ -95,3 +100,34 @@ def test_a_pipeline_gives_each_step_what_it_wants():
     assert pipeline.with_seed(3)(columns, ["a", "b"])["mel"][0][0, 0] == 8.0
     with pytest.raises(ValueError, match="step one reads mel, which no step writes"):
         Pipeline(steps, given=("f0",))
+
+
+class Buzz:
+    """A codec that makes audio itself: a code is the level of its frame."""
+
+    fs = 24000
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        return (codes[..., 0] / 8).repeat_interleave(480, 1)
+
+
+@pytest.mark.parametrize("stream", ["codec_ssl", "codes"])
+def test_a_codec_that_makes_audio_writes_wavs_and_their_mel(tmp_path, stream):
+    mel = MelConfig(fs=24000, hop_length=240, n_mels=20, fps=50)
+    tokenizers = SimpleNamespace(codec=Buzz(), mel=mel, sizes=[4, 8, 8])
+    rows = np.array([[0, 2, 7], [3, 4, 7]])[:, -3 if stream == "codec_ssl" else -2 :]
+    write_stream(tmp_path, stream, ["a", "b"], [rows, rows[:1]])
+    step = CodecStep(tokenizers, "cpu", stream)
+    out = tmp_path / "out"
+    assert over_tables(step, "m", {stream: tmp_path / f"{stream}.scp"}, out)
+    wav, fs = read_wav(read_table(out / "wav.scp")["a"])
+    assert fs == 24000 and len(wav) == 960
+    np.testing.assert_allclose(wav[[0, 959]], [0.25, 0.5], atol=1e-4)
+    assert {u: mel.shape for u, mel in read_scp(out / "mel.scp").items()} == {
+        "a": (4, 20), "b": (2, 20)
+    }  # fmt: skip
+    before = Path(out / "wav/a.wav").stat().st_mtime_ns
+    Path(out / "wav/b.wav").unlink()
+    assert over_tables(step, "m", {stream: tmp_path / f"{stream}.scp"}, out)
+    assert Path(out / "wav/b.wav").is_file()  # a wav that is gone is made anew, with its chunk
+    assert Path(out / "wav/a.wav").stat().st_mtime_ns != before

@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> None:
     if (args.codec_ssl is None) == (args.codes is None):
         raise UserError("command line", "not one input", "either --codec_ssl or --codes")
     stream = "codec_ssl" if args.codec_ssl else "codes"
-    step = CodecStep(Tokenizers.load(args.tokenizer_dir).to(args.device), stream)
+    step = CodecStep(Tokenizers.load(args.tokenizer_dir, args.device), args.device, stream)
     run_step(args, step, tokenizer_fingerprint(args.tokenizer_dir), {stream: getattr(args, stream)})
