@@ -16,8 +16,22 @@ from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 from espnet2_ext.speechlm.model import stream_sizes
 
 
+class _OfSpeechLM(Step):
+    """A step whose model is a speech LM."""
+
+    model: SpeechLMInference
+
+    @property
+    def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("prompt", "svs_frames", *self.model.more_streams)
+
+    @property
+    def sizes(self) -> StreamSizes:
+        return StreamSizes(codes=stream_sizes(self.model.model.vocabulary))
+
+
 @dataclass(frozen=True)
-class SpeechLMStep(Step):
+class SpeechLMStep(_OfSpeechLM):
     """Tokens of a score, sung in the voice of a prompt; and their mean log-likelihood.
 
     Args:
@@ -39,14 +53,6 @@ class SpeechLMStep(Step):
         check_phones(self.model.model.phones, tokenizers.phones, place)
         if tuple(self.model.model.vocabulary.tokens) != tuple(vocabulary.tokens):
             raise UserError(place, "another", "the pack's own", "vocabulary")
-
-    @property
-    def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("prompt", "svs_frames", *self.model.more_streams)
-
-    @property
-    def sizes(self) -> StreamSizes:
-        return StreamSizes(codes=stream_sizes(self.model.model.vocabulary))
 
     @property
     def options(self) -> str:
@@ -76,7 +82,7 @@ class SpeechLMStep(Step):
 
 
 @dataclass(frozen=True)
-class SoftStep(Step):
+class SoftStep(_OfSpeechLM):
     """Codec embeddings that the speech LM expected where it chose its tokens.
 
     Args:
@@ -96,14 +102,6 @@ class SoftStep(Step):
     tables: Tensor
     offset: Tensor
     batch_size: int = 16
-
-    @property
-    def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
-        return ("prompt", "svs_frames", *self.model.more_streams)
-
-    @property
-    def sizes(self) -> StreamSizes:
-        return StreamSizes(codes=stream_sizes(self.model.model.vocabulary))
 
     @property
     def options(self) -> str:

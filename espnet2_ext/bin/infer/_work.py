@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from espnet2_ext.device import add_dtype, device_name
-from espnet2_ext.digest import device_kind
+from espnet2_ext.digest import device_kind, digest_files
 from espnet2_ext.errors import UserError
 from espnet2_ext.lock import hold_shard
 from espnet2_ext.resumable import CHUNK_UTTS, Shard
 
 if TYPE_CHECKING:
-    from espnet2_ext.inference.step import Step
+    from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +33,26 @@ def check_common(args: argparse.Namespace) -> None:
         raise UserError("--batch_size, --chunk_utts", "not positive", "1 or more")
 
 
-def add_more(parser: argparse.ArgumentParser) -> None:
-    """``--more NAME=SCP``: streams of other conditions, of steps whose models may read some."""
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """A speech LM or a flow, and ``--more``: streams of other conditions, which it may read."""
+    add = parser.add_argument
+    add("--train_config", type=Path, required=True, help="EXP/config.yaml")
+    add("--model_file", type=Path, required=True, help="EXP/valid.loss.best.pth")
     help = "a stream of another condition that the model has (docs/conditions.md); may stand again"
-    parser.add_argument("--more", action="append", default=[], metavar="NAME=SCP", help=help)
+    add("--more", action="append", default=[], metavar="NAME=SCP", help=help)
 
 
-def more_tables(args: argparse.Namespace, model: Any) -> dict[str, Path | None]:
+def load_speechlm(args: argparse.Namespace) -> tuple["SpeechLMInference", "DecodingConfig", str]:
+    """The speech LM, its ``--decode_config``, and what the two were made from."""
+    from espnet2_ext.speechlm.inference import SpeechLMInference, load_decoding
+
+    decoding, dtype = load_decoding(args.decode_config), args.dtype or "float32"
+    weights = digest_files(args.train_config, args.model_file)
+    model = SpeechLMInference.load(args.train_config, args.model_file, args.device, dtype)
+    return model, decoding, f"{weights} {dtype}"
+
+
+def _more_tables(args: argparse.Namespace, model: Any) -> dict[str, Path | None]:
     """The tables of ``--more``.
 
     Raises:
@@ -64,7 +77,7 @@ def tables_there(folder: Path, *names: str) -> dict[str, Path | None]:
 
 
 def run_step(
-    args: argparse.Namespace, step: "Step", made_by: str, paths: Mapping[str, Path | None]
+    args: argparse.Namespace, step: Any, made_by: str, paths: Mapping[str, Path | None]
 ) -> None:
     """Do this job's part, and join all parts if none is missing.
 
@@ -72,8 +85,10 @@ def run_step(
         args: Of the command line.
         step: The step.
         made_by: What its model was made from.
-        paths: Tables of its streams; None: not given.
+        paths: Tables of its streams; None: not given. Those of ``--more`` are added.
     """
+    if hasattr(args, "more"):
+        paths = {**paths, **_more_tables(args, step.model)}
     from espnet2_ext.inference.over_tables import over_tables
 
     shard, made_by = Shard.of(args), f"{made_by} {device_kind(args.device)}"

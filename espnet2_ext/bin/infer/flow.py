@@ -3,21 +3,13 @@
 import argparse
 from pathlib import Path
 
-from espnet2_ext.bin.infer._work import (
-    add_common,
-    add_more,
-    check_common,
-    more_tables,
-    run_step,
-    tables_there,
-)
+from espnet2_ext.bin.infer._work import add_common, add_model, check_common, run_step, tables_there
 from espnet2_ext.digest import digest_files
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
     add = parser.add_argument
-    add("--train_config", type=Path, required=True, help="EXP/config.yaml")
-    add("--model_file", type=Path, required=True, help="EXP/valid.loss.best.pth")
     add("--inference_config", type=Path, help="conf/decode_flow.yaml")
     add("--token_dir", type=Path, required=True, help="dump/tokens/SET: scores, prompts, tokens")
     add("--codec_ssl", type=Path, help="codec_ssl.scp sampled by an LM; default: --token_dir's")
@@ -25,7 +17,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--tokenizer_dir", type=Path, help="check the model against it")
     add("--batch_frames", type=int, default=4000, help="token frames of a batch")
     add("--bfloat16", choices=("auto", "on", "off"), help="autocast (default: as trained)")
-    add_more(parser)
     add_common(parser)
 
 
@@ -47,5 +38,4 @@ def run(args: argparse.Namespace) -> None:
         **tables_there(args.token_dir, "score_frames", "prompt"),
         "soft": args.soft,
     }
-    paths |= more_tables(args, model)
     run_step(args, FlowStep(model, sampling), f"{weights} {precision} {args.batch_frames}", paths)

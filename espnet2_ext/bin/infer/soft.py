@@ -9,25 +9,22 @@ from pathlib import Path
 
 from espnet2_ext.bin.infer._work import (
     add_common,
-    add_more,
+    add_model,
     check_common,
-    more_tables,
+    load_speechlm,
     run_step,
     tables_there,
 )
-from espnet2_ext.digest import digest_files
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
     add = parser.add_argument
-    add("--train_config", type=Path, required=True, help="config.yaml of the speech LM")
-    add("--model_file", type=Path, required=True, help="its weights")
     add("--token_dir", type=Path, required=True, help="dump/tokens/SET: scores and prompts")
     add("--codec_ssl", type=Path, help="codec_ssl.scp sampled by the LM; default: --token_dir's")
     add("--tokenizer_dir", type=Path, required=True)
     add("--decode_config", type=Path, help="score_weight, prompt_guidance, soft_temperature hold")
     add("--batch_size", type=int, default=16)
-    add_more(parser)
     add_common(parser)
 
 
@@ -35,12 +32,9 @@ def run(args: argparse.Namespace) -> None:
     check_common(args)
     from espnet2_ext.flow.token_embedding import probe_tables
     from espnet2_ext.inference.speechlm_steps import SoftStep
-    from espnet2_ext.speechlm.inference import SpeechLMInference, load_decoding
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
-    decoding, dtype = load_decoding(args.decode_config), args.dtype or "float32"
-    weights = digest_files(args.train_config, args.model_file)
-    model = SpeechLMInference.load(args.train_config, args.model_file, args.device, dtype)
+    model, decoding, made_by = load_speechlm(args)
     codec = Tokenizers.load(args.tokenizer_dir).codec
     tables, offset = probe_tables(
         codec.embed, codec.n_codebooks, codec.codebook_size, str(args.tokenizer_dir)
@@ -53,5 +47,4 @@ def run(args: argparse.Namespace) -> None:
         **tables_there(args.token_dir, "svs_frames"),
     }
     step = SoftStep(model, decoding, tables, offset, args.batch_size)
-    paths |= more_tables(args, model)
-    run_step(args, step, f"{weights} {embeddings} {dtype}", paths)
+    run_step(args, step, f"{made_by} {embeddings}", paths)
