@@ -11,6 +11,7 @@ MAX_PASSES = 16
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _VERSE_NUMBER = re.compile(r"^[0-9]{1,2}\s*[.)．、]\s*(?=\S)")
+_PASSES = re.compile(r"([0-9]{1,2})(?:\.?\s*[-\u2013]\s*([0-9]{1,2}))?")
 _WORDS = {
     "dacapo": re.compile(r"d\.?\s*c\.?\b|da capo", re.IGNORECASE),
     "dalsegno": re.compile(r"d\.?\s*s\.?\b|dal segno", re.IGNORECASE),
@@ -111,12 +112,19 @@ def _metronome(direction: Element, place: str) -> float | None:
     return float(_number(digits, place, "per-minute") * beat * dotted)
 
 
+def _passes(numbers: str) -> frozenset[int]:
+    """The passes of an ending: `1, 2`, `1.2.` or `1-3`."""
+    passes: set[int] = set()
+    for first, last in _PASSES.findall(numbers):
+        passes.update(range(int(first), int(last or first) + 1))
+    return frozenset(passes.intersection(range(1, MAX_PASSES + 1)))
+
+
 class _PartReader:
     def __init__(self, place: str) -> None:
         self.part_place = place
         self.divisions = Fraction(1)
         self.transpose = 0
-        self.passes: frozenset[int] = frozenset()
         self.handlers = {
             "attributes": self._attributes,
             "backup": self._backup,
@@ -135,9 +143,6 @@ class _PartReader:
             if child.tag in self.handlers:
                 self.handlers[child.tag](child)
             measure.length = max(measure.length, self.position)
-        measure.passes = measure.passes or self.passes
-        if measure.ending_stops:
-            self.passes = frozenset()
         measure.bpms.sort()
         return measure
 
@@ -234,9 +239,7 @@ class _PartReader:
         ending = element.find("ending")
         if ending is not None:
             if ending.get("type") == "start":
-                numbers = (ending.get("number") or "1").replace(",", " ").split()
-                self.passes = frozenset(int(n) for n in numbers if n in map(str, range(1, 17)))
-                measure.passes = self.passes
+                measure.passes = _passes(ending.get("number") or "1")
             else:
                 measure.ending_stops = True
         for sign in ("segno", "coda"):
@@ -254,4 +257,39 @@ class _PartReader:
 def parse_measures(part: Element, place: str) -> list[Measure]:
     """Read the measures of a part; `UserError` names part, measure and field."""
     reader = _PartReader(place)
-    return [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
+    measures = [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
+    _complete_endings(measures)
+    return measures
+
+
+def _complete_endings(measures: list[Measure]) -> None:
+    """Give every measure of an ending its passes, which the first has from its bracket."""
+    for first in [i for i, measure in enumerate(measures) if measure.passes]:
+        last = _last_of_ending(measures, first)
+        for measure in measures[first : last + 1]:
+            measure.passes = measures[first].passes
+            measure.ending_stops = False
+        measures[last].ending_stops = True
+
+
+def _last_of_ending(measures: list[Measure], first: int) -> int:
+    """The last measure of the ending that begins at `first`.
+
+    That is the one with the repeat sign; where there is none, as in a last ending, the one where
+    the bracket ends. A bracket may be drawn shorter than its ending: then the next ending begins
+    after the repeat sign.
+    """
+    after = range(first + 1, len(measures))
+    limit = next((i for i in after if measures[i].passes or measures[i].forward), len(measures))
+    inside = range(first, limit)
+    repeat = next((i for i in inside if measures[i].backward), None)
+    stop = next((i for i in inside if measures[i].ending_stops), None)
+    follows = limit < len(measures) and min(measures[limit].passes, default=0)
+    leads_on = bool(follows) and follows > max(measures[first].passes)
+    if repeat is not None and (
+        stop is None or repeat <= stop or (leads_on and repeat == limit - 1)
+    ):
+        return repeat
+    if stop is not None:
+        return stop
+    return limit - 1 if follows else first

@@ -115,6 +115,14 @@ class _Clock:
         return start_sec + float(position - since) * 60 / bpm, bpm
 
 
+def _tempos(measures: list[Measure]) -> list[float]:
+    """The tempo that each measure begins with, as written: a jump does not take one along."""
+    tempos = [DEFAULT_BPM]
+    for measure in measures:
+        tempos.append(measure.bpms[-1][1] if measure.bpms else tempos[-1])
+    return tempos[:-1]
+
+
 class _Singer:
     """Collects notes in the order of play, in seconds."""
 
@@ -175,10 +183,11 @@ def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -
         logging.warning("%s: %d grace notes, %s", measures[0].place, n_graces, done)
     verses = sorted({v for notes in lines.values() for note in notes for v in note.lyrics}) or [1]
     singer = _Singer()
+    tempos = _tempos(measures)
     bpm, now = DEFAULT_BPM, 0.0
     for index, times in unfold(measures):
         measure = measures[index]
-        clock = _Clock(measure, now, bpm)
+        clock = _Clock(measure, now, tempos[index])
         nth = verses[times - 1] if times <= len(verses) else times
         line = _line(lines[index], verse or nth, verses)
         for note in lines[index]:
