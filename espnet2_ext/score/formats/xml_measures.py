@@ -25,8 +25,9 @@ _BEATS = {"whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), "16th":
 class XmlNote:
     """A note or rest (midi 0); times in quarters from the measure's start.
 
-    `lyrics` by verse number; `breath` after a note, or a rest that is one; `grace`: no length of
-    its own, "previous" where it takes its time from the note before.
+    `lyrics` by verse number; `begins` are the verses whose lyric is said to begin a word, `goes_on`
+    those whose word is said to go on on the next note; `breath` after a note, or a rest that is
+    one; `grace`: no length of its own, "previous" where it takes its time from the note before.
     """
 
     start: Fraction
@@ -40,6 +41,8 @@ class XmlNote:
     place: str
     breath: bool = False
     grace: str = ""
+    begins: frozenset[int] = frozenset()
+    goes_on: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -84,20 +87,39 @@ def _midi(note: Element, transpose: int, place: str) -> int:
     return midi
 
 
-def _lyrics(note: Element) -> dict[int, str]:
+@dataclass
+class _Verses:
+    """The lyrics of a note by verse, and the verses where they begin a word or leave it open."""
+
+    lyrics: dict[int, str] = field(default_factory=dict)
+    begins: set[int] = field(default_factory=set)
+    goes_on: set[int] = field(default_factory=set)
+
+
+def verse_of(lyric: Element, index: int) -> int:
+    """The verse of the `index`-th lyric of a note: the digits of its number, or else `index`."""
+    digits = "".join(c for c in lyric.get("number", "") if c.isascii() and c.isdigit())[-2:]
+    return int(digits) if digits else index
+
+
+def _verses(note: Element) -> _Verses:
     """Lyric of each verse; a hyphen at its end where the word goes on on the next note."""
-    lyrics: dict[int, str] = {}
+    verses = _Verses()
     for index, lyric in enumerate(note.findall("lyric"), 1):
-        digits = "".join(c for c in lyric.get("number", "") if c.isascii() and c.isdigit())[-2:]
         parts = [part for part in lyric if part.tag in ("text", "elision")]
         text = "".join(" " if part.tag == "elision" else part.text or "" for part in parts)
         text = _VERSE_NUMBER.sub("", text.replace("\u203f", " ").strip())
+        verse = verse_of(lyric, index)
+        if not text or verse in verses.lyrics:
+            continue
         syllabic = [(part.text or "").strip() for part in lyric.findall("syllabic")]
-        if text and syllabic and syllabic[-1] in ("begin", "middle"):
+        if syllabic and syllabic[-1] in ("begin", "middle"):
             text = text.rstrip("-") + "-"
-        if text:
-            lyrics.setdefault(int(digits) if digits else index, text)
-    return lyrics
+            verses.goes_on.add(verse)
+        if syllabic and syllabic[0] in ("begin", "single"):
+            verses.begins.add(verse)
+        verses.lyrics[verse] = text
+    return verses
 
 
 def _metronome(direction: Element, place: str) -> float | None:
@@ -182,6 +204,7 @@ class _PartReader:
             return
         is_rest = element.find("rest") is not None
         ties = {tie.get("type") for tie in element.findall("tie")}
+        verses = _Verses() if is_rest else _verses(element)
         number = sum(note.midi > 0 for note in self.measure.notes) + 1
         place = f"{self.measure.place}, note {number}"
         note = XmlNote(
@@ -192,10 +215,12 @@ class _PartReader:
             chord,
             "start" in ties,
             "stop" in ties,
-            {} if is_rest else _lyrics(element),
+            verses.lyrics,
             place,
             element.find("notations/articulations/breath-mark") is not None,
             giver,
+            frozenset(verses.begins),
+            frozenset(verses.goes_on),
         )
         self.measure.notes.append(note)
 

@@ -124,11 +124,12 @@ def test_breath_marks(read):
     assert rows(score) == [(0, 1, 0, ""), (1, 2, 62, "e")] and score.notes[0].phones == ("AP",)
 
 
-def test_words_over_several_notes(read):
-    def syllable(pitch, text, kind):
-        written = note(pitch, 2, text)
-        return written.replace("<text>", f"<syllabic>{kind}</syllabic><text>")
+def syllable(pitch, text, kind, duration=2, extra=""):
+    written = note(pitch, duration, text, extra=extra)
+    return written.replace("<text>", f"<syllabic>{kind}</syllabic><text>")
 
+
+def test_words_over_several_notes(read):
     measure = first(
         syllable("C4", "1. hel", "begin"), note("D4", 2), syllable("E4", "lo", "end"),
         note("F4", 2, "a</text><elision>_</elision><text>you"),
@@ -136,6 +137,44 @@ def test_words_over_several_notes(read):
     score = read([measure], language="en")
     assert [n.lyric for n in score.notes] == ["hel-", "—", "lo", "a you"]
     assert [" ".join(n.phones) for n in score.notes] == ["HH AH", "AH", "L OW", "AH Y UW"]
+
+
+def test_tied_note_with_a_syllable_of_its_own_is_sung(read):
+    measure = first(
+        syllable("C4", "me", "begin", extra="start"), syllable("C4", "re", "end", extra="stop"),
+        note(None, 2), note("D4", 2, "la"),
+    )  # fmt: skip
+    score = read([measure], language="en")
+    assert rows(score)[:2] == [(0, 1, 60, "me-"), (1, 2, 60, "re")]
+    # over three notes: the syllable is on the second, and is held
+    chain = first(
+        note("C4", 2, "ni", extra="start"), note("C4", 2, "a", extra="stop start"),
+        note("C4", 2, extra="stop"),
+    )  # fmt: skip
+    assert rows(read([chain])) == [(0, 1, 60, "ni"), (1, 3, 60, "a")]
+    other_verse = first(note("C4", 2, "ni", extra="start"), note("C4", 2, v2="a", extra="stop"))
+    assert rows(read([other_verse])) == [(0, 2, 60, "ni")]
+
+
+@pytest.mark.parametrize("mark", ["ー", "-", "_", "—", ","])
+def test_tied_note_with_a_mark_of_prolongation_is_held(read, mark):
+    measure = first(note("C4", 2, "さ", extra="start"), note("C4", 2, mark, extra="stop"))
+    assert rows(read([measure], language="ja")) == [(0, 2, 60, "さ")]
+
+
+@pytest.mark.parametrize("kind", ["begin", "single"])
+def test_a_word_begins_after_one_that_was_never_ended(read, kind):
+    measure = first(
+        syllable("C4", "fi", "begin"), syllable("D4", "de", "middle"), note(None, 2),
+        syllable("E4", "de", kind), syllable("F4", "light", "end"),
+    )  # fmt: skip
+    score = read([measure], language="en")
+    end = "de-" if kind == "begin" else "de"
+    assert [n.lyric for n in score.notes] == ["fi-", "de", "", end, "light"]
+    assert score.notes[4].phones == ("L", "AY", "T")
+    # a hyphen that is typed, without syllabic, still joins
+    typed = first(note("C4", 2, "hel-"), note("E4", 2, "lo"))
+    assert [n.phones for n in read([typed], language="en").notes] == [("HH", "AH"), ("L", "OW")]
 
 
 def test_language_of_the_lyrics(read):
