@@ -41,6 +41,51 @@ def test_tempo_changes_and_metronome_marks(read):
     assert read([DIVISIONS + note("C4", 2, "a")]).tempo == 120
 
 
+def metronome(text, beat="quarter", dots=0):
+    return (
+        f"<direction><direction-type><metronome><beat-unit>{beat}</beat-unit>"
+        f"{'<beat-unit-dot/>' * dots}<per-minute>{text}</per-minute></metronome>"
+        "</direction-type></direction>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mark", "bpm"),
+    [
+        (metronome("c. 60"), 60),
+        (metronome("ca.60"), 60),
+        (metronome("M.M. = 60"), 60),
+        (metronome("[60]"), 60),
+        (metronome("60-66"), 63),
+        (metronome("72.5"), 72.5),
+        (metronome("circa 40", "half"), 80),
+        (metronome("80", "32nd"), 10),
+        (metronome("80", "quarter", 2), 140),
+    ],
+)
+def test_metronome_marks_with_text(read, caplog, mark, bpm):
+    assert read([DIVISIONS + mark + note("C4", 2, "a")]).tempo == bpm
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("words", "bpm"),
+    [("\u2669 = 60", 60), ("Andante (\u2669. = c. 60)", 90), ("\u266a=90", 45), ("Andante", 120)],
+)
+def test_metronome_marks_in_words(read, words, bpm):
+    mark = f"<direction><direction-type><words>{words}</words></direction-type></direction>"
+    assert read([DIVISIONS + mark + note("C4", 2, "a")]).tempo == bpm
+
+
+def test_metronome_marks_that_are_not_read_are_named(read, caplog):
+    assert read([DIVISIONS + metronome("very fast") + note("C4", 2, "a")]).tempo == 120
+    assert "measure 1: a metronome mark 'very fast' is not read, the tempo stays" in caplog.text
+    sounding = metronome("fast").replace("</direction>", '<sound tempo="90"/></direction>')
+    caplog.clear()
+    assert read([DIVISIONS + sounding + note("C4", 2, "a")]).tempo == 90
+    assert not caplog.records
+
+
 def test_tempo_is_taken_from_the_first_part(read):
     voice = [DIVISIONS + note("C4", 2, "a"), note("C4", 2, "a")]
     piano = [first(note("C3", 2)), '<sound tempo="120"/>' + note("C3", 2)]
@@ -137,6 +182,15 @@ def test_words_over_several_notes(read):
     score = read([measure], language="en")
     assert [n.lyric for n in score.notes] == ["hel-", "—", "lo", "a you"]
     assert [" ".join(n.phones) for n in score.notes] == ["HH AH", "AH", "L OW", "AH Y UW"]
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["1.", "1-4.", "1.-4.", "1\u20134. ", "1, 2.", "1./2.", "1. & 3.", "(1)", "1)", "[1.]", "12."],
+)
+def test_verse_labels_are_no_syllables(read, label):
+    score = read([first(note("C4", 2, f"{label} where".replace("&", "&amp;")))], language="en")
+    assert [n.lyric for n in score.notes] == ["where"]
 
 
 def test_tied_note_with_a_syllable_of_its_own_is_sung(read):
