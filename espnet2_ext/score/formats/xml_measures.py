@@ -66,6 +66,7 @@ class Measure:
 
     `passes` are the numbers of its ending, empty outside endings. `signs` are the marks of jumps:
     segno, coda (where they lead), tocoda, dalsegno, dacapo, fine; each with its label, if any.
+    `unsung` are lyrics that no sung note carries: voice, kind of note, verses.
     """
 
     place: str
@@ -77,6 +78,7 @@ class Measure:
     passes: frozenset[int] = frozenset()
     ending_stops: bool = False
     signs: dict[str, str] = field(default_factory=dict)
+    unsung: list[tuple[str, str, set[int]]] = field(default_factory=list)
 
 
 def _number(text: str | None, place: str, field_name: str, low: float = 0) -> Fraction:
@@ -227,8 +229,7 @@ class _PartReader:
         self.position += self._length(element)
 
     def _note(self, element: Element) -> None:
-        if element.find("cue") is not None:
-            return
+        voice = (element.findtext("voice") or "1").strip()
         grace = element.find("grace")
         length = self._length(element) if grace is None else Fraction(0)
         giver = ""
@@ -238,9 +239,15 @@ class _PartReader:
         if not chord:
             self.chord_start = self.position
             self.position += length
+        if element.find("cue") is not None:
+            self._unsung(element, voice, "cue notes")
+            return
         if element.find("unpitched") is not None:
+            self._unsung(element, voice, "notes without pitch")
             return
         is_rest = element.find("rest") is not None
+        if is_rest:
+            self._unsung(element, voice, "rests")
         ties = {tie.get("type") for tie in element.findall("tie")}
         verses = _Verses() if is_rest else _verses(element)
         number = sum(note.midi > 0 for note in self.measure.notes) + 1
@@ -249,7 +256,7 @@ class _PartReader:
             self.chord_start,
             length,
             0 if is_rest else _midi(element, self.transpose, place),
-            (element.findtext("voice") or "1").strip(),
+            voice,
             chord,
             "start" in ties,
             "stop" in ties,
@@ -261,6 +268,11 @@ class _PartReader:
             frozenset(verses.goes_on),
         )
         self.measure.notes.append(note)
+
+    def _unsung(self, element: Element, voice: str, kind: str) -> None:
+        verses = set(_verses(element).lyrics)
+        if verses:
+            self.measure.unsung.append((voice, kind, verses))
 
     def _sound(self, element: Element, position: Fraction | None = None) -> bool:
         at = self.position if position is None else position

@@ -180,6 +180,18 @@ class _Singer:
         self.open_word = len(self.notes) if line in note.goes_on else None
 
 
+def _warn_of_unsung(measures: list[Measure], voice: str, verse: int | None) -> None:
+    """Say how many syllables are left out, and where the first of each kind stands."""
+    found: dict[str, list[str]] = {}
+    for measure in measures:
+        for of_voice, kind, verses in measure.unsung:
+            if of_voice == voice and (verse is None or verse in verses):
+                found.setdefault(kind, []).append(measure.place)
+    for kind, places in found.items():
+        left_out = f"{len(places)} lyrics under {kind} are left out"
+        logging.warning("%s: %s", places[0], left_out)
+
+
 def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -> Melody:
     """Play one voice of a part, from 0 s to the end of its last measure.
 
@@ -198,6 +210,7 @@ def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -
     if n_graces:
         done = "sung in the time of their neighbours" if graces else "left out"
         logging.warning("%s: %d grace notes, %s", measures[0].place, n_graces, done)
+    _warn_of_unsung(measures, voice, verse)
     verses = sorted({v for notes in lines.values() for note in notes for v in note.lyrics}) or [1]
     singer = _Singer()
     tempos = _tempos(measures)

@@ -5,6 +5,7 @@ import pytest
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.musicxml import read_musicxml
+from espnet2_ext.score.lyrics.languages import LANGUAGES
 
 from .xml_document import DIVISIONS, HEAD, document, first, lyrics, note, repeat, rows
 
@@ -236,6 +237,59 @@ def test_language_of_the_lyrics(read):
     assert read([measure]).language == "ja"
     with pytest.raises(UserError, match="language: lyrics in 'fr'"):
         read([measure], language="fr")
+
+
+def in_language(code, *notes):
+    return "".join(notes).replace("<text>", f'<text xml:lang="{code}">')
+
+
+@pytest.mark.parametrize(("code", "name"), [("de", "de"), ("DE-at", "de"), ("ita", "ita")])
+def test_lyrics_in_a_language_that_is_not_sung_are_refused(read, code, name):
+    measure = first(in_language(code, note("C4", 2, "du"), note("D4", 2, "du")))
+    # a code that no pack will ever sing stands for those that one day may be
+    measure = measure.replace(f'"{code}"', '"tlh"') if name in LANGUAGES else measure
+    with pytest.raises(UserError, match="language: lyrics in '[a-z]+'"):
+        read([measure])
+    assert read([measure], language="zh").notes[0].phones == ("d", "u")
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [("EN-gb", "en"), ("eng", "en"), ("jpn", "ja"), ("zh-Hans-CN", "zh"), ("und", "zh")],
+)
+def test_codes_of_languages(read, code, language):
+    assert read([first(in_language(code, note("C4", 2, "a")))]).language == language
+
+
+def test_language_of_the_verse_that_is_sung(read):
+    measure = first(in_language("tlh", note("C4", 2, "a")), note("D4", 2, "e"))
+    english = in_language("en", note("C4", 2, None, v2="a"))
+    measure = measure.replace("</note>", english[english.index("<lyric") :], 1)
+    assert read([measure], verse=2).language == "en"
+    with pytest.raises(UserError, match="language: lyrics in 'tlh'"):
+        read([measure])
+
+
+def test_language_that_the_file_gives_for_all_lyrics(tmp_path):
+    default = '<defaults><lyric-language xml:lang="ja"/></defaults><part-list>'
+    path = tmp_path / "a.musicxml"
+    path.write_text(document([first(note("C4", 2, "sa"))]).replace("<part-list>", default))
+    assert read_musicxml(path).language == "ja"
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [("<unpitched/>", "notes without pitch"), ("<rest/>", "rests"), ("<cue/>", "cue notes")],
+)
+def test_lyrics_that_no_sung_note_carries_are_named(read, caplog, what, kind):
+    lyric = "<lyric><text>hao</text></lyric>"
+    unsung = f"<note>{what}<duration>2</duration><voice>1</voice>{lyric}</note>"
+    measures = [first(note("C4", 2, "ni"), unsung, note("D4", 2, "ma"))]
+    assert [row[3] for row in rows(read(measures))] == ["ni", "", "ma"]
+    assert f"measure 1: 1 lyrics under {kind} are left out" in caplog.text
+    caplog.clear()
+    read([first(note("C4", 2, "ni"), unsung.replace(lyric, ""), note("D4", 2, "ma"))])
+    assert not caplog.records
 
 
 def test_transposing_part(read):
