@@ -13,6 +13,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.assemble import assemble
 from espnet2_ext.score.formats.xml_measures import Measure, parse_measures, verse_of
 from espnet2_ext.score.formats.xml_melody import sing
+from espnet2_ext.score.formats.xml_voices import fill_from_other_voices, leave_out_small
 from espnet2_ext.score.music_score import MusicScore
 
 MAX_BYTES = 64 * 2**20
@@ -83,14 +84,17 @@ def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str
     voices: dict[str, bool] = {}
     for measure in measures:
         for note in measure.notes:
-            voices[note.voice] = voices.get(note.voice, False) or bool(note.lyrics)
+            sings = bool(note.lyrics) and not note.small
+            voices[note.voice] = voices.get(note.voice, False) or sings
     if voice is not None:
         if voice not in voices:
             raise UserError(place, f"no voice {voice!r}", ", ".join(sorted(voices)), "voice")
         return voice
     if not voices:
         raise UserError(place, "no notes", "a part with notes")
-    return next((name for name, sings in voices.items() if sings), next(iter(voices)))
+    small = (note.voice for measure in measures for note in measure.notes if note.lyrics)
+    first = next((name for name, sings in voices.items() if sings), None)
+    return first or next(small, next(iter(voices)))
 
 
 def _shared_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
@@ -163,7 +167,11 @@ def read_musicxml(
     element, name = _choose_part(root, part, path)
     place = f"{path}: part {name or element.get('id')}"
     measures = parse_measures(element, place)
-    voice = _choose_voice(measures, voice, place)
+    leave_out_small(measures)
+    chosen = _choose_voice(measures, voice, place)
+    if voice is None:
+        fill_from_other_voices(measures, chosen)
+    voice = chosen
     in_voice = [note for measure in measures for note in measure.notes if note.voice == voice]
     verses = sorted({number for note in in_voice for number in note.lyrics})
     if verse is not None and verse not in verses:

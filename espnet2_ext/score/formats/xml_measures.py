@@ -42,7 +42,8 @@ class XmlNote:
 
     `lyrics` by verse number; `begins` are the verses whose lyric is said to begin a word, `goes_on`
     those whose word is said to go on on the next note; `breath` after a note, or a rest that is
-    one; `grace`: no length of its own, "previous" where it takes its time from the note before.
+    one; `grace`: no length of its own, "previous" where it takes its time from the note before;
+    `small`: in the size of cues.
     """
 
     start: Fraction
@@ -58,6 +59,7 @@ class XmlNote:
     grace: str = ""
     begins: frozenset[int] = frozenset()
     goes_on: frozenset[int] = frozenset()
+    small: bool = False
 
 
 @dataclass
@@ -182,6 +184,11 @@ def _passes(numbers: str) -> frozenset[int]:
     return frozenset(passes.intersection(range(1, MAX_PASSES + 1)))
 
 
+def _is_small(note: Element) -> bool:
+    size = note.find("type")
+    return size is not None and size.get("size") == "cue"
+
+
 class _PartReader:
     def __init__(self, place: str) -> None:
         self.part_place = place
@@ -248,6 +255,8 @@ class _PartReader:
         is_rest = element.find("rest") is not None
         if is_rest:
             self._unsung(element, voice, "rests")
+            if element.get("print-object") == "no" and element.find("notations") is None:
+                return  # it keeps the time of a voice that is not there
         ties = {tie.get("type") for tie in element.findall("tie")}
         verses = _Verses() if is_rest else _verses(element)
         number = sum(note.midi > 0 for note in self.measure.notes) + 1
@@ -266,6 +275,7 @@ class _PartReader:
             giver,
             frozenset(verses.begins),
             frozenset(verses.goes_on),
+            grace is None and _is_small(element),
         )
         self.measure.notes.append(note)
 

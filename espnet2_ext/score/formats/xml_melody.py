@@ -160,7 +160,12 @@ class _Singer:
             return
         lyric = note.lyrics.get(line)
         held = self.notes[-1] if note.tie_stop and note.midi in self.tied else None
-        if held and abs(held.end_sec - start_sec) < _EXACT_SEC and not has_syllable(lyric):
+        if (
+            held
+            and held.midi == note.midi
+            and abs(held.end_sec - start_sec) < _EXACT_SEC
+            and not has_syllable(lyric)
+        ):
             self.notes[-1] = replace(held, end_sec=end_sec)
         else:
             self.tempo = self.tempo or bpm

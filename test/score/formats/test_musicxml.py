@@ -117,6 +117,52 @@ def test_voices_and_backup(read):
         read([measure], voice="9")
 
 
+BACK = "<backup><duration>4</duration></backup>"
+
+
+def small(element):
+    return element.replace("<voice>", '<type size="cue">quarter</type><voice>')
+
+
+def test_small_notes_beside_the_sung_voice_are_not_sung(read, caplog):
+    measures = [
+        first(note("C4", 2, "ni"), note("D4", 2, "hao")),
+        small(note("G4", 4)) + BACK + note("C4", 4, "ma", voice=2),
+        note("C4", 2, "a") + note(None, 2),
+    ]
+    assert rows(read(measures))[2:] == [(2, 4, 60, "ma"), (4, 5, 60, "a"), (5, 6, 0, "")]
+    assert "measure 2, note 1: 1 small notes without lyrics are left out" in caplog.text
+    assert "measure 2: lyrics of other voices, sung in 1 measures" in caplog.text
+
+
+def test_small_notes_in_part_of_a_measure(read):
+    other = "<forward><duration>2</duration></forward>" + note("C4", 2, "ma", voice=2)
+    measures = [first(note("C4", 2, "ni"), small(note("G4", 2)), BACK, other)]
+    assert rows(read(measures)) == [(0, 1, 60, "ni"), (1, 2, 60, "ma")]
+    # beneath the sung voice, or alone as an instrument's cue, they are left out too
+    measures = [first(note("C4", 4, "ni"), BACK, small(note("G4", 4, voice=2)), small(note("A4")))]
+    assert rows(read(measures)) == [(0, 2, 60, "ni"), (2, 3, 0, "")]
+
+
+def test_small_notes_with_lyrics_are_sung_unless_others_are(read):
+    alone = first(small(note("C4", 2, "ni")), small(note("D4", 2)))
+    assert rows(read([alone])) == [(0, 1, 60, "ni"), (1, 2, 62, "—")]
+    beside = small(note("G4", 4, "a")) + BACK + note("C4", 4, "ma", voice=2)
+    assert rows(read([first(note("C4", 4, "ni")), beside])) == [(0, 2, 60, "ni"), (2, 4, 60, "ma")]
+
+
+def test_rests_of_a_voice_stay_where_another_sings(read, caplog):
+    duet = first(note("C5", 2, "ni"), note(None, 2), BACK, note("E4", 4, "hao", voice=2))
+    assert rows(read([duet])) == [(0, 1, 72, "ni"), (1, 2, 0, "")]
+    assert "1 lyrics of voices other than 1 are not sung" in caplog.text
+    hidden = note(None, 4).replace("<note>", '<note print-object="no">')
+    measures = [first(note("C5", 4, "ni")), hidden + BACK + note("E4", 4, "hao", voice=2)]
+    assert rows(read(measures)) == [(0, 2, 72, "ni"), (2, 4, 64, "hao")]
+    caplog.clear()
+    assert rows(read([duet], voice="2")) == [(0, 2, 64, "hao")]
+    assert not caplog.records
+
+
 def test_chord_sings_its_top_note(read):
     chord = note("C4", 2, "a") + note("G4", 2, extra="chord") + note("E4", 2, extra="chord")
     assert rows(read([first(chord)])) == [(0, 1, 67, "a")]
