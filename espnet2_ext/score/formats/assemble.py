@@ -50,6 +50,11 @@ def split_lyrics(text: str, language: str = "zh") -> list[str]:
     return [item for word in text.split() for item in ([word] if word in _SLURS else split(word))]
 
 
+def has_syllable(lyric: str | None) -> bool:
+    """Whether a lyric has something to sing, not only dashes, ー or punctuation."""
+    return any(c.isalnum() and c not in _SLURS for c in lyric or "")
+
+
 def _clean(lyric: str | None, language: Language) -> str:
     """The lyric without punctuation around it; `SLUR_LYRIC` where there is none."""
     lyric = (lyric or "").strip()
@@ -87,6 +92,8 @@ def _read_group(group: list[tuple[SungNote, str]], language: Language) -> list[S
             language.read(lyric, note.place)
         raise
     n = len(group)
+    if len(read) == 1 < n:
+        read = _read_parts(group, language) or read
     if len(read) != n and not (read and language.several_on_a_note):
         on = "one note" if n == 1 else f"{n} notes"
         raise UserError(place, f"{len(read)} syllables {text!r} on {on}", "one on each")
@@ -94,6 +101,17 @@ def _read_group(group: list[tuple[SungNote, str]], language: Language) -> list[S
         phones = tuple(phone for syllable in read[n - 1 :] for phone in syllable.phones)
         read = [*read[: n - 1], Syllable(read[n - 1].text, phones, language.nucleus(phones))]
     return [*read, *[None] * (n - len(read))]
+
+
+def _read_parts(group: list[tuple[SungNote, str]], language: Language) -> list[Syllable]:
+    """The parts of a word, each on its own; empty where one of them is not one syllable.
+
+    A score may sing as several syllables what is spoken as one, such as "bless-ed".
+    """
+    if any(not has_syllable(lyric) for _, lyric in group):
+        return []
+    parts = [language.read(lyric, note.place) for note, lyric in group]
+    return [part[0] for part in parts] if all(len(part) == 1 for part in parts) else []
 
 
 def assemble(

@@ -3,6 +3,7 @@
 An own reader, of what singing needs: pitch, time, tempo, ties, lyrics, repeats.
 """
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
@@ -10,13 +11,19 @@ from xml.etree.ElementTree import Element, ParseError
 from espnet2_ext.archive import open_archive, read_member
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.assemble import assemble
-from espnet2_ext.score.formats.xml_measures import Measure, parse_measures
+from espnet2_ext.score.formats.xml_measures import Measure, parse_measures, verse_of
 from espnet2_ext.score.formats.xml_melody import sing
-from espnet2_ext.score.lyrics.languages import LANGUAGES
+from espnet2_ext.score.formats.xml_voices import fill_from_other_voices, leave_out_small
 from espnet2_ext.score.music_score import MusicScore
 
 MAX_BYTES = 64 * 2**20
 _ARCHIVE = "a MusicXML archive"
+_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_NO_LANGUAGE = frozenset({"", "mis", "mul", "und", "x", "zxx"})
+_ISO_639_3 = {
+    "chi": "zh", "zho": "zh", "cmn": "zh", "jpn": "ja", "eng": "en",
+    "deu": "de", "ger": "de", "fra": "fr", "fre": "fr",
+}  # fmt: skip
 
 
 def _parse(data: bytes, place: str | Path) -> Element:
@@ -77,14 +84,17 @@ def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str
     voices: dict[str, bool] = {}
     for measure in measures:
         for note in measure.notes:
-            voices[note.voice] = voices.get(note.voice, False) or bool(note.lyrics)
+            sings = bool(note.lyrics) and not note.small
+            voices[note.voice] = voices.get(note.voice, False) or sings
     if voice is not None:
         if voice not in voices:
             raise UserError(place, f"no voice {voice!r}", ", ".join(sorted(voices)), "voice")
         return voice
     if not voices:
         raise UserError(place, "no notes", "a part with notes")
-    return next((name for name, sings in voices.items() if sings), next(iter(voices)))
+    small = (note.voice for measure in measures for note in measure.notes if note.lyrics)
+    first = next((name for name, sings in voices.items() if sings), None)
+    return first or next(small, next(iter(voices)))
 
 
 def _shared_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
@@ -95,13 +105,32 @@ def _shared_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
             mine.signs = {**theirs.signs, **mine.signs}
 
 
-def _language(element: Element) -> str | None:
-    """The language that the lyrics say they are in, if it is one that can be sung."""
-    for text in element.iter("text"):
-        code = text.get("{http://www.w3.org/XML/1998/namespace}lang", "").partition("-")[0]
-        if code in LANGUAGES:
-            return code
-    return None
+def _stated(code: str | None) -> str:
+    """The ISO 639 code of an xml:lang, "" where it names no language."""
+    code = (code or "").strip().lower().replace("_", "-")
+    main, _, rest = code.partition("-")
+    if main == "zh" and "yue" in rest.split("-"):
+        return "yue"
+    return "" if main in _NO_LANGUAGE else _ISO_639_3.get(main, main)
+
+
+def _language(root: Element, part: Element, verse: int) -> str | None:
+    """The language that the lyrics of a verse say they are in; of any verse where it says none.
+
+    Most of the lyrics decide. Without any, it is the language the file gives for all lyrics.
+    """
+    by_verse: dict[int, Counter[str]] = {}
+    for note in part.iter("note"):
+        for index, lyric in enumerate(note.findall("lyric"), 1):
+            said = [_stated(text.get(_XML_LANG)) for text in lyric.findall("text")]
+            by_verse.setdefault(verse_of(lyric, index), Counter()).update(filter(None, said))
+    for default in root.findall("defaults/lyric-language"):
+        number = verse_of(default, verse)
+        code = _stated(default.get(_XML_LANG))
+        if code and not by_verse.get(number):
+            by_verse[number] = Counter([code])
+    counts = by_verse.get(verse) or sum(by_verse.values(), Counter())
+    return counts.most_common(1)[0][0] if counts else None
 
 
 def read_musicxml(
@@ -138,7 +167,11 @@ def read_musicxml(
     element, name = _choose_part(root, part, path)
     place = f"{path}: part {name or element.get('id')}"
     measures = parse_measures(element, place)
-    voice = _choose_voice(measures, voice, place)
+    leave_out_small(measures)
+    chosen = _choose_voice(measures, voice, place)
+    if voice is None:
+        fill_from_other_voices(measures, chosen)
+    voice = chosen
     in_voice = [note for measure in measures for note in measure.notes if note.voice == voice]
     verses = sorted({number for note in in_voice for number in note.lyrics})
     if verse is not None and verse not in verses:
@@ -149,5 +182,5 @@ def read_musicxml(
     others = [parse_measures(p, place) for p in root.findall("part") if p is not element]
     _shared_marks(measures, others)
     melody = sing(measures, voice, verse, graces)
-    language = language or _language(element) or default_language
+    language = language or _language(root, element, verse or verses[0]) or default_language
     return assemble(melody.notes, str(path), melody.tempo, language)

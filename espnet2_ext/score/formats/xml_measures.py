@@ -1,5 +1,6 @@
 """The measures of one MusicXML part: notes, tempo marks and signs, times in quarter notes."""
 
+import logging
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,22 +11,39 @@ from espnet2_ext.errors import UserError
 MAX_PASSES = 16
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_VERSE_NUMBER = re.compile(r"^[0-9]{1,2}\s*[.)．、]\s*(?=\S)")
+_VERSE_NUMBER = re.compile(  # 1. or 1-4. or (1) before the first word
+    r"^[(\[]?\d{1,2}(?!\d)(?:[\s\d.,&/+()\[\]:\u2013\u2014\uff0e\u3001\uff09-]|and\b|und\b|et\b)*"
+    r"(?<=[.)\]:\uff0e\u3001\uff09])\s*(?=[^\s\d])"
+)
+_PASSES = re.compile(r"([0-9]{1,2})(?:\.?\s*[-\u2013]\s*([0-9]{1,2}))?")
 _WORDS = {
     "dacapo": re.compile(r"d\.?\s*c\.?\b|da capo", re.IGNORECASE),
     "dalsegno": re.compile(r"d\.?\s*s\.?\b|dal segno", re.IGNORECASE),
     "tocoda": re.compile(r"to coda", re.IGNORECASE),
     "fine": re.compile(r"fine\W*$", re.IGNORECASE),
 }
-_BEATS = {"whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2), "16th": Fraction(1, 4)}
+_BEATS = {
+    "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
+    "16th": Fraction(1, 4), "32nd": Fraction(1, 8), "64th": Fraction(1, 16),
+}  # fmt: skip
+_SYMBOLS = {
+    "\U0001d15e": "half", "\ueca3": "half", "\u2669": "quarter", "\U0001d15f": "quarter",
+    "\ueca5": "quarter", "\u266a": "eighth", "\U0001d160": "eighth", "\ueca7": "eighth",
+}  # fmt: skip
+_PER_MINUTE = re.compile(
+    r"[0-9]{1,4}(?:\.[0-9]{1,6})?(?:\s*(?:[-\u2013\u2014/]|to|bis)\s*[0-9]{1,4}(?:\.[0-9]{1,6})?)?"
+)
+_TEMPO_WORDS = re.compile(rf"([{''.join(_SYMBOLS)}])\s*([.\u00b7\uecb7]?)\s*[=\u2248]([^=]*)")
 
 
 @dataclass
 class XmlNote:
     """A note or rest (midi 0); times in quarters from the measure's start.
 
-    `lyrics` by verse number; `breath` after a note, or a rest that is one; `grace`: no length of
-    its own, "previous" where it takes its time from the note before.
+    `lyrics` by verse number; `begins` are the verses whose lyric is said to begin a word, `goes_on`
+    those whose word is said to go on on the next note; `breath` after a note, or a rest that is
+    one; `grace`: no length of its own, "previous" where it takes its time from the note before;
+    `small`: in the size of cues.
     """
 
     start: Fraction
@@ -39,6 +57,9 @@ class XmlNote:
     place: str
     breath: bool = False
     grace: str = ""
+    begins: frozenset[int] = frozenset()
+    goes_on: frozenset[int] = frozenset()
+    small: bool = False
 
 
 @dataclass
@@ -47,6 +68,7 @@ class Measure:
 
     `passes` are the numbers of its ending, empty outside endings. `signs` are the marks of jumps:
     segno, coda (where they lead), tocoda, dalsegno, dacapo, fine; each with its label, if any.
+    `unsung` are lyrics that no sung note carries: voice, kind of note, verses.
     """
 
     place: str
@@ -58,6 +80,7 @@ class Measure:
     passes: frozenset[int] = frozenset()
     ending_stops: bool = False
     signs: dict[str, str] = field(default_factory=dict)
+    unsung: list[tuple[str, str, set[int]]] = field(default_factory=list)
 
 
 def _number(text: str | None, place: str, field_name: str, low: float = 0) -> Fraction:
@@ -83,32 +106,87 @@ def _midi(note: Element, transpose: int, place: str) -> int:
     return midi
 
 
-def _lyrics(note: Element) -> dict[int, str]:
+@dataclass
+class _Verses:
+    """The lyrics of a note by verse, and the verses where they begin a word or leave it open."""
+
+    lyrics: dict[int, str] = field(default_factory=dict)
+    begins: set[int] = field(default_factory=set)
+    goes_on: set[int] = field(default_factory=set)
+
+
+def verse_of(lyric: Element, index: int) -> int:
+    """The verse of the `index`-th lyric of a note: the digits of its number, or else `index`."""
+    digits = "".join(c for c in lyric.get("number", "") if c.isascii() and c.isdigit())[-2:]
+    return int(digits) if digits else index
+
+
+def _verses(note: Element) -> _Verses:
     """Lyric of each verse; a hyphen at its end where the word goes on on the next note."""
-    lyrics: dict[int, str] = {}
+    verses = _Verses()
     for index, lyric in enumerate(note.findall("lyric"), 1):
-        digits = "".join(c for c in lyric.get("number", "") if c.isascii() and c.isdigit())[-2:]
         parts = [part for part in lyric if part.tag in ("text", "elision")]
         text = "".join(" " if part.tag == "elision" else part.text or "" for part in parts)
         text = _VERSE_NUMBER.sub("", text.replace("\u203f", " ").strip())
+        verse = verse_of(lyric, index)
+        if not text or verse in verses.lyrics:
+            continue
         syllabic = [(part.text or "").strip() for part in lyric.findall("syllabic")]
-        if text and syllabic and syllabic[-1] in ("begin", "middle"):
+        if syllabic and syllabic[-1] in ("begin", "middle"):
             text = text.rstrip("-") + "-"
-        if text:
-            lyrics.setdefault(int(digits) if digits else index, text)
-    return lyrics
+            verses.goes_on.add(verse)
+        if syllabic and syllabic[0] in ("begin", "single"):
+            verses.begins.add(verse)
+        verses.lyrics[verse] = text
+    return verses
+
+
+def _per_minute(text: str) -> float | None:
+    """The number of a metronome mark: `c. 60` is 60, `60-66` the middle."""
+    match = _PER_MINUTE.search(text)
+    ends = [float(number) for number in re.findall(r"[0-9.]+", match[0])] if match else []
+    return sum(ends) / len(ends) if ends else None
 
 
 def _metronome(direction: Element, place: str) -> float | None:
+    """Quarters per minute of the mark that is drawn, with a warning where it is not read."""
     metronome = direction.find("direction-type/metronome")
-    if metronome is None or metronome.find("per-minute") is None:
+    if metronome is None:
+        return _tempo_in_words(direction)
+    text = (metronome.findtext("per-minute") or "").strip()
+    units = [(unit.text or "").strip() for unit in metronome.findall("beat-unit")]
+    beat = _BEATS.get(units[0] if units else "quarter")
+    per_minute = _per_minute(text)
+    if not per_minute or beat is None or len(units) > 1:
+        found = text or " = ".join(units)
+        logging.warning("%s: a metronome mark %r is not read, the tempo stays", place, found)
         return None
-    digits = (metronome.findtext("per-minute") or "").strip()
-    beat = _BEATS.get((metronome.findtext("beat-unit") or "quarter").strip())
-    if beat is None or not digits.replace(".", "", 1).isdigit():
-        return None  # "ca. 100" and the like: the sound element, if any, gives the number
-    dotted = Fraction(3, 2) if metronome.find("beat-unit-dot") is not None else 1
-    return float(_number(digits, place, "per-minute") * beat * dotted)
+    dots = len(metronome.findall("beat-unit-dot"))
+    return per_minute * float(beat * (2 - Fraction(1, 2**dots)))
+
+
+def _tempo_in_words(direction: Element) -> float | None:
+    """Quarters per minute where the mark is text, a note's symbol and a number."""
+    text = " ".join(words.text or "" for words in direction.iter("words"))
+    match = _TEMPO_WORDS.search(text)
+    per_minute = _per_minute(match[3]) if match else None
+    if not match or not per_minute:
+        return None
+    dotted = 1.5 if match[2] else 1.0
+    return per_minute * float(_BEATS[_SYMBOLS[match[1]]]) * dotted
+
+
+def _passes(numbers: str) -> frozenset[int]:
+    """The passes of an ending: `1, 2`, `1.2.` or `1-3`."""
+    passes: set[int] = set()
+    for first, last in _PASSES.findall(numbers):
+        passes.update(range(int(first), int(last or first) + 1))
+    return frozenset(passes.intersection(range(1, MAX_PASSES + 1)))
+
+
+def _is_small(note: Element) -> bool:
+    size = note.find("type")
+    return size is not None and size.get("size") == "cue"
 
 
 class _PartReader:
@@ -116,7 +194,6 @@ class _PartReader:
         self.part_place = place
         self.divisions = Fraction(1)
         self.transpose = 0
-        self.passes: frozenset[int] = frozenset()
         self.handlers = {
             "attributes": self._attributes,
             "backup": self._backup,
@@ -135,9 +212,6 @@ class _PartReader:
             if child.tag in self.handlers:
                 self.handlers[child.tag](child)
             measure.length = max(measure.length, self.position)
-        measure.passes = measure.passes or self.passes
-        if measure.ending_stops:
-            self.passes = frozenset()
         measure.bpms.sort()
         return measure
 
@@ -162,8 +236,7 @@ class _PartReader:
         self.position += self._length(element)
 
     def _note(self, element: Element) -> None:
-        if element.find("cue") is not None:
-            return
+        voice = (element.findtext("voice") or "1").strip()
         grace = element.find("grace")
         length = self._length(element) if grace is None else Fraction(0)
         giver = ""
@@ -173,26 +246,43 @@ class _PartReader:
         if not chord:
             self.chord_start = self.position
             self.position += length
+        if element.find("cue") is not None:
+            self._unsung(element, voice, "cue notes")
+            return
         if element.find("unpitched") is not None:
+            self._unsung(element, voice, "notes without pitch")
             return
         is_rest = element.find("rest") is not None
+        if is_rest:
+            self._unsung(element, voice, "rests")
+            if element.get("print-object") == "no" and element.find("notations") is None:
+                return  # it keeps the time of a voice that is not there
         ties = {tie.get("type") for tie in element.findall("tie")}
+        verses = _Verses() if is_rest else _verses(element)
         number = sum(note.midi > 0 for note in self.measure.notes) + 1
         place = f"{self.measure.place}, note {number}"
         note = XmlNote(
             self.chord_start,
             length,
             0 if is_rest else _midi(element, self.transpose, place),
-            (element.findtext("voice") or "1").strip(),
+            voice,
             chord,
             "start" in ties,
             "stop" in ties,
-            {} if is_rest else _lyrics(element),
+            verses.lyrics,
             place,
             element.find("notations/articulations/breath-mark") is not None,
             giver,
+            frozenset(verses.begins),
+            frozenset(verses.goes_on),
+            grace is None and _is_small(element),
         )
         self.measure.notes.append(note)
+
+    def _unsung(self, element: Element, voice: str, kind: str) -> None:
+        verses = set(_verses(element).lyrics)
+        if verses:
+            self.measure.unsung.append((voice, kind, verses))
 
     def _sound(self, element: Element, position: Fraction | None = None) -> bool:
         at = self.position if position is None else position
@@ -234,9 +324,7 @@ class _PartReader:
         ending = element.find("ending")
         if ending is not None:
             if ending.get("type") == "start":
-                numbers = (ending.get("number") or "1").replace(",", " ").split()
-                self.passes = frozenset(int(n) for n in numbers if n in map(str, range(1, 17)))
-                measure.passes = self.passes
+                measure.passes = _passes(ending.get("number") or "1")
             else:
                 measure.ending_stops = True
         for sign in ("segno", "coda"):
@@ -254,4 +342,39 @@ class _PartReader:
 def parse_measures(part: Element, place: str) -> list[Measure]:
     """Read the measures of a part; `UserError` names part, measure and field."""
     reader = _PartReader(place)
-    return [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
+    measures = [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
+    _complete_endings(measures)
+    return measures
+
+
+def _complete_endings(measures: list[Measure]) -> None:
+    """Give every measure of an ending its passes, which the first has from its bracket."""
+    for first in [i for i, measure in enumerate(measures) if measure.passes]:
+        last = _last_of_ending(measures, first)
+        for measure in measures[first : last + 1]:
+            measure.passes = measures[first].passes
+            measure.ending_stops = False
+        measures[last].ending_stops = True
+
+
+def _last_of_ending(measures: list[Measure], first: int) -> int:
+    """The last measure of the ending that begins at `first`.
+
+    That is the one with the repeat sign; where there is none, as in a last ending, the one where
+    the bracket ends. A bracket may be drawn shorter than its ending: then the next ending begins
+    after the repeat sign.
+    """
+    after = range(first + 1, len(measures))
+    limit = next((i for i in after if measures[i].passes or measures[i].forward), len(measures))
+    inside = range(first, limit)
+    repeat = next((i for i in inside if measures[i].backward), None)
+    stop = next((i for i in inside if measures[i].ending_stops), None)
+    follows = limit < len(measures) and min(measures[limit].passes, default=0)
+    leads_on = bool(follows) and follows > max(measures[first].passes)
+    if repeat is not None and (
+        stop is None or repeat <= stop or (leads_on and repeat == limit - 1)
+    ):
+        return repeat
+    if stop is not None:
+        return stop
+    return limit - 1 if follows else first

@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from espnet2_ext.score.formats.assemble import MIN_GAP_SEC, SungNote
+from espnet2_ext.score.formats.assemble import MIN_GAP_SEC, SungNote, has_syllable
 from espnet2_ext.score.formats.xml_measures import Measure, XmlNote
 from espnet2_ext.score.formats.xml_order import unfold
 from espnet2_ext.score.music_score import BREATH, REST_MIDI, SILENCE
@@ -44,8 +44,13 @@ def _top_notes(notes: list[XmlNote]) -> list[XmlNote]:
         below = melody[-1] if melody else None
         if below and note.chord and note.start == below.start and note.grace == below.grace:
             top = max(below, note, key=lambda n: n.midi)
-            lyrics, breath = {**note.lyrics, **below.lyrics}, note.breath or below.breath
-            melody[-1] = replace(top, lyrics=lyrics, breath=breath)
+            melody[-1] = replace(
+                top,
+                lyrics={**note.lyrics, **below.lyrics},
+                breath=note.breath or below.breath,
+                begins=note.begins | below.begins,
+                goes_on=note.goes_on | below.goes_on,
+            )
         else:
             melody.append(note)
     return melody
@@ -75,6 +80,7 @@ def _with_graces(melody: list[XmlNote]) -> list[XmlNote]:
         if leads:
             if not graces[0].lyrics:
                 graces[0].lyrics, giver.lyrics = giver.lyrics, {}
+                graces[0].begins, graces[0].goes_on = giver.begins, giver.goes_on
             giver.start += taken
         giver.length -= taken
         sung += graces
@@ -115,6 +121,14 @@ class _Clock:
         return start_sec + float(position - since) * 60 / bpm, bpm
 
 
+def _tempos(measures: list[Measure]) -> list[float]:
+    """The tempo that each measure begins with, as written: a jump does not take one along."""
+    tempos = [DEFAULT_BPM]
+    for measure in measures:
+        tempos.append(measure.bpms[-1][1] if measure.bpms else tempos[-1])
+    return tempos[:-1]
+
+
 class _Singer:
     """Collects notes in the order of play, in seconds."""
 
@@ -122,6 +136,7 @@ class _Singer:
         self.notes: list[SungNote] = []
         self.marked: set[int] = set()  # notes with a breath mark
         self.tied: set[int] = set()
+        self.open_word: int | None = None  # the note whose syllabic says that its word goes on
         self.tempo: float | None = None
 
     def rest(self, start_sec: float, end_sec: float, lyric: str, place: str) -> None:
@@ -136,23 +151,50 @@ class _Singer:
         if time_sec - end_sec >= MIN_GAP_SEC:
             self.rest(end_sec, time_sec, SILENCE, place)
 
-    def note(
-        self, note: XmlNote, start_sec: float, end_sec: float, lyric: str | None, bpm: float
-    ) -> None:
+    def note(self, note: XmlNote, start_sec: float, end_sec: float, line: int, bpm: float) -> None:
+        """Add a note with its lyric of verse `line`; a tied one is held, if it has no syllable."""
         self.silence_until(start_sec, note.place)
         if note.midi == REST_MIDI:
             self.rest(start_sec, end_sec, BREATH if note.breath else SILENCE, note.place)
             self.tied = set()
             return
+        lyric = note.lyrics.get(line)
         held = self.notes[-1] if note.tie_stop and note.midi in self.tied else None
-        if held and abs(held.end_sec - start_sec) < _EXACT_SEC:
+        if (
+            held
+            and held.midi == note.midi
+            and abs(held.end_sec - start_sec) < _EXACT_SEC
+            and not has_syllable(lyric)
+        ):
             self.notes[-1] = replace(held, end_sec=end_sec)
         else:
             self.tempo = self.tempo or bpm
+            self._word(note, line, has_syllable(lyric))
             self.notes.append(SungNote(start_sec, end_sec, note.midi, lyric, note.place))
         self.tied = {note.midi} if note.tie_start else set()
         if note.breath:
             self.marked.add(len(self.notes) - 1)
+
+    def _word(self, note: XmlNote, line: int, is_syllable: bool) -> None:
+        """Close the word before, left open, where the note is said to begin a word."""
+        if not is_syllable:
+            return
+        if line in note.begins and self.open_word is not None:
+            before = self.notes[self.open_word]
+            self.notes[self.open_word] = replace(before, lyric=(before.lyric or "").rstrip("-"))
+        self.open_word = len(self.notes) if line in note.goes_on else None
+
+
+def _warn_of_unsung(measures: list[Measure], voice: str, verse: int | None) -> None:
+    """Say how many syllables are left out, and where the first of each kind stands."""
+    found: dict[str, list[str]] = {}
+    for measure in measures:
+        for of_voice, kind, verses in measure.unsung:
+            if of_voice == voice and (verse is None or verse in verses):
+                found.setdefault(kind, []).append(measure.place)
+    for kind, places in found.items():
+        left_out = f"{len(places)} lyrics under {kind} are left out"
+        logging.warning("%s: %s", places[0], left_out)
 
 
 def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -> Melody:
@@ -173,18 +215,20 @@ def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -
     if n_graces:
         done = "sung in the time of their neighbours" if graces else "left out"
         logging.warning("%s: %d grace notes, %s", measures[0].place, n_graces, done)
+    _warn_of_unsung(measures, voice, verse)
     verses = sorted({v for notes in lines.values() for note in notes for v in note.lyrics}) or [1]
     singer = _Singer()
+    tempos = _tempos(measures)
     bpm, now = DEFAULT_BPM, 0.0
     for index, times in unfold(measures):
         measure = measures[index]
-        clock = _Clock(measure, now, bpm)
+        clock = _Clock(measure, now, tempos[index])
         nth = verses[times - 1] if times <= len(verses) else times
         line = _line(lines[index], verse or nth, verses)
         for note in lines[index]:
             start_sec, bpm = clock.at(note.start)
             end_sec, _ = clock.at(note.start + note.length)
-            singer.note(note, start_sec, end_sec, note.lyrics.get(line), bpm)
+            singer.note(note, start_sec, end_sec, line, bpm)
         now, bpm = clock.at(measure.length)
     singer.silence_until(now, measures[-1].place if measures else "")
     return Melody(_breathe(singer.notes, singer.marked), singer.tempo or bpm)

@@ -5,6 +5,7 @@ import pytest
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.musicxml import read_musicxml
+from espnet2_ext.score.lyrics.languages import LANGUAGES
 
 from .xml_document import DIVISIONS, HEAD, document, first, lyrics, note, repeat, rows
 
@@ -41,6 +42,51 @@ def test_tempo_changes_and_metronome_marks(read):
     assert read([DIVISIONS + note("C4", 2, "a")]).tempo == 120
 
 
+def metronome(text, beat="quarter", dots=0):
+    return (
+        f"<direction><direction-type><metronome><beat-unit>{beat}</beat-unit>"
+        f"{'<beat-unit-dot/>' * dots}<per-minute>{text}</per-minute></metronome>"
+        "</direction-type></direction>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mark", "bpm"),
+    [
+        (metronome("c. 60"), 60),
+        (metronome("ca.60"), 60),
+        (metronome("M.M. = 60"), 60),
+        (metronome("[60]"), 60),
+        (metronome("60-66"), 63),
+        (metronome("72.5"), 72.5),
+        (metronome("circa 40", "half"), 80),
+        (metronome("80", "32nd"), 10),
+        (metronome("80", "quarter", 2), 140),
+    ],
+)
+def test_metronome_marks_with_text(read, caplog, mark, bpm):
+    assert read([DIVISIONS + mark + note("C4", 2, "a")]).tempo == bpm
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("words", "bpm"),
+    [("\u2669 = 60", 60), ("Andante (\u2669. = c. 60)", 90), ("\u266a=90", 45), ("Andante", 120)],
+)
+def test_metronome_marks_in_words(read, words, bpm):
+    mark = f"<direction><direction-type><words>{words}</words></direction-type></direction>"
+    assert read([DIVISIONS + mark + note("C4", 2, "a")]).tempo == bpm
+
+
+def test_metronome_marks_that_are_not_read_are_named(read, caplog):
+    assert read([DIVISIONS + metronome("very fast") + note("C4", 2, "a")]).tempo == 120
+    assert "measure 1: a metronome mark 'very fast' is not read, the tempo stays" in caplog.text
+    sounding = metronome("fast").replace("</direction>", '<sound tempo="90"/></direction>')
+    caplog.clear()
+    assert read([DIVISIONS + sounding + note("C4", 2, "a")]).tempo == 90
+    assert not caplog.records
+
+
 def test_tempo_is_taken_from_the_first_part(read):
     voice = [DIVISIONS + note("C4", 2, "a"), note("C4", 2, "a")]
     piano = [first(note("C3", 2)), '<sound tempo="120"/>' + note("C3", 2)]
@@ -69,6 +115,52 @@ def test_voices_and_backup(read):
     assert rows(read([measure], voice="3")) == [(0, 1, 0, ""), (1, 2, 69, "e")]
     with pytest.raises(UserError, match="voice: no voice '9' .expected 1, 2, 3"):
         read([measure], voice="9")
+
+
+BACK = "<backup><duration>4</duration></backup>"
+
+
+def small(element):
+    return element.replace("<voice>", '<type size="cue">quarter</type><voice>')
+
+
+def test_small_notes_beside_the_sung_voice_are_not_sung(read, caplog):
+    measures = [
+        first(note("C4", 2, "ni"), note("D4", 2, "hao")),
+        small(note("G4", 4)) + BACK + note("C4", 4, "ma", voice=2),
+        note("C4", 2, "a") + note(None, 2),
+    ]
+    assert rows(read(measures))[2:] == [(2, 4, 60, "ma"), (4, 5, 60, "a"), (5, 6, 0, "")]
+    assert "measure 2, note 1: 1 small notes without lyrics are left out" in caplog.text
+    assert "measure 2: lyrics of other voices, sung in 1 measures" in caplog.text
+
+
+def test_small_notes_in_part_of_a_measure(read):
+    other = "<forward><duration>2</duration></forward>" + note("C4", 2, "ma", voice=2)
+    measures = [first(note("C4", 2, "ni"), small(note("G4", 2)), BACK, other)]
+    assert rows(read(measures)) == [(0, 1, 60, "ni"), (1, 2, 60, "ma")]
+    # beneath the sung voice, or alone as an instrument's cue, they are left out too
+    measures = [first(note("C4", 4, "ni"), BACK, small(note("G4", 4, voice=2)), small(note("A4")))]
+    assert rows(read(measures)) == [(0, 2, 60, "ni"), (2, 3, 0, "")]
+
+
+def test_small_notes_with_lyrics_are_sung_unless_others_are(read):
+    alone = first(small(note("C4", 2, "ni")), small(note("D4", 2)))
+    assert rows(read([alone])) == [(0, 1, 60, "ni"), (1, 2, 62, "—")]
+    beside = small(note("G4", 4, "a")) + BACK + note("C4", 4, "ma", voice=2)
+    assert rows(read([first(note("C4", 4, "ni")), beside])) == [(0, 2, 60, "ni"), (2, 4, 60, "ma")]
+
+
+def test_rests_of_a_voice_stay_where_another_sings(read, caplog):
+    duet = first(note("C5", 2, "ni"), note(None, 2), BACK, note("E4", 4, "hao", voice=2))
+    assert rows(read([duet])) == [(0, 1, 72, "ni"), (1, 2, 0, "")]
+    assert "1 lyrics of voices other than 1 are not sung" in caplog.text
+    hidden = note(None, 4).replace("<note>", '<note print-object="no">')
+    measures = [first(note("C5", 4, "ni")), hidden + BACK + note("E4", 4, "hao", voice=2)]
+    assert rows(read(measures)) == [(0, 2, 72, "ni"), (2, 4, 64, "hao")]
+    caplog.clear()
+    assert rows(read([duet], voice="2")) == [(0, 2, 64, "hao")]
+    assert not caplog.records
 
 
 def test_chord_sings_its_top_note(read):
@@ -124,11 +216,12 @@ def test_breath_marks(read):
     assert rows(score) == [(0, 1, 0, ""), (1, 2, 62, "e")] and score.notes[0].phones == ("AP",)
 
 
-def test_words_over_several_notes(read):
-    def syllable(pitch, text, kind):
-        written = note(pitch, 2, text)
-        return written.replace("<text>", f"<syllabic>{kind}</syllabic><text>")
+def syllable(pitch, text, kind, duration=2, extra=""):
+    written = note(pitch, duration, text, extra=extra)
+    return written.replace("<text>", f"<syllabic>{kind}</syllabic><text>")
 
+
+def test_words_over_several_notes(read):
     measure = first(
         syllable("C4", "1. hel", "begin"), note("D4", 2), syllable("E4", "lo", "end"),
         note("F4", 2, "a</text><elision>_</elision><text>you"),
@@ -138,11 +231,111 @@ def test_words_over_several_notes(read):
     assert [" ".join(n.phones) for n in score.notes] == ["HH AH", "AH", "L OW", "AH Y UW"]
 
 
+@pytest.mark.parametrize(
+    "label",
+    ["1.", "1-4.", "1.-4.", "1\u20134. ", "1, 2.", "1./2.", "1. & 3.", "(1)", "1)", "[1.]", "12."],
+)
+def test_verse_labels_are_no_syllables(read, label):
+    score = read([first(note("C4", 2, f"{label} where".replace("&", "&amp;")))], language="en")
+    assert [n.lyric for n in score.notes] == ["where"]
+
+
+def test_tied_note_with_a_syllable_of_its_own_is_sung(read):
+    measure = first(
+        syllable("C4", "me", "begin", extra="start"), syllable("C4", "re", "end", extra="stop"),
+        note(None, 2), note("D4", 2, "la"),
+    )  # fmt: skip
+    score = read([measure], language="en")
+    assert rows(score)[:2] == [(0, 1, 60, "me-"), (1, 2, 60, "re")]
+    # over three notes: the syllable is on the second, and is held
+    chain = first(
+        note("C4", 2, "ni", extra="start"), note("C4", 2, "a", extra="stop start"),
+        note("C4", 2, extra="stop"),
+    )  # fmt: skip
+    assert rows(read([chain])) == [(0, 1, 60, "ni"), (1, 3, 60, "a")]
+    other_verse = first(note("C4", 2, "ni", extra="start"), note("C4", 2, v2="a", extra="stop"))
+    assert rows(read([other_verse])) == [(0, 2, 60, "ni")]
+
+
+@pytest.mark.parametrize("mark", ["ー", "-", "_", "—", ","])
+def test_tied_note_with_a_mark_of_prolongation_is_held(read, mark):
+    measure = first(note("C4", 2, "さ", extra="start"), note("C4", 2, mark, extra="stop"))
+    assert rows(read([measure], language="ja")) == [(0, 2, 60, "さ")]
+
+
+@pytest.mark.parametrize("kind", ["begin", "single"])
+def test_a_word_begins_after_one_that_was_never_ended(read, kind):
+    measure = first(
+        syllable("C4", "fi", "begin"), syllable("D4", "de", "middle"), note(None, 2),
+        syllable("E4", "de", kind), syllable("F4", "light", "end"),
+    )  # fmt: skip
+    score = read([measure], language="en")
+    end = "de-" if kind == "begin" else "de"
+    assert [n.lyric for n in score.notes] == ["fi-", "de", "", end, "light"]
+    assert score.notes[4].phones == ("L", "AY", "T")
+    # a hyphen that is typed, without syllabic, still joins
+    typed = first(note("C4", 2, "hel-"), note("E4", 2, "lo"))
+    assert [n.phones for n in read([typed], language="en").notes] == [("HH", "AH"), ("L", "OW")]
+
+
 def test_language_of_the_lyrics(read):
     measure = first(note("C4", 2, "さ")).replace("<text>", '<text xml:lang="ja-JP">')
     assert read([measure]).language == "ja"
     with pytest.raises(UserError, match="language: lyrics in 'fr'"):
         read([measure], language="fr")
+
+
+def in_language(code, *notes):
+    return "".join(notes).replace("<text>", f'<text xml:lang="{code}">')
+
+
+@pytest.mark.parametrize(("code", "name"), [("de", "de"), ("DE-at", "de"), ("ita", "ita")])
+def test_lyrics_in_a_language_that_is_not_sung_are_refused(read, code, name):
+    measure = first(in_language(code, note("C4", 2, "du"), note("D4", 2, "du")))
+    # a code that no pack will ever sing stands for those that one day may be
+    measure = measure.replace(f'"{code}"', '"tlh"') if name in LANGUAGES else measure
+    with pytest.raises(UserError, match="language: lyrics in '[a-z]+'"):
+        read([measure])
+    assert read([measure], language="zh").notes[0].phones == ("d", "u")
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [("EN-gb", "en"), ("eng", "en"), ("jpn", "ja"), ("zh-Hans-CN", "zh"), ("und", "zh")],
+)
+def test_codes_of_languages(read, code, language):
+    assert read([first(in_language(code, note("C4", 2, "a")))]).language == language
+
+
+def test_language_of_the_verse_that_is_sung(read):
+    measure = first(in_language("tlh", note("C4", 2, "a")), note("D4", 2, "e"))
+    english = in_language("en", note("C4", 2, None, v2="a"))
+    measure = measure.replace("</note>", english[english.index("<lyric") :], 1)
+    assert read([measure], verse=2).language == "en"
+    with pytest.raises(UserError, match="language: lyrics in 'tlh'"):
+        read([measure])
+
+
+def test_language_that_the_file_gives_for_all_lyrics(tmp_path):
+    default = '<defaults><lyric-language xml:lang="ja"/></defaults><part-list>'
+    path = tmp_path / "a.musicxml"
+    path.write_text(document([first(note("C4", 2, "sa"))]).replace("<part-list>", default))
+    assert read_musicxml(path).language == "ja"
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [("<unpitched/>", "notes without pitch"), ("<rest/>", "rests"), ("<cue/>", "cue notes")],
+)
+def test_lyrics_that_no_sung_note_carries_are_named(read, caplog, what, kind):
+    lyric = "<lyric><text>hao</text></lyric>"
+    unsung = f"<note>{what}<duration>2</duration><voice>1</voice>{lyric}</note>"
+    measures = [first(note("C4", 2, "ni"), unsung, note("D4", 2, "ma"))]
+    assert [row[3] for row in rows(read(measures))] == ["ni", "", "ma"]
+    assert f"measure 1: 1 lyrics under {kind} are left out" in caplog.text
+    caplog.clear()
+    read([first(note("C4", 2, "ni"), unsung.replace(lyric, ""), note("D4", 2, "ma"))])
+    assert not caplog.records
 
 
 def test_transposing_part(read):

@@ -1,6 +1,6 @@
 """The order of play: repeats, endings, da capo, dal segno, coda."""
 
-from .xml_document import DIVISIONS, TEMPO, first, lyrics, note, repeat
+from .xml_document import DIVISIONS, TEMPO, first, lyrics, note, repeat, rows
 
 
 def ending(number, kind):
@@ -94,3 +94,54 @@ def test_jumps_take_the_next_verse_and_hold_for_all_parts(read):
     assert lyrics(read([*voice[:1], voice[1] + sign(dacapo="yes")])) == "ae" + "oe"
     piano = [first(note("C3", 2)), note("C3", 2) + sign(dacapo="yes")]
     assert lyrics(read(piano, voice)) == "ae" + "oe"
+
+
+def test_tempo_belongs_to_its_place_after_da_capo(read):
+    """A measure is played at the tempo written for it, whatever was heard before the jump."""
+    measures = [
+        DIVISIONS + note("C4", 2, "a"),
+        TEMPO + note("D4", 2, "e") + sign(dacapo="yes"),
+    ]
+    assert [row[:2] for row in rows(read(measures))] == [(0, 0.5), (0.5, 1.5), (1.5, 2), (2, 3)]
+
+
+def test_tempo_belongs_to_its_place_in_repeats_and_codas(read):
+    slow = [DIVISIONS + note("C4", 2, "a"), TEMPO + note("D4", 2, "e") + repeat("backward")]
+    assert [row[1] for row in rows(read(slow))] == [0.5, 1.5, 2, 3]
+    measures = [
+        DIVISIONS + note("C4", 2, "a") + sign(tocoda="c"),
+        TEMPO + note("D4", 2, "e") + sign(dacapo="yes"),
+        sign(coda="c") + note("E4", 2, "o"),
+    ]
+    assert [row[1] for row in rows(read(measures))] == [0.5, 1.5, 2, 3]
+
+
+def test_ending_whose_bracket_is_drawn_short_goes_on_to_the_repeat_sign(read):
+    opened = ending("1", "start") + ending("1", "discontinue")
+    last = ending("2", "start") + ending("2", "discontinue")
+    measures = ("", repeat("forward"), opened, repeat("backward"), last, "")
+    assert played(read, *measures) == "CDEFDGA"
+    both = (opened.replace('"1"', '"1, 2"'), repeat("backward"), last.replace('"2"', '"3"'))
+    assert played(read, repeat("forward"), *both, "") == "CDECDECFG"
+
+
+def test_ending_without_the_end_of_its_bracket(read):
+    first_ending, second_ending = ending("1", "start"), ending("2", "start")
+    measures = ("", first_ending, repeat("backward"), second_ending, "")
+    assert played(read, *measures) == "CDECFG"
+    # an open last ending does not swallow the next repeat
+    measures = (first_ending + repeat("backward"), second_ending, repeat("forward"))
+    assert played(read, "", *measures, repeat("backward")) == "CDCEFGFG"
+
+
+def test_last_ending_does_not_reach_for_a_later_repeat_sign(read):
+    first_ending = ending("1", "start") + ending("1", "stop") + repeat("backward")
+    second_ending = ending("2", "start") + ending("2", "discontinue")
+    measures = ("", first_ending, second_ending, "", repeat("backward"), "")
+    assert played(read, *measures) == "CDCEFGFGA"
+
+
+def test_passes_of_an_ending_as_a_range(read):
+    first_ending = ending("1.-3.", "start") + ending("1.-3.", "stop") + repeat("backward")
+    second_ending = ending("4", "start") + ending("4", "stop")
+    assert played(read, "", first_ending, second_ending) == "CDCDCDCE"
