@@ -17,11 +17,11 @@ import yaml
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text, write_text
+from espnet2_ext.score.formats.aliases import lyric_of_alias
 from espnet2_ext.score.formats.assemble import SungNote, assemble
 from espnet2_ext.score.formats.losses import losses_of_file
 from espnet2_ext.score.formats.sung_words import lyric_of
 from espnet2_ext.score.formats.ticks import TICKS_PER_BEAT, TempoMap, note_ticks
-from espnet2_ext.score.formats.ust import without_vowel_before
 from espnet2_ext.score.music_score import BREATH, REST_PHONES, SILENCE, MusicScore
 from espnet2_ext.yaml_text import events
 
@@ -202,9 +202,10 @@ def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -
                 sung.append(SungNote(clock.seconds(end), clock.seconds(start), 0, SILENCE, at))
             end = start + _integer(note, "duration", at, low=1)
             midi = _integer(note, "tone", at, low=1, high=127)
-            lyric = without_vowel_before(_lyric(note, at), language)
-            bare = _HINT.sub("", lyric)
+            lyric = _lyric(note, at)
+            bare = _HINT.sub("", lyric).strip()
             hints += bare != lyric
+            bare = lyric_of_alias(bare, language, at)
             first = start if first is None and bare not in REST_PHONES else first
             sung.append(SungNote(clock.seconds(start), clock.seconds(end), midi, bare, at))
     if hints:

@@ -115,6 +115,15 @@ def test_as_openutau_writes_it(tmp_path, slur, caplog):
     )
 
 
+@pytest.mark.parametrize(
+    ("lyric", "phone"),
+    [("R", "SP"), ("SP", "SP"), ("EP", "SP"), ("cl", "SP"), ("AP", "AP"), ("br", "AP")],
+)
+def test_rests_and_breaths_of_voicebanks(tmp_path, lyric, phone):
+    score = read_ustx(write(tmp_path / "a.ustx", slur=lyric))
+    assert score.notes[2].is_rest and score.notes[2].phones == (phone,)
+
+
 def test_part(tmp_path):
     path = write(tmp_path / "a.ustx")
     assert read_score(path, part="second") == read_score(path, part=2)
