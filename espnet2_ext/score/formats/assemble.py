@@ -1,5 +1,7 @@
 """From sung notes as a file gives them to a MusicScore: rests between them, slurs, phones."""
 
+import itertools
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -94,6 +96,29 @@ def _read_group(group: list[tuple[SungNote, str]], language: Language) -> list[S
         phones = tuple(phone for syllable in read[n - 1 :] for phone in syllable.phones)
         read = [*read[: n - 1], Syllable(read[n - 1].text, phones, language.nucleus(phones))]
     return [*read, *[None] * (n - len(read))]
+
+
+def cut_overlaps(sung: Sequence[SungNote], place: str) -> list[SungNote]:
+    """Cut each note where the next begins, as one voice sings them; a warning says how many.
+
+    A note that lies within the one before is left to `assemble`, which refuses it: it belongs to
+    another voice. So is an overlap of a few hundredths of a second, which is closed there.
+    """
+    notes = list(sung)
+    cut: list[float] = []
+    for index, (note, after) in enumerate(itertools.pairwise(notes)):
+        overlap = note.end_sec - after.start_sec
+        if (
+            overlap > MAX_OVERLAP_SEC
+            and note.start_sec < after.start_sec
+            and (note.end_sec < after.end_sec)
+        ):
+            notes[index] = replace(note, end_sec=after.start_sec)
+            cut.append(overlap)
+    if cut:
+        found = f"{len(cut)} notes last into the next, by up to {max(cut):.3f} s"
+        logging.warning("%s: %s: cut there", place, found)
+    return notes
 
 
 def assemble(

@@ -11,7 +11,7 @@ from pathlib import Path
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_bytes, write_text
 from espnet2_ext.score.formats.aliases import lyric_of_alias
-from espnet2_ext.score.formats.assemble import SungNote, assemble
+from espnet2_ext.score.formats.assemble import SungNote, assemble, cut_overlaps
 from espnet2_ext.score.formats.code_pages import decode, encodings
 from espnet2_ext.score.formats.losses import losses_of_file
 from espnet2_ext.score.formats.sung_words import lyric_of
@@ -111,7 +111,7 @@ def read_ust(path: str | Path, language: str = "zh") -> MusicScore:
     clock = TempoMap(tempos)
     sung = [SungNote(clock.seconds(a), clock.seconds(b), *rest) for a, b, *rest in rows]
     first = next((row[0] for row in rows if row[2]), 0)
-    return assemble(sung, str(path), clock.bpm_at(first), language)
+    return assemble(cut_overlaps(sung, str(path)), str(path), clock.bpm_at(first), language)
 
 
 def write_ust(path: str | Path, score: MusicScore) -> list[str]:
