@@ -10,25 +10,31 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.score.lyrics.english import CONSONANTS, PHONES
 from espnet2_ext.score.music_score import BREATH, SILENCE
 
-_RESTS = frozenset(("r", "pau", "sil", "sp", "ep"))
+_RESTS = frozenset(("pau", "sil", "sp", "ep"))
 _BREATH = re.compile(r"br[0-9]*", re.IGNORECASE)
 # Rests where they are no words of the language: "rest" is one in English, 息 in Chinese.
-_RESTS_OF = {"zh": ("rest", "cl"), "yue": ("rest", "cl"), "ja": ("rest",), "en": ("cl",)}
+_RESTS_OF = {"zh": ("r", "rest", "cl"), "yue": ("r", "rest", "cl")}
+_RESTS_OF |= {"ja": ("r", "rest"), "en": ("r", "cl")}
 _BREATHS_OF = {"ja": re.compile("(?:息|吸|ブレス|ぶれす)[0-9]*")}
 _VOWEL_BEFORE = re.compile(r"^[aiueonN*-]\s+(?=\S)")
 _PITCH = re.compile(r"(?<=[^\s_])_\S*$|(?<=[^\s_A-Z])\s*[A-G][#b♯♭]?[1-8]$")
 _TAKE = re.compile("(?<=[ぁ-ゖァ-ヶー])[0-9]+$")
 
 
-def rest_of(name: str, language: str) -> str | None:
-    """SP or AP where a lyric or phone is a name of silence or breath; None where it is sung."""
+def rest_phone(name: str) -> str | None:
+    """SP or AP where a phone or word is a name of silence or breath in any language, else None."""
     if name == BREATH or _BREATH.fullmatch(name):
         return BREATH
-    if language in _BREATHS_OF and _BREATHS_OF[language].fullmatch(name):
+    return SILENCE if name.lower() in _RESTS else None
+
+
+def rest_of(lyric: str, language: str) -> str | None:
+    """SP or AP where a lyric is a voicebank's rest or breath; None where it is sung."""
+    if language in _BREATHS_OF and _BREATHS_OF[language].fullmatch(lyric):
         return BREATH
-    if name.lower() in _RESTS or name.lower() in _RESTS_OF.get(language, ()):
+    if lyric.lower() in _RESTS_OF.get(language, ()):
         return SILENCE
-    return None
+    return rest_phone(lyric)
 
 
 def lyric_of_alias(alias: str, language: str, place: str) -> str:

@@ -17,7 +17,7 @@ import yaml
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text, write_text
-from espnet2_ext.score.formats.aliases import lyric_of_alias, rest_of
+from espnet2_ext.score.formats.aliases import lyric_of_alias
 from espnet2_ext.score.formats.assemble import SungNote, assemble, cut_overlaps
 from espnet2_ext.score.formats.losses import losses_of_file
 from espnet2_ext.score.formats.sung_words import lyric_of, respelled
@@ -189,7 +189,7 @@ def _lyric(note: dict[str, Any], place: str) -> str:
 def _hinted(hint: str, language: str, place: str) -> str:
     """The lyric that sings the phones of a hint, where there is no lyric beside it."""
     phones = respelled(hint.strip("[] ").split(), language)
-    if len(phones) == 1 and rest_of(phones[0], language):
+    if len(phones) == 1 and phones[0] in REST_PHONES:
         return phones[0]
     lyric = "".join(phones)
     try:
