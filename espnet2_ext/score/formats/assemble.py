@@ -101,18 +101,15 @@ def _read_group(group: list[tuple[SungNote, str]], language: Language) -> list[S
 def cut_overlaps(sung: Sequence[SungNote], place: str) -> list[SungNote]:
     """Cut each note where the next begins, as one voice sings them; a warning says how many.
 
-    A note that lies within the one before is left to `assemble`, which refuses it: it belongs to
-    another voice. So is an overlap of a few hundredths of a second, which is closed there.
+    An overlap of half a note or more is left to `assemble`, which refuses it: it is another voice.
+    So is one of a few hundredths of a second, which is closed there.
     """
     notes = list(sung)
     cut: list[float] = []
     for index, (note, after) in enumerate(itertools.pairwise(notes)):
         overlap = note.end_sec - after.start_sec
-        if (
-            overlap > MAX_OVERLAP_SEC
-            and note.start_sec < after.start_sec
-            and (note.end_sec < after.end_sec)
-        ):
+        shorter = min(note.end_sec - note.start_sec, after.end_sec - after.start_sec)
+        if MAX_OVERLAP_SEC < overlap < shorter / 2 - 1e-6:
             notes[index] = replace(note, end_sec=after.start_sec)
             cut.append(overlap)
     if cut:

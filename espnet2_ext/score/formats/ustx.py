@@ -233,7 +233,7 @@ def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -
             at = f"{own.place}, note {index}"
             start = own.position + _integer(note, "position", at)
             stop = start + _integer(note, "duration", at, low=1)
-            if start < end and (start <= last or stop <= end):
+            if 2 * (end - start) >= min(end - last, stop - start) and start < end:
                 raise UserError(at, f"starts at tick {start}, before {end}", "after the last note")
             if start > end:
                 sung.append(SungNote(clock.seconds(end), clock.seconds(start), 0, SILENCE, at))

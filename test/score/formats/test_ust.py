@@ -208,13 +208,13 @@ def test_mistakes(tmp_path, old, new, message):
 
 def test_overlap_in_version_2(tmp_path, caplog):
     path = tmp_path / "a.ust"
-    note = "[#{}]\nLength=480\nDuration={}\nDelta={}\nLyric=wo\nNoteNum=60\n"
-    path.write_text(note.format(0, 480, 0) + note.format(1, 480, 240))
-    assert rows(read_ust(path)) == [(0, 0.25, 60, "wo"), (0.25, 0.75, 60, "wo")]
-    assert "1 notes last into the next, by up to 0.250 s: cut there" in caplog.text
-    path.write_text(note.format(0, 480, 0) + note.format(1, 240, 120))
+    note = "[#{}]\nLength=480\nDuration=480\nDelta={}\nLyric=wo\nNoteNum=60\n"
+    path.write_text(note.format(0, 0) + note.format(1, 240))
     with pytest.raises(UserError, match=r"\[#1\]: overlapping notes"):
         read_ust(path)
+    path.write_text(note.format(0, 0) + note.format(1, 336))
+    assert rows(read_ust(path)) == [(0, 0.35, 60, "wo"), (0.35, 0.85, 60, "wo")]
+    assert "1 notes last into the next, by up to 0.150 s: cut there" in caplog.text
 
 
 def test_garbage(tmp_path):

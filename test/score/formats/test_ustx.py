@@ -125,12 +125,13 @@ def test_rests_and_breaths_of_voicebanks(tmp_path, lyric, phone):
 
 
 def test_a_note_that_lasts_into_the_next_is_cut(tmp_path, caplog):
-    text = USTX.replace("position: 840", "position: 640")
+    text = USTX.replace("position: 840", "position: 660")
+    text = text.replace("- position: 960\n  bpm: 60", "- position: 960\n  bpm: 120")
     score = read_ustx(write(tmp_path / "a.ustx", text))
     assert rows(score)[1:4] == [
-        *[(0.5, 1, 62, "ni"), (1, 1.333, 64, "—"), (1.333, 1.833, 60, "hao")],
+        *[(0.5, 1, 62, "ni"), (1, 1.188, 64, "—"), (1.188, 1.438, 60, "hao")],
     ]
-    assert "a.ustx: 1 notes last into the next, by up to 0.167 s: cut there" in caplog.text
+    assert "a.ustx: 1 notes last into the next, by up to 0.062 s: cut there" in caplog.text
 
 
 @pytest.mark.parametrize(
