@@ -1,5 +1,7 @@
 """From sung notes as a file gives them to a MusicScore: rests between them, slurs, phones."""
 
+import itertools
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -112,6 +114,26 @@ def _read_parts(group: list[tuple[SungNote, str]], language: Language) -> list[S
         return []
     parts = [language.read(lyric, note.place) for note, lyric in group]
     return [part[0] for part in parts] if all(len(part) == 1 for part in parts) else []
+
+
+def cut_overlaps(sung: Sequence[SungNote], place: str) -> list[SungNote]:
+    """Cut each note where the next begins, as one voice sings them; a warning says how many.
+
+    An overlap of half a note or more is left to `assemble`, which refuses it: it is another voice.
+    So is one of a few hundredths of a second, which is closed there.
+    """
+    notes = list(sung)
+    cut: list[float] = []
+    for index, (note, after) in enumerate(itertools.pairwise(notes)):
+        overlap = note.end_sec - after.start_sec
+        shorter = min(note.end_sec - note.start_sec, after.end_sec - after.start_sec)
+        if MAX_OVERLAP_SEC < overlap < shorter / 2 - 1e-6:
+            notes[index] = replace(note, end_sec=after.start_sec)
+            cut.append(overlap)
+    if cut:
+        found = f"{len(cut)} notes last into the next, by up to {max(cut):.3f} s"
+        logging.warning("%s: %s: cut there", place, found)
+    return notes
 
 
 def assemble(

@@ -16,6 +16,7 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, write_json
+from espnet2_ext.score.formats.aliases import rest_phone
 from espnet2_ext.score.formats.losses import losses_of_file
 from espnet2_ext.score.formats.note_names import midi_to_name, name_to_midi
 from espnet2_ext.score.formats.opencpop import parse_line
@@ -25,6 +26,7 @@ from espnet2_ext.score.lyrics.languages import Language, language_of
 from espnet2_ext.score.music_score import (
     REST_MIDI,
     REST_PHONES,
+    SILENCE,
     SLUR_LYRIC,
     MusicScore,
 )
@@ -38,12 +40,19 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(?:\.[0-9]{0,40})?(?:[eE][+-]?[0-9]{1,2})
 
 
 def _fields(segment: dict[str, Any], key: str, place: str) -> list[str]:
-    """Items of a field: a string with spaces, or a list."""
-    value = segment.get(key, "")
+    """Items of a field: a string with spaces, or a list; none where it is missing or null."""
+    value = segment.get(key)
+    value = "" if value is None else value
     items = value.split() if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(i, str | int | float) for i in items):
         raise UserError(place, reprlib.repr(value), "items with spaces between them", key)
     return [str(item) for item in items]
+
+
+def _has(segment: dict[str, Any], key: str) -> bool:
+    """Whether a field says anything: what a tool leaves to be predicted is empty or null."""
+    value = segment.get(key)
+    return bool(value.strip() if isinstance(value, str) else value not in (None, []))
 
 
 def _numbers(segment: dict[str, Any], key: str, count: int, place: str) -> list[float]:
@@ -84,7 +93,7 @@ def _groups(segment: dict[str, Any], place: str) -> list[list[tuple[float, float
         raise UserError(place, "missing or empty", "note names", "note_seq")
     lengths = _numbers(segment, "note_dur", len(names), place)
     slurs = [0.0] * len(names)
-    if "note_slur" in segment:
+    if _has(segment, "note_slur"):
         slurs = _numbers(segment, "note_slur", len(names), place)
     groups: list[list[tuple[float, float, int]]] = []
     for index, (name, (start, end), slur) in enumerate(
@@ -105,7 +114,7 @@ def _groups(segment: dict[str, Any], place: str) -> list[list[tuple[float, float
 def _lyrics(segment: dict[str, Any], sung: int) -> list[str]:
     """The words of `text`, if it has one for each sung word: apart, or hanzi."""
     text = segment.get("text")
-    words = [word for word in str(text or "").split() if word not in REST_PHONES]
+    words = [word for word in str(text or "").split() if not rest_phone(word)]
     if len(words) != sung:
         words = [char for char in str(text or "") if is_hanzi(char)]
     return words if len(words) == sung else []
@@ -142,17 +151,28 @@ def _lead_joined(groups: list[list[tuple[float, float, int]]], counts: list[int]
     del groups[0], counts[0]
 
 
-def _on_rests(groups: list[list[tuple[float, float, int]]], rests: list[bool], place: str) -> int:
+def _on_rests(groups: list[list[tuple[float, float, int]]], heads: list[str], place: str) -> int:
     """Make one rest of a rest's notes; how many of them have a pitch, as estimators write."""
     pitched = 0
-    for number, (group, is_rest) in enumerate(zip(groups, rests, strict=True), 1):
-        if is_rest:
+    for number, (group, head) in enumerate(zip(groups, heads, strict=True), 1):
+        if head in REST_PHONES:
             pitched += any(midi for _, _, midi in group)
             group[:] = [(group[0][0], group[-1][1], REST_MIDI)]
         elif not all(midi for _, _, midi in group):
-            found = f"word {number} is sung on a rest"
+            found = f"word {number}, {head!r}, is sung on a rest"
             raise UserError(place, found, "rest with SP or AP alone", "note_seq")
     return pitched
+
+
+def _rests_filled(phones: list[str], lengths: list[float], counts: list[int]) -> None:
+    """Give each word without phones a silence, of no length where phones have lengths."""
+    ends = list(itertools.accumulate(counts))
+    at = [end for count, end in zip(counts, ends, strict=True) if not count]
+    for items, silent in ((phones, SILENCE), (lengths, 0.0)):
+        cuts = itertools.pairwise([0, *at, len(items)]) if items else ()
+        runs = [items[start:end] for start, end in cuts]
+        items[:] = [item for run in runs for item in (silent, *run)][1:]
+    counts[:] = [count or 1 for count in counts]
 
 
 def _heads(phones: list[str], counts: list[int]) -> list[str]:
@@ -204,9 +224,11 @@ def _read_segment(segment: Any, place: str, language: str) -> tuple[float, Music
     if not phones:
         raise UserError(place, "missing or empty", "phones", "ph_seq")
     counts = [int(count) for count in _numbers(segment, "ph_num", len(groups), place)]
-    if sum(counts) != len(phones) or 0 in counts:
+    if sum(counts) != len(phones):
         found = f"words of {sum(counts)} phones in all"
-        raise UserError(place, found, f"{len(phones)}, one or more each", "ph_num")
+        raise UserError(place, found, f"{len(phones)}, as ph_seq", "ph_num")
+    lengths = _numbers(segment, "ph_dur", len(phones), place) if _has(segment, "ph_dur") else []
+    _rests_filled(phones, lengths, counts)
     rests = [p in REST_PHONES for p in _heads(phones, counts)]
     lyrics = _lyrics(segment, rests.count(False))
     lead = len(counts) > 1 and not spoken.carriers.intersection(phones[: counts[0]])
@@ -214,7 +236,7 @@ def _read_segment(segment: Any, place: str, language: str) -> tuple[float, Music
         _lead_joined(groups, counts)
         rests = rests[1:]
         lyrics = _lyrics(segment, rests.count(False))
-    pitched = _on_rests(groups, rests, place)
+    pitched = _on_rests(groups, _heads(phones, counts), place)
     if pitched:
         logging.warning("%s: %d rests have a pitch, which is not read", place, pitched)
     texts = iter(lyrics)
@@ -232,8 +254,8 @@ def _read_segment(segment: Any, place: str, language: str) -> tuple[float, Music
     for phone in phones:
         if phone not in known:
             raise UserError(place, f"phone {phone!r}", f"a phone of {spoken.name}", "ph_seq")
-    if "ph_dur" in segment:
-        times = iter(_spans(_numbers(segment, "ph_dur", len(phones), place)))
+    if lengths:
+        times = iter(_spans(lengths))
         for word in words:
             word.times = list(itertools.islice(times, len(word.phones)))
     try:
@@ -247,15 +269,16 @@ def _read_old(segment: dict[str, Any], place: str, language: str) -> MusicScore:
     if language != "zh":
         raise UserError(place, f"an old segment in {language!r}", "zh", "language")
     text = str(segment.get("text") or "").replace("|", " ")
-    text = " ".join(word for word in text.split() if word not in REST_PHONES)
+    text = " ".join(word for word in text.split() if not rest_phone(word))
     keys = ("ph_seq", "note_seq", "note_dur_seq", "ph_dur", "is_slur_seq")
     columns = [" ".join(_fields(segment, key, place)) for key in keys]
+    columns[0] = " ".join(respelled(columns[0].split(), language))
     columns[1] = " ".join(
         midi_to_name(_midi(name, i, place)) for i, name in enumerate(columns[1].split(), 1)
     )
-    columns[3] = columns[3] or columns[2]
+    columns[3] = columns[3].strip() or columns[2]
     score = parse_line("|".join(["ds", text, *columns]), place)[1]
-    return score if "ph_dur" in segment else replace(score, phones=())
+    return score if _has(segment, "ph_dur") else replace(score, phones=())
 
 
 def read_ds(path: str | Path, part: str | None = None, language: str = "zh") -> MusicScore:
@@ -285,7 +308,9 @@ def read_ds(path: str | Path, part: str | None = None, language: str = "zh") -> 
             raise UserError(path, f"no segment {part!r}", f"1 to {len(segments)}", "part")
     read = [_read_segment(segments[i - 1], f"{path}: segment {i}", language) for i in numbers]
     chosen = [segments[i - 1] for i in numbers]
-    unread = sorted({key for segment in chosen for key in segment if key not in _KEPT})
+    unread = sorted(
+        {key for segment in chosen for key in segment if key not in _KEPT and _has(segment, key)}
+    )
     if unread:
         logging.warning("%s: not read: %s", path, ", ".join(unread))
     if part is not None:

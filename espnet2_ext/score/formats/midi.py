@@ -1,21 +1,30 @@
 """MIDI files with lyric events, or with lyrics beside them."""
 
 import bisect
+import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path
-from espnet2_ext.score.formats.assemble import SungNote, assemble, split_lyrics
+from espnet2_ext.score.formats.assemble import SungNote, assemble, cut_overlaps, split_lyrics
+from espnet2_ext.score.formats.code_pages import decode, encodings
 from espnet2_ext.score.formats.losses import losses_of_file
 from espnet2_ext.score.formats.sung_words import lyric_of
 from espnet2_ext.score.formats.ticks import TempoMap, fine_ticks, note_ticks
+from espnet2_ext.score.lyrics.languages import LANGUAGES, language_of
 from espnet2_ext.score.music_score import MusicScore
 
 MAX_BYTES = 8 * 2**20
 _PERCUSSION = 9
+_CREDIT = "@"  # titles and the like in Soft Karaoke
+_KARAOKE = ("@K", "\\", "/")
+_AFTER = 32  # eighths of a beat after the last note
+_NAMES = ("utf-8", "cp932", "gb18030", "latin1")
+_BESIDE = " \r\n\t/\\"  # spaces and marks of lines, which are no part of a syllable
+_WORD_ENDS = "-–—_~+.,;:!?"
 _MAX_TICKS_PER_BEAT = 0x7FFF
 
 
@@ -46,19 +55,39 @@ def _load(path: Path) -> "mido.MidiFile":  # noqa: F821
     return midi
 
 
-def _text(raw: str, place: str) -> str:
-    try:
-        return raw.encode("latin1").decode("utf-8")
-    except UnicodeDecodeError:
-        raise UserError(place, "a lyric that is not UTF-8", "UTF-8") from None
+def _lyric_events(midi: "mido.MidiFile") -> str:  # noqa: F821
+    """The kind of event that lyrics are: text in Soft Karaoke, whose marks one has, or lyrics."""
+    kinds = {message.type for track in midi.tracks for message in track}
+    return "text" if "lyrics" not in kinds and any(map(_is_karaoke, midi.tracks)) else "lyrics"
 
 
-def _read_tracks(midi: "mido.MidiFile", path: Path) -> tuple[list[_Part], list[tuple[int, float]]]:  # noqa: F821
+def _is_karaoke(track: "mido.MidiTrack") -> bool:  # noqa: F821
+    return any(m.type == "text" and m.text.startswith(_KARAOKE) for m in track)
+
+
+def _to_text(midi: "mido.MidiFile", kind: str, language: str) -> Callable[[str], str | None]:  # noqa: F821
+    """What makes text of an event's bytes; one encoding for all lyrics where one takes them all."""
+    raw = {m.text.encode("latin1") for track in midi.tracks for m in track if m.type == kind}
+    tried = encodings(raw, language)
+    whole = next((e for e in tried if all(decode(text, [e]) is not None for text in raw)), None)
+    return lambda text: decode(text.encode("latin1"), [whole] if whole else tried)
+
+
+def _read_tracks(
+    midi: "mido.MidiFile",  # noqa: F821
+    path: Path,
+    language: str,
+) -> tuple[list[_Part], list[tuple[int, float]]]:
     """Parts with notes or lyrics, and the tempo changes (tick, beats per minute)."""
     parts: list[_Part] = []
     tempos: list[tuple[int, float]] = []
+    words = _lyric_events(midi)
+    to_text = _to_text(midi, words, language)
     for number, track in enumerate(midi.tracks, 1):
-        name = _text(track.name or "", f"{path}: track {number}").strip() or f"track {number}"
+        name = track.name or ""  # nobody needs it, whatever its encoding
+        name = (to_text(name) or decode(name.encode("latin1"), _NAMES) or "").strip()
+        name = name or f"track {number}"
+        is_sung = words == "lyrics" or _is_karaoke(track)
         channels: dict[int, _Part] = {}
         lyrics: list[tuple[int, str]] = []
         sounding: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -67,9 +96,12 @@ def _read_tracks(midi: "mido.MidiFile", path: Path) -> tuple[list[_Part], list[t
             tick += message.time
             if message.type == "set_tempo" and message.tempo > 0:
                 tempos.append((tick, 60e6 / message.tempo))
-            elif message.type == "lyrics":
-                text = _text(message.text, f"{path}: track {number}, tick {tick}")
-                lyrics.append((tick, text.strip(" \r\n\t/\\")))
+            elif message.type == words and is_sung and not message.text.startswith(_CREDIT):
+                text = to_text(message.text)
+                if text is None:
+                    place = f"{path}: track {number}, tick {tick}"
+                    raise UserError(place, "a lyric that is not UTF-8", _expected(language))
+                lyrics.append((tick, text))
             elif message.type in ("note_on", "note_off") and message.channel != _PERCUSSION:
                 key = message.channel, message.note
                 if sounding[key]:
@@ -83,16 +115,44 @@ def _read_tracks(midi: "mido.MidiFile", path: Path) -> tuple[list[_Part], list[t
                 found = f"note {note} from tick {starts[0]} never ends"
                 raise UserError(f"{path}: track {number}", found, "a note_off")
         found_parts = list(channels.values()) or ([_Part(name)] if lyrics else [])
+        syllables = _syllables(lyrics, language)
         for part in found_parts:
             part.notes.sort()
-            part.lyrics, part.end = lyrics, tick
+            part.lyrics, part.end = syllables, tick
             if len(found_parts) > 1:
                 part.name = f"{name} {found_parts.index(part) + 1}"
         parts += found_parts
     return parts, tempos
 
 
-def _choose(parts: list[_Part], part: str | None, has_lyrics: bool, path: Path) -> _Part:
+def _expected(language: str) -> str:
+    """The encodings that lyrics may have."""
+    names = {"cp932": "Shift-JIS", "cp1252": "Windows-1252", "gb18030": "GB 18030", "big5": "Big5"}
+    return ", ".join(names.get(page, "UTF-8") for page in encodings((), language))
+
+
+def _syllables(lyrics: list[tuple[int, str]], language: str) -> list[tuple[int, str]]:
+    """Lyrics without spaces and marks of lines; a hyphen where a word of several goes on.
+
+    Where any lyric has a space or the mark of a line beside it, they say where words end, and what
+    has none is part of a word.
+    """
+    bare = [(tick, text.strip(_BESIDE)) for tick, text in lyrics]
+    whole = [(text, word) for (_, text), (_, word) in zip(lyrics, bare, strict=True) if word]
+    ends = [text[-1] in _BESIDE or word[-1] in _WORD_ENDS for text, word in whole]
+    begins = [text[0] in _BESIDE for text, _ in whole]
+    spaced = any(text[-1] in _BESIDE for text, _ in whole) or any(begins)
+    if not (spaced and LANGUAGES[language].hyphens):
+        return bare
+    goes_on = iter(
+        [not end and not begin for end, begin in zip(ends, [*begins[1:], True], strict=True)]
+    )
+    return [(tick, f"{word}-" if word and next(goes_on) else word) for tick, word in bare]
+
+
+def _choose(
+    parts: list[_Part], part: str | None, has_lyrics: bool, path: Path, near: float
+) -> _Part:
     sung = [p for p in parts if p.notes]
     if not sung:
         raise UserError(path, "no notes", "a MIDI file with notes")
@@ -104,13 +164,39 @@ def _choose(parts: list[_Part], part: str | None, has_lyrics: bool, path: Path) 
         best = chosen[0]
     else:
         best = next((p for p in sung if p.lyrics), sung[0])
+        if best.lyrics:  # of a track's channels, the one that the words are sung on
+            of_track = [p for p in sung if p.lyrics is best.lyrics]
+            best = max(of_track, key=lambda p: _sung_together(p.notes, p.lyrics, near))
     if not best.lyrics and not has_lyrics:
         words = [p for p in parts if p.lyrics and not p.notes]  # karaoke: words apart from notes
         if not words:
             found = f"no lyric events in {best.name}"
             raise UserError(path, found, "lyric events, or lyrics given beside the file")
-        best.lyrics = words[0].lyrics
+        most = max(words, key=lambda p: len(p.lyrics))
+        if part is None:  # the part whose notes the words are sung on
+            best = max(sung, key=lambda p: _sung_together(p.notes, most.lyrics, near))
+        best.lyrics = most.lyrics
     return best
+
+
+def _sung_together(
+    notes: list[tuple[int, int, int]], lyrics: list[tuple[int, str]], near: float
+) -> float:
+    """Share of lyrics that begin with a note, less the share of notes that no lyric begins with."""
+    starts = sorted({note[0] for note in notes})
+    times = [tick for tick, text in lyrics if text]
+    found = {starts[i] for tick in times if (i := _nearest(starts, tick, near)) is not None}
+    return len(found) / max(len(times), 1) - 0.5 * (1 - len(found) / len(starts))
+
+
+def _nearest(starts: list[int], tick: int, near: float) -> int | None:
+    """Index of the start nearest to a tick; None where none is near."""
+    after = bisect.bisect_left(starts, tick)
+    index = min(
+        (i for i in (after - 1, after) if 0 <= i < len(starts)),
+        key=lambda i: abs(starts[i] - tick),
+    )
+    return index if abs(starts[index] - tick) <= near else None
 
 
 def _melody(notes: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -123,23 +209,30 @@ def _melody(notes: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
 
 
 def _attach(
-    notes: list[tuple[int, int, int]], lyrics: list[tuple[int, str]], ticks: int, path: Path
+    notes: list[tuple[int, int, int]], lyrics: list[tuple[int, str]], near: float, path: Path
 ) -> list[str | None]:
-    """The lyric of each note: the event at its start, to within an eighth of a beat."""
+    """The lyric of each note: the event at its start, to within `near` ticks.
+
+    What stands before the first note, or a measure or more after the last, is a title or a credit:
+    a warning.
+    """
+    end = notes[-1][1] + _AFTER * near
     starts = [note[0] for note in notes]
     attached: list[str | None] = [None] * len(notes)
+    outside: list[str] = []
     for tick, text in lyrics:
-        after = bisect.bisect_left(starts, tick)
-        nearest = min(
-            (i for i in (after - 1, after) if 0 <= i < len(starts)),
-            key=lambda i: abs(starts[i] - tick),
-        )
-        if abs(starts[nearest] - tick) > ticks / 8:
-            if text:
-                raise UserError(path, f"lyric {text!r} at tick {tick} without a note", "a note")
+        nearest = _nearest(starts, tick, near)
+        if not text:
             continue
-        if text:
+        if nearest is not None:
             attached[nearest] = (attached[nearest] or "") + text
+        elif starts[0] < tick < end:
+            raise UserError(path, f"lyric {text!r} at tick {tick} without a note", "a note")
+        else:
+            outside.append(text)
+    if outside:
+        found = f"{len(outside)} lyrics before the first note or after the last are not sung"
+        logging.warning("%s: %s, such as %r", path, found, outside[0][:40])
     return attached
 
 
@@ -148,12 +241,13 @@ def read_midi(
 ) -> MusicScore:
     """Read a MIDI file.
 
-    A part is a track (or one channel of it); of a chord the top note is sung.
+    A part is a track (or one channel of it); of a chord the top note is sung, and a note that lasts
+    into the next is cut there. Lyrics are lyric events, or the text events of Soft Karaoke.
 
     Args:
         path: Type 0 or 1.
-        part: Name of a track, or its number among those with notes, from 1; the first that has
-            lyrics by default.
+        part: Name of a track, or its number among those with notes, from 1; by default the first
+            that has lyrics, or the one that begins its notes with the lyrics of another track.
         lyrics: Used in place of lyric events: a hanzi or pinyin syllable for each note, ``-``
             where the previous one goes on.
         language: ISO 639 code.
@@ -163,11 +257,13 @@ def read_midi(
     """
     path = Path(path)
     midi = _load(path)
-    parts, tempos = _read_tracks(midi, path)
-    chosen = _choose(parts, part, lyrics is not None, path)
+    language_of(language, path)
+    parts, tempos = _read_tracks(midi, path, language)
+    near = midi.ticks_per_beat / 8
+    chosen = _choose(parts, part, lyrics is not None, path, near)
     notes = _melody(chosen.notes)
     if lyrics is None:
-        words = _attach(notes, chosen.lyrics, midi.ticks_per_beat, path)
+        words = _attach(notes, chosen.lyrics, near, path)
     else:
         words = split_lyrics(lyrics, language)
         if len(words) != len(notes):
@@ -188,8 +284,8 @@ def read_melody(path: str | Path, part: str | None = None) -> tuple[list[SungNot
     """
     path = Path(path)
     midi = _load(path)
-    parts, tempos = _read_tracks(midi, path)
-    chosen = _choose(parts, part, True, path)
+    parts, tempos = _read_tracks(midi, path, "zh")
+    chosen = _choose(parts, part, True, path, midi.ticks_per_beat / 8)
     notes = _melody(chosen.notes)
     clock = TempoMap(tempos, midi.ticks_per_beat)
     return _timed(notes, [None] * len(notes), chosen, clock, path)
@@ -209,6 +305,7 @@ def _timed(
         )
         for i, ((start, end, note), word) in enumerate(zip(notes, words, strict=True), 1)
     ]
+    sung = cut_overlaps(sung, str(path))
     return sung, round(clock.bpm_at(notes[0][0]), 3), clock.seconds(part.end)
 
 

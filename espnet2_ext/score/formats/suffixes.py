@@ -79,7 +79,7 @@ FORMATS = (
     ),
     Format(
         "MIDI",
-        (".mid", ".midi"),
+        (".mid", ".midi", ".kar"),
         read_midi,
         write_midi,
         frozenset(),

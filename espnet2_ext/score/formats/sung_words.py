@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.aliases import rest_phone
 from espnet2_ext.score.formats.assemble import SungNote, assemble
 from espnet2_ext.score.lyrics.languages import language_of
 from espnet2_ext.score.music_score import REST_MIDI, SILENCE, SLUR_LYRIC, MusicScore, Note, Phone
@@ -57,11 +58,15 @@ def as_read(
 
 
 def respelled(names: Sequence[str], language: str) -> list[str]:
-    """Phones in the language's own names, from DiffSinger's, lower case, or with ``zh/``."""
+    """Phones in the language's own names, from DiffSinger's, lower case, or with ``zh/``.
+
+    Silence and breath are SP and AP, whatever they are called (pau, sil, EP, br).
+    """
     known = language_of(language).phones
     plain = [name.rpartition("/")[2] for name in names]
     plain = [_OTHER_NAMES.get(language, {}).get(name, name) for name in plain]
-    return [n.upper() if n.upper() in known and n not in known else n for n in plain]
+    plain = [n.upper() if n.upper() in known and n not in known else n for n in plain]
+    return [n if n in known else rest_phone(n) or n for n in plain]
 
 
 def words_of(score: MusicScore) -> list[SungWord]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.aliases import rest_phone
 from espnet2_ext.score.formats.assemble import MIN_GAP_SEC, SungNote, assemble
 from espnet2_ext.score.formats.losses import losses_of_file
 from espnet2_ext.score.formats.midi import read_melody
@@ -46,9 +47,10 @@ def _choose_tiers(path: Path) -> dict[str, list[Interval]]:
 
 
 def _label(interval: Interval) -> str:
-    """A word as lyrics have it; SP for an empty interval, ``<AP>`` without its brackets."""
+    """A word as lyrics have it; SP or AP for names of rests (``<AP>``, sil), SP where empty."""
     text = interval.text.strip()
-    return text[1:-1] if text[1:-1] in REST_PHONES and text[0] == "<" else text or SILENCE
+    bare = text[1:-1] if text.startswith("<") and text.endswith(">") else text
+    return rest_phone(bare) or text or SILENCE
 
 
 def _inside(tier: list[Interval], span: Interval) -> list[Interval]:

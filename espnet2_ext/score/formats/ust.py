@@ -10,7 +10,9 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_bytes, write_text
-from espnet2_ext.score.formats.assemble import SungNote, assemble
+from espnet2_ext.score.formats.aliases import lyric_of_alias
+from espnet2_ext.score.formats.assemble import SungNote, assemble, cut_overlaps
+from espnet2_ext.score.formats.code_pages import decode, encodings
 from espnet2_ext.score.formats.losses import losses_of_file
 from espnet2_ext.score.formats.sung_words import lyric_of
 from espnet2_ext.score.formats.ticks import TempoMap, note_ticks
@@ -19,21 +21,17 @@ from espnet2_ext.score.music_score import BREATH, SILENCE, MusicScore
 MAX_BYTES = 16 * 2**20
 MAX_TICKS = 2**31
 CONTINUATION = "+~"
-_RESTS = {"r": SILENCE, "rest": SILENCE, "pau": SILENCE, "sil": SILENCE}
 _SECTION = re.compile(r"\[#(\w+)\]")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,12}(?:[.,][0-9]{0,12})?")
-_VOWEL_BEFORE = re.compile(r"^[aiueonN*-]\s+(?=\S)")
-_CODE_PAGES = {"zh": ("gb18030", "cp932"), "yue": ("gb18030", "big5", "cp932")}
+_LYRIC = re.compile(rb"^Lyric=([^\r\n]*)", re.MULTILINE)
 
 
 def _decode(path: Path, language: str) -> str:
     data = read_bytes(path, MAX_BYTES)
-    for encoding in ("utf-8-sig", *_CODE_PAGES.get(language, ("cp932",))):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise UserError(path, "neither UTF-8 nor a code page of UTAU's", "UTF-8 or Shift-JIS")
+    text = decode(data, encodings(_LYRIC.findall(data), language))
+    if text is None:
+        raise UserError(path, "neither UTF-8 nor a code page of UTAU's", "UTF-8 or Shift-JIS")
+    return text
 
 
 def _sections(text: str, path: Path) -> list[tuple[str, int, dict[str, str]]]:
@@ -72,16 +70,11 @@ def _place_note(values: dict[str, str], start: int, end: int, place: str) -> tup
     return end, end + int(_number(values, "Length", place, 1, MAX_TICKS))
 
 
-def without_vowel_before(lyric: str, language: str) -> str:
-    """A Japanese lyric without the vowel before it, which VCV voicebanks name: ``a か`` is か."""
-    return _VOWEL_BEFORE.sub("", lyric) if language == "ja" else lyric
-
-
 def read_ust(path: str | Path, language: str = "zh") -> MusicScore:
     """Read a UST.
 
     Lyrics ``+``, ``+~``, ``-``, ``ー`` go on with the previous syllable (in English ``+`` with the
-    next one of the word, where there is one); R is silence, AP breath. Tempo
+    next one of the word, where there is one); R is silence, AP breath (`aliases`). Tempo
     changes are honoured; the score's tempo is the one at its first sung note. Pitch bends,
     envelopes and flags have no place in a score.
 
@@ -105,10 +98,10 @@ def read_ust(path: str | Path, language: str = "zh") -> MusicScore:
         start, end = _place_note(values, start, end, place)
         if values.get("Tempo"):
             tempos.append((start, _number(values, "Tempo", place, 1, 10_000)))
-        lyric = without_vowel_before(values.get("Lyric", "").removeprefix("?"), language)
+        lyric = values.get("Lyric", "").removeprefix("?")
         if not lyric:
             raise UserError(place, "empty", "a syllable, + to go on, or R for a rest", "Lyric")
-        lyric = _RESTS.get(lyric.lower(), lyric)
+        lyric = lyric_of_alias(lyric, language, place)
         midi = 0
         if lyric not in (SILENCE, BREATH):
             midi = int(_number(values, "NoteNum", place, 1, 127))
@@ -118,7 +111,7 @@ def read_ust(path: str | Path, language: str = "zh") -> MusicScore:
     clock = TempoMap(tempos)
     sung = [SungNote(clock.seconds(a), clock.seconds(b), *rest) for a, b, *rest in rows]
     first = next((row[0] for row in rows if row[2]), 0)
-    return assemble(sung, str(path), clock.bpm_at(first), language)
+    return assemble(cut_overlaps(sung, str(path)), str(path), clock.bpm_at(first), language)
 
 
 def write_ust(path: str | Path, score: MusicScore) -> list[str]:

@@ -17,11 +17,12 @@ import yaml
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text, write_text
-from espnet2_ext.score.formats.assemble import SungNote, assemble
+from espnet2_ext.score.formats.aliases import lyric_of_alias
+from espnet2_ext.score.formats.assemble import SungNote, assemble, cut_overlaps
 from espnet2_ext.score.formats.losses import losses_of_file
-from espnet2_ext.score.formats.sung_words import lyric_of
+from espnet2_ext.score.formats.sung_words import lyric_of, respelled
 from espnet2_ext.score.formats.ticks import TICKS_PER_BEAT, TempoMap, note_ticks
-from espnet2_ext.score.formats.ust import without_vowel_before
+from espnet2_ext.score.lyrics.languages import language_of
 from espnet2_ext.score.music_score import BREATH, REST_PHONES, SILENCE, MusicScore
 from espnet2_ext.yaml_text import events
 
@@ -115,18 +116,31 @@ def _tempos(project: dict[str, Any], path: Path) -> list[tuple[int, float]]:
 
 @dataclass(frozen=True)
 class _Part:
-    """A voice part: its place for errors, its own and its track's name, its first tick."""
+    """A voice part: its place for errors, its own and its track's name, its first tick.
+
+    `heard` says whether the editor plays its track: it is not muted, and solo where any is.
+    """
 
     place: str
     name: str
     track: str
     position: int
+    heard: bool
     values: dict[str, Any]
+
+
+def _heard(tracks: list[dict[str, Any]]) -> list[bool]:
+    """Whether each track is played."""
+    solo, mute = (
+        [str(track.get(key, "")).lower() == "true" for track in tracks] for key in ("solo", "mute")
+    )
+    return [s if any(solo) else not m for s, m in zip(solo, mute, strict=True)]
 
 
 def _parts(project: dict[str, Any], path: Path) -> list[_Part]:
     """The voice parts that have notes."""
-    tracks = [str(t.get("track_name", "")) for t in _items(project, "tracks", str(path))]
+    tracks = _items(project, "tracks", str(path))
+    heard = _heard(tracks)
     parts = []
     for values in _items(project, "voice_parts", str(path)):
         if not values.get("notes"):
@@ -134,9 +148,11 @@ def _parts(project: dict[str, Any], path: Path) -> list[_Part]:
         name = str(values.get("name", ""))
         place = f"{path}: part {name or len(parts) + 1}"
         track = _integer(values, "track_no", place, 0)
-        named = tracks[track] if track < len(tracks) else ""
+        named = str(tracks[track].get("track_name", "")) if track < len(tracks) else ""
+        named = named or f"track {track + 1}"
         position = _integer(values, "position", place, 0)
-        parts.append(_Part(place, name, named or f"track {track + 1}", position, values))
+        is_heard = heard[track] if track < len(heard) else True
+        parts.append(_Part(place, name, named, position, is_heard, values))
     if not parts:
         raise UserError(path, "no notes", "a voice part with notes", "voice_parts")
     return parts
@@ -145,14 +161,15 @@ def _parts(project: dict[str, Any], path: Path) -> list[_Part]:
 def _choose(project: dict[str, Any], wanted: str | None, path: Path) -> list[_Part]:
     """Parts to sing one after another: one by its number, or those of a name or of a track."""
     parts = _parts(project, path)
-    chosen = [part for part in parts if part.track == parts[0].track]
+    first = next((part for part in parts if part.heard), parts[0])
+    chosen = [part for part in parts if part.track == first.track]
     if wanted is not None:
         chosen = [part for n, part in enumerate(parts, 1) if wanted == str(n)]
         chosen = chosen or [part for part in parts if wanted == part.name]
         chosen = chosen or [part for part in parts if wanted == part.track]
     elif len(chosen) < len(parts):
         found = f"{len(chosen)} of {len(parts)} parts"
-        logging.warning("%s: %s are read, those of %s", path, found, parts[0].track)
+        logging.warning("%s: %s are read, those of %s", path, found, first.track)
     if not chosen:
         listed = ", ".join(f"{n} ({part.name}, {part.track})" for n, part in enumerate(parts, 1))
         raise UserError(path, f"no part {wanted!r}", listed, "part")
@@ -169,18 +186,37 @@ def _lyric(note: dict[str, Any], place: str) -> str:
     return NEXT_SYLLABLE if lyric[1:].strip().isdecimal() or lyric == "+" else CONTINUATION
 
 
+def _hinted(hint: str, language: str, place: str) -> str:
+    """The lyric that sings the phones of a hint, where there is no lyric beside it."""
+    phones = respelled(hint.strip("[] ").split(), language)
+    if len(phones) == 1 and phones[0] in REST_PHONES:
+        return phones[0]
+    lyric = "".join(phones)
+    try:
+        read = [
+            phone for syllable in language_of(language).read(lyric) for phone in syllable.phones
+        ]
+    except UserError:
+        read = []
+    if not phones or read != phones:
+        found = f"a phonetic hint alone, {hint[:40]!r}"
+        raise UserError(place, found, "a lyric before it", "lyric")
+    return lyric
+
+
 def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -> MusicScore:
     """Read the voice parts of a track, one after another.
 
     Lyrics ``+~``, ``+*`` and ``-`` go on with the previous syllable, ``+`` with the next one of an
     English word, where there is one; AP is a breath, SP silence. Tempo changes are honoured; the
-    score's tempo is the one at the first note. Phonetic hints, pitch curves, vibrato and
-    expressions have no place in a score.
+    score's tempo is the one at the first note. A note that lasts into the next is cut there.
+    Phonetic hints beside a lyric, pitch curves, vibrato and expressions have no place in a score.
 
     Args:
         path: Of version 0.5 or later.
         part: Number of a voice part among those with notes, from 1; or the name of parts, or of a
-            track. By default the track of the first part with notes.
+            track. By default the track of the first part with notes that is not muted, or is solo
+            where any is.
         language: ISO 639 code of the lyrics.
 
     Raises:
@@ -191,28 +227,30 @@ def read_ustx(path: str | Path, part: str | None = None, language: str = "zh") -
     chosen = _choose(project, part, path)
     clock = TempoMap(_tempos(project, path), _integer(project, "resolution", str(path), 480, 1))
     sung: list[SungNote] = []
-    hints, end, first = 0, 0, None
+    hints, last, end, first = 0, -1, 0, None
     for own in chosen:
         for index, note in enumerate(_items(own.values, "notes", own.place), 1):
             at = f"{own.place}, note {index}"
             start = own.position + _integer(note, "position", at)
-            if start < end:
+            stop = start + _integer(note, "duration", at, low=1)
+            if 2 * (end - start) >= min(end - last, stop - start) and start < end:
                 raise UserError(at, f"starts at tick {start}, before {end}", "after the last note")
             if start > end:
                 sung.append(SungNote(clock.seconds(end), clock.seconds(start), 0, SILENCE, at))
-            end = start + _integer(note, "duration", at, low=1)
+            last, end = start, stop
             midi = _integer(note, "tone", at, low=1, high=127)
-            lyric = without_vowel_before(_lyric(note, at), language)
-            bare = _HINT.sub("", lyric)
-            hints += bare != lyric
+            lyric = _lyric(note, at)
+            bare = _HINT.sub("", lyric).strip()
+            hints += bare not in ("", lyric)
+            bare = lyric_of_alias(bare or _hinted(lyric, language, at), language, at)
             first = start if first is None and bare not in REST_PHONES else first
             sung.append(SungNote(clock.seconds(start), clock.seconds(end), midi, bare, at))
     if hints:
         logging.warning("%s: %d phonetic hints are not read", path, hints)
-    last = max(own.position + _integer(own.values, "duration", own.place, 0) for own in chosen)
-    if last > end:
-        sung.append(SungNote(clock.seconds(end), clock.seconds(last), 0, SILENCE, str(path)))
-    return assemble(sung, str(path), clock.bpm_at(first or 0), language)
+    after = max(own.position + _integer(own.values, "duration", own.place, 0) for own in chosen)
+    if after > end:
+        sung.append(SungNote(clock.seconds(end), clock.seconds(after), 0, SILENCE, str(path)))
+    return assemble(cut_overlaps(sung, str(path)), str(path), clock.bpm_at(first or 0), language)
 
 
 def write_ustx(path: str | Path, score: MusicScore) -> list[str]:

@@ -13,9 +13,12 @@ from espnet2_ext.score.lyrics import english as lyrics_en
 from espnet2_ext.score.lyrics import ipa
 from espnet2_ext.score.lyrics import japanese as lyrics_ja
 from espnet2_ext.score.lyrics import mandarin as lyrics_zh
+from espnet2_ext.score.lyrics.scripts import or_language
 from espnet2_ext.score.lyrics.syllable import Syllable
 
 __all__ = ["LANGUAGES", "Language", "Syllable", "is_vowel", "language_of", "nucleus_of"]
+
+_MAX_SHOWN = 80  # characters of a lyric
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,20 @@ class Language:
     hyphens: bool = False
 
     def read(self, text: str, place: object = "lyrics") -> list[Syllable]:
-        """Read lyrics; raises `UserError` naming `place` and the word that cannot be read."""
-        return self.reader(text, place)
+        """Read lyrics.
+
+        Raises:
+            UserError: naming `place`, the word that cannot be read in its whole lyric and, where
+                the script is another language's, that language.
+        """
+        try:
+            return self.reader(text, place)
+        except UserError as error:
+            shown = repr(text[:_MAX_SHOWN])
+            expected = or_language(error.expected, text, self.code)
+            if shown not in error.found:
+                expected += f"; the lyric is {shown}"
+            raise UserError(error.place, error.found, expected, error.field) from None
 
     def nucleus(self, phones: Sequence[str]) -> int:
         """Index of the phone that carries the pitch: the last that can, or the last of all."""

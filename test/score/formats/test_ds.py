@@ -22,6 +22,19 @@ SEGMENT = {
 }
 
 
+OLD = {
+    "text": "SP 还 记 SP",
+    "ph_seq": "SP h ai j i i SP",
+    "note_seq": "rest D#4 D#4 E4 E4 F4 rest",
+    "note_dur_seq": "0.6 0.4 0.4 0.5 0.5 0.2 0.5",
+    "is_slur_seq": "0 0 0 0 0 1 0",
+    "ph_dur": "0.5 0.1 0.4 0.1 0.4 0.2 0.5",
+    "f0_timestep": "0.005",
+    "input_type": "phoneme",
+    "offset": 0.0,
+}
+
+
 def write(path, *segments):
     path.write_text(json.dumps(segments, ensure_ascii=False), encoding="utf-8")
     return path
@@ -112,18 +125,7 @@ def test_segments_whose_phones_end_late(tmp_path):
 
 
 def test_every_field_per_phone(tmp_path):
-    old = {
-        "text": "SP 还 记 SP",
-        "ph_seq": "SP h ai j i i SP",
-        "note_seq": "rest D#4 D#4 E4 E4 F4 rest",
-        "note_dur_seq": "0.6 0.4 0.4 0.5 0.5 0.2 0.5",
-        "is_slur_seq": "0 0 0 0 0 1 0",
-        "ph_dur": "0.5 0.1 0.4 0.1 0.4 0.2 0.5",
-        "f0_timestep": "0.005",
-        "input_type": "phoneme",
-        "offset": 0.0,
-    }
-    score = read_ds(write(tmp_path / "a.ds", old))
+    score = read_ds(write(tmp_path / "a.ds", OLD))
     assert [n[1:] for n in notes(score)] == [
         *[(0, "", "SP"), (63, "还", "h ai"), (64, "记", "j i")],
         *[(65, "—", "i"), (0, "", "SP")],
@@ -131,12 +133,71 @@ def test_every_field_per_phone(tmp_path):
     assert len(score.phones) == 7
 
 
+@pytest.mark.parametrize("empty", ["", None, [], " "])
+@pytest.mark.parametrize("key", ["ph_dur", "note_slur"])
+def test_what_is_left_to_be_predicted_is_empty(tmp_path, key, empty, caplog):
+    one_each = SEGMENT | {"note_seq": "rest C4 E4 rest", "note_dur": "0.4 0.6 0.6 0.4"}
+    one_each |= {"note_slur": "0 0 0 0", "f0_seq": "", "f0_timestep": None}
+    score = read_ds(write(tmp_path / "a.ds", one_each | {key: empty}))
+    del one_each[key]
+    assert score == read_ds(write(tmp_path / "b.ds", one_each))
+    assert bool(score.phones) == (key != "ph_dur") and "not read" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["pau", "sil", "sp", "EP", "SP"])
+def test_names_of_silence(tmp_path, name):
+    segment = SEGMENT | {"ph_seq": f"AP sh ir zh e {name}", "text": f"br 是 这 {name}"}
+    score = read_ds(write(tmp_path / "a.ds", segment))
+    assert score == read_ds(write(tmp_path / "b.ds", SEGMENT | {"text": "是 这"}))
+    old = OLD | {"ph_seq": f"{name} h ai j i i {name}", "text": f"{name} 还 记 {name}"}
+    assert read_ds(write(tmp_path / "c.ds", old)) == read_ds(write(tmp_path / "d.ds", OLD))
+
+
+def test_a_breath_by_another_name(tmp_path):
+    segment = SEGMENT | {"ph_seq": "br sh ir zh e SP"}
+    score = read_ds(write(tmp_path / "a.ds", segment))
+    assert score == read_ds(write(tmp_path / "b.ds", SEGMENT))
+
+
+@pytest.mark.parametrize("with_times", [True, False])
+def test_a_note_without_phones_is_a_rest(tmp_path, with_times):
+    segment = SEGMENT | {"note_seq": "rest C#4 E4 rest rest", "note_dur": "0.4 0.6 0.6 0.1 0.3"}
+    segment |= {"note_slur": "0 0 0 0 0", "ph_num": "2 2 1 0 1", "offset": 0}
+    if not with_times:
+        segment["ph_dur"] = ""
+    score = read_ds(write(tmp_path / "a.ds", segment))
+    assert notes(score) == [
+        *[(0, 0, "", "AP"), (0.4, 61, "shi", "sh i"), (1, 64, "zhe", "zh e"), (1.6, 0, "", "SP")]
+    ]
+    assert score.duration_sec == 2 and len(score.phones) == (6 if with_times else 0)
+    between = segment | {"ph_num": "2 1 0 2 1", "ph_seq": "AP sh ir zh e SP"}
+    between |= {"note_seq": "rest C#4 rest E4 rest", "ph_dur": ""}
+    score = read_ds(write(tmp_path / "b.ds", between))
+    assert [n[1:] for n in notes(score)][1:4] == [
+        (61, "shi", "sh i"),
+        (0, "", "SP"),
+        (64, "zhe", "zh e"),
+    ]
+
+
+def test_the_older_layout_with_newer_names(tmp_path):
+    """As openvpi's and ProDiff's samples: ``sh ir``, and phone times left out as null."""
+    old = OLD | {"text": "SP 是 日 SP", "ph_seq": "SP sh ir r ir ir SP"}
+    score = read_ds(write(tmp_path / "a.ds", old))
+    assert [n[3] for n in notes(score)] == ["SP", "sh i", "r i", "i", "SP"]
+    assert len(score.phones) == 7
+    for empty in (None, ""):
+        untimed = read_ds(write(tmp_path / "b.ds", old | {"ph_dur": empty}))
+        assert untimed.notes == score.notes and not untimed.phones
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"ph_num": "2 2 1"}, "segment 1: ph_num: 3 items .expected 4"),
         ({"ph_num": "2 2 1 2"}, "ph_num: words of 7 phones"),
-        ({"ph_num": "2 0 3 1"}, "ph_num: words of 6 phones in all"),
+        ({"ph_num": "2 0 3 2"}, "ph_num: words of 7 phones in all .expected 6, as ph_seq.$"),
+        ({"ph_num": "2 0 3 1"}, "ph_num: word 1 is 'AP sh'"),
         ({"ph_num": "3 1 1 1"}, "ph_num: word 1 is 'AP sh i'"),
         ({"ph_dur": "0.3 0.1 0.5 0.1 0.6"}, "ph_dur: 5 items .expected 6"),
         ({"ph_dur": "0.3 0.1 nan 0.1 0.6 0.4"}, "ph_dur: item 3 is 'nan'"),
@@ -145,7 +206,7 @@ def test_every_field_per_phone(tmp_path):
         ({"note_dur": "0.4"}, "note_dur: 1 items .expected 5"),
         ({"note_seq": "rest H4 D4 E4 rest"}, "note_seq: item 2: 'H4'"),
         ({"note_seq": ""}, "note_seq: missing"),
-        ({"note_seq": "rest C4 D4 rest rest"}, "note_seq: word 3 is sung on a rest"),
+        ({"note_seq": "rest C4 D4 rest rest"}, "note_seq: word 3, 'e', is sung on a rest"),
         ({"note_slur": "1 0 0 0 0"}, "note_slur: item 1 is a slur"),
         ({"ph_seq": "AP sh qq zh e SP", "text": ""}, "ph_seq: phone 'qq'"),
         ({"ph_seq": {"a": 1}}, "ph_seq: {'a': 1}"),

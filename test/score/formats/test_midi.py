@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.midi import read_midi, write_midi
+from espnet2_ext.score.formats.read import read_score
+from espnet2_ext.score.lyrics.languages import LANGUAGES
 
 from ..strategies import LYRICS, scores
 
@@ -19,6 +21,8 @@ def build(path, events, tracks=1, tempo=500_000, charset="utf-8", **kwargs):
     for track, delta, kind, value in events:
         if kind == "lyric":
             message = mido.MetaMessage("lyrics", text=value, time=delta)
+        elif kind == "text":
+            message = mido.MetaMessage("text", text=value, time=delta)
         elif kind == "tempo":
             message = mido.MetaMessage("set_tempo", tempo=value, time=delta)
         elif kind == "name":
@@ -120,10 +124,118 @@ def test_mistakes(tmp_path, events, message):
         read_midi(build(tmp_path / "a.mid", events))
 
 
-def test_lyrics_that_are_not_utf8(tmp_path):
-    path = build(tmp_path / "a.mid", note("我", 60), charset="gb18030")
-    with pytest.raises(UserError, match="tick 0: a lyric that is not UTF-8"):
+@pytest.mark.parametrize(
+    ("charset", "lyric", "language"),
+    [("gb18030", "我", "zh"), ("cp932", "か", "ja"), ("cp1252", "né", "en")],
+)
+def test_lyrics_in_a_code_page_of_their_language(tmp_path, charset, lyric, language):
+    path = build(tmp_path / "a.mid", note(lyric, 60), charset=charset)
+    score = read_midi(path, language=language)
+    assert [n.lyric for n in score.notes] == [lyric]
+
+
+def test_lyrics_in_no_known_encoding(tmp_path):
+    path = build(tmp_path / "a.mid", note("\x81\xad", 60), charset="latin1")
+    with pytest.raises(UserError, match="tick 0: a lyric that is not UTF-8 .*Shift-JIS"):
+        read_midi(path, language="ja")
+
+
+def test_shift_jis_kana_are_no_hanzi(tmp_path):
+    path = build(tmp_path / "a.mid", note("さ", 60) + note("く", 62), charset="cp932")
+    with pytest.raises(UserError, match="さ.*or --lang ja"):
         read_midi(path)
+
+
+@pytest.mark.parametrize("charset", ["cp932", "latin1", "gb18030"])
+def test_the_name_of_a_track_in_any_encoding(tmp_path, charset):
+    name = {"cp932": "歌", "latin1": "chœur".replace("œ", "\xff"), "gb18030": "声"}[charset]
+    raw = name.encode(charset).decode("latin1")
+    path = build(
+        tmp_path / "a.mid",
+        [(0, 0, "name", raw), *note("我".encode().decode("latin1"), 60)],
+        charset="latin1",
+    )
+    assert read_midi(path).notes[0].lyric == "我"
+    if charset == "cp932":
+        assert read_midi(path, part=name).notes[0].lyric == "我"
+
+
+def texts(track, *items):
+    return [(track, wait, "text", text) for wait, text in items]
+
+
+def test_soft_karaoke(tmp_path):
+    """Text events in a track of their own, and a melody that is not the first part."""
+    words = [(0, "@KMIDI KARAOKE FILE"), (0, "@TTitle"), (0, "\\ni"), (480, "/hao "), (480, "ma")]
+    events = [*texts(1, *words), (0, 0, "text", "a comment")]
+    events += note(None, 40, 1920, track=0) + note(None, 60, track=2) + note(None, 62, track=2)
+    events += note(None, 64, track=2)
+    for name in ("a.mid", "a.kar"):
+        score = read_score(build(tmp_path / name, events, tracks=3))
+        assert [(n.lyric, n.midi) for n in score.notes] == [("ni", 60), ("hao", 62), ("ma", 64)]
+
+
+def test_text_without_marks_is_no_lyrics(tmp_path):
+    events = texts(0, (0, "ni")) + note(None, 60)
+    with pytest.raises(UserError, match="no lyric events"):
+        read_midi(build(tmp_path / "a.mid", events))
+
+
+def test_the_channel_that_lyrics_are_sung_on(tmp_path):
+    """A file of type 0 has all parts in one track."""
+    track = mido.MidiTrack([mido.Message("note_on", note=30, channel=0)])
+    for lyric, key in (("ni", 60), ("hao", 62)):
+        track.append(mido.MetaMessage("lyrics", text=lyric))
+        track.append(mido.Message("note_on", note=key, channel=2))
+        track.append(mido.Message("note_off", note=key, channel=2, time=480))
+    track.append(mido.Message("note_off", note=30, channel=0))
+    mido.MidiFile(type=0, ticks_per_beat=480, tracks=[track]).save(tmp_path / "a.mid")
+    assert [(n.lyric, n.midi) for n in read_midi(tmp_path / "a.mid").notes] == [
+        *[("ni", 60), ("hao", 62)],
+    ]
+
+
+@pytest.mark.parametrize("wait", [0, 960])
+def test_a_title_is_no_syllable(tmp_path, wait, caplog):
+    events = [(0, 0, "lyric", "Song title"), *note("wo", 60, wait=960)]
+    events += [(0, 1920 + wait, "lyric", "by me")]
+    score = read_midi(build(tmp_path / "a.mid", events))
+    assert [n.lyric for n in score.notes if not n.is_rest] == ["wo"]
+    assert "2 lyrics before the first note or after the last are not sung" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("lyrics", "words"),
+    [
+        (("Hel", "lo ", "my ", "love."), ("hello", "my", "love")),
+        (("Hel", "lo", " my", " love"), ("hello", "my", "love")),
+        (("\\Hel", "lo", "/my", "/love"), ("hello", "my", "love")),
+        (("Hel", "lo\r", "my\n", "love"), ("hello", "my", "love")),
+        (("Hel-", "lo ", "my ", "love"), ("hello", "my", "love")),
+        (("hello", "my", "love"), ("hello", "my", "love")),
+        (("Oh,", "my ", "love"), ("oh", "my", "love")),
+    ],
+)
+def test_spaces_end_english_words(tmp_path, lyrics, words):
+    path = build(tmp_path / "a.mid", [e for lyric in lyrics for e in note(lyric, 60)])
+    sung = [phone for n in read_midi(path, language="en").notes for phone in n.phones]
+    read = LANGUAGES["en"].read(" ".join(words))
+    assert sung == [phone for syllable in read for phone in syllable.phones]
+
+
+def test_spaces_and_a_melisma(tmp_path):
+    lyrics = ("Hel", "-", "lo ", "", "my ")
+    path = build(tmp_path / "a.mid", [e for lyric in lyrics for e in note(lyric, 60)])
+    notes = read_midi(path, language="en").notes
+    assert [" ".join(n.phones) for n in notes] == ["HH AH", "AH", "L OW", "OW", "M AY"]
+
+
+def test_legato_is_cut_at_the_next_note(tmp_path, caplog):
+    events = [(0, 0, "lyric", "ni"), (0, 0, "on", 60), (0, 480, "lyric", "hao"), (0, 0, "on", 62)]
+    events += [(0, 200, "off", 60), (0, 280, "off", 62)]
+    score = read_midi(build(tmp_path / "a.mid", events))
+    assert [r[:4] for r in rows(score)] == [(0, 0.5, 60, "ni"), (0.5, 1, 62, "hao")]
+    assert "1 notes last into the next, by up to 0.208 s: cut there" in caplog.text
 
 
 def test_truncated_and_garbage(tmp_path):

@@ -2,7 +2,7 @@ import pytest
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.read import read_score
-from espnet2_ext.score.formats.ust import read_ust
+from espnet2_ext.score.formats.ust import read_ust, write_ust
 
 # As UTAU lays a project out: header, notes with their parameters, rests as notes.
 UST = """[#VERSION]
@@ -85,6 +85,89 @@ def test_japanese_of_vcv_voicebanks(tmp_path):
     assert score.notes[0].phones == ("k", "a")
 
 
+def ust_of(path, lyrics, encoding="utf-8"):
+    """A project of quarter notes on C4 at 120 beats per minute."""
+    notes = (f"[#{i:04d}]\nLength=480\nLyric={w}\nNoteNum=60\n" for i, w in enumerate(lyrics))
+    path.write_bytes(("[#SETTING]\nTempo=120\n" + "".join(notes)).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("lyrics", ["かきんさよな", ("a さ", "息", "- か", "く_C4", "R")])
+@pytest.mark.parametrize("language", [None, "zh", "en"])
+def test_shift_jis_kana_are_no_hanzi(tmp_path, lyrics, language):
+    """In GB 18030 the same bytes are hanzi, which were sung as Mandarin."""
+    path = ust_of(tmp_path / "a.ust", lyrics, "cp932")
+    with pytest.raises(UserError, match=r"a\.ust:3: \[#0000\]: .*[かさ].*or --lang ja"):
+        read_score(path, language=language)
+    assert read_score(path, language="ja").notes[0].phones[-1] == "a"
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8"])
+def test_gb_18030_hanzi_stay_hanzi(tmp_path, encoding):
+    path = ust_of(tmp_path / "a.ust", "你好我们在这里", encoding)
+    assert "".join(n.lyric for n in read_score(path).notes) == "你好我们在这里"
+
+
+def test_the_word_rest_is_sung(tmp_path):
+    words = ("take", "rest", "now", "R", "r", "pause", "silence", "sil", "SP", "pau", "Rest")
+    score = read_ust(ust_of(tmp_path / "a.ust", words), "en")
+    assert [n.lyric for n in score.notes if not n.is_rest] == [
+        *("take", "rest", "now", "pause", "silence", "Rest")
+    ]
+    assert score.notes[1].phones == ("R", "EH", "S", "T")
+    write_ust(tmp_path / "b.ust", score)
+    assert read_ust(tmp_path / "b.ust", "en") == score
+    assert read_ust(ust_of(tmp_path / "c.ust", ("wo", "rest"))).notes[1].is_rest
+
+
+def test_pitches_and_takes_of_voicebanks_are_no_lyrics(tmp_path):
+    words = ("か_C4", "a さ_C4", "- な_D#4", "かC4", "a か F#3", "か2", "ka_C4", "kaD4", "a か_強")
+    score = read_ust(ust_of(tmp_path / "a.ust", words), "ja")
+    assert [n.lyric for n in score.notes] == [*"かさなかかか", "ka", "ka", "か"]
+    score = read_ust(ust_of(tmp_path / "b.ust", ("ni3_C4", "hao", "_", "你_F4", "NA4")))
+    assert [n.lyric for n in score.notes] == ["ni3", "hao", "—", "你", "NA4"]
+
+
+def test_breaths_and_rests_of_voicebanks(tmp_path):
+    words = (
+        "か",
+        "br",
+        "さ",
+        "息",
+        "な",
+        "a R",
+        "か",
+        "a -",
+        "か",
+        "i 吸1",
+        "さ",
+        "br2",
+        "さ",
+        "R_C4",
+    )
+    score = read_ust(ust_of(tmp_path / "a.ust", words), "ja")
+    rests = [n.phones[0] for n in score.notes if n.is_rest]
+    assert rests == ["AP", "AP", "SP", "SP", "AP", "AP", "SP"]
+    chinese = read_ust(ust_of(tmp_path / "b.ust", ("息", "br", "吸")))
+    assert [n.phones for n in chinese.notes] == [("x", "i"), ("AP",), ("x", "i")]
+
+
+@pytest.mark.parametrize("alias", ["- hh", "hh ah", "ah l", "l ow_C4", "n -"])
+def test_arpasing_is_not_spelled_out(tmp_path, alias):
+    with pytest.raises(UserError, match=rf"\[#0001\]: lyric: '{alias}', two phones of ARPAsing"):
+        read_ust(ust_of(tmp_path / "a.ust", ("so", alias)), "en")
+
+
+@pytest.mark.parametrize("lyric", ["ah", "ow -", "oh my", "ah ah", "uh huh"])
+def test_english_words_are_no_aliases(tmp_path, lyric):
+    assert read_ust(ust_of(tmp_path / "a.ust", (lyric,)), "en").notes[0].midi == 60
+
+
+def test_an_error_shows_the_whole_alias(tmp_path):
+    with pytest.raises(UserError, match="the lyric is 'か愛'"):
+        read_ust(ust_of(tmp_path / "a.ust", ("か愛",)), "ja")
+
+
 def test_version_2_places_notes(tmp_path):
     path = tmp_path / "a.ust"
     path.write_text(
@@ -123,12 +206,15 @@ def test_mistakes(tmp_path, old, new, message):
         read_ust(path)
 
 
-def test_overlap_in_version_2(tmp_path):
+def test_overlap_in_version_2(tmp_path, caplog):
     path = tmp_path / "a.ust"
     note = "[#{}]\nLength=480\nDuration=480\nDelta={}\nLyric=wo\nNoteNum=60\n"
     path.write_text(note.format(0, 0) + note.format(1, 240))
     with pytest.raises(UserError, match=r"\[#1\]: overlapping notes"):
         read_ust(path)
+    path.write_text(note.format(0, 0) + note.format(1, 336))
+    assert rows(read_ust(path)) == [(0, 0.35, 60, "wo"), (0.35, 0.85, 60, "wo")]
+    assert "1 notes last into the next, by up to 0.150 s: cut there" in caplog.text
 
 
 def test_garbage(tmp_path):

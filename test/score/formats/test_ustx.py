@@ -115,6 +115,60 @@ def test_as_openutau_writes_it(tmp_path, slur, caplog):
     )
 
 
+@pytest.mark.parametrize(
+    ("lyric", "phone"),
+    [("R", "SP"), ("SP", "SP"), ("EP", "SP"), ("cl", "SP"), ("AP", "AP"), ("br", "AP")],
+)
+def test_rests_and_breaths_of_voicebanks(tmp_path, lyric, phone):
+    score = read_ustx(write(tmp_path / "a.ustx", slur=lyric))
+    assert score.notes[2].is_rest and score.notes[2].phones == (phone,)
+
+
+def test_a_note_that_lasts_into_the_next_is_cut(tmp_path, caplog):
+    text = USTX.replace("position: 840", "position: 660")
+    text = text.replace("- position: 960\n  bpm: 60", "- position: 960\n  bpm: 120")
+    score = read_ustx(write(tmp_path / "a.ustx", text))
+    assert rows(score)[1:4] == [
+        *[(0.5, 1, 62, "ni"), (1, 1.188, 64, "—"), (1.188, 1.438, 60, "hao")],
+    ]
+    assert "a.ustx: 1 notes last into the next, by up to 0.062 s: cut there" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lyric"),
+    [
+        ("mute: false", "mute: false", "ni"),
+        ("mute: true", "mute: false", "爱"),
+        ("mute: true", "mute: true", "ni"),
+        ("mute: false", "solo: true", "爱"),
+        ("mute: true\n  solo: true", "mute: false", "ni"),
+    ],
+)
+def test_a_track_that_is_heard(tmp_path, first, second, lyric, caplog):
+    text = USTX.replace("mute: false", first)
+    text = text.replace("track_name: choir", f"track_name: choir\n  {second}")
+    score = read_ustx(write(tmp_path / "a.ustx", text))
+    assert next(n.lyric for n in score.notes if not n.is_rest) == lyric
+    assert f"those of {'choir' if lyric == '爱' else 'Track1'}" in caplog.text
+    assert read_ustx(tmp_path / "a.ustx", part="Track1").notes[1].lyric == "ni"
+
+
+@pytest.mark.parametrize(
+    ("hint", "language", "phones"),
+    [
+        ("[sh ir]", "zh", "sh i"),
+        ("[zh/n zh/i]", "zh", "n i"),
+        ("[k a]", "ja", "k a"),
+        ("[SP]", "zh", "SP"),
+        ("[br]", "ja", "AP"),
+    ],
+)
+def test_a_phonetic_hint_without_a_lyric(tmp_path, hint, language, phones):
+    text = USTX.replace("hao[h ao]", f"'{hint}'")
+    score = read_ustx(write(tmp_path / "a.ustx", text), language=language)
+    assert " ".join(score.notes[4].phones) == phones
+
+
 def test_part(tmp_path):
     path = write(tmp_path / "a.ustx")
     assert read_score(path, part="second") == read_score(path, part=2)
@@ -152,7 +206,14 @@ def test_before_version_06_one_tempo(tmp_path):
         ("    lyric: {slur}\n", "", "note 2: lyric: missing"),
         ("lyric: {slur}", "lyric: xyz", "note 2: no phones for the syllable 'xyz'"),
         ("lyric: {slur}", "lyric: [a, b]", "note 2: lyric:"),
-        ("position: 840", "position: 700", "note 3: starts at tick 1180, before 1200"),
+        ("position: 840", "position: 400", "note 3: starts at tick 880, before 1200"),
+        (
+            "position: 840\n    duration: 240",
+            "position: 500\n    duration: 20",
+            "note 3: starts at",
+        ),
+        ("hao[h ao]", "'[h q]'", "note 3: lyric: a phonetic hint alone, '.h q.'"),
+        ("hao[h ao]", "'[]'", "note 3: lyric: a phonetic hint alone"),
         ("position: 840", "position: 99999999999999", "note 3: position"),
         ("resolution: 480", "resolution: 0", "resolution: '0'"),
         ("voice_parts:", "parts:", "voice_parts: no notes"),

@@ -59,6 +59,12 @@ def test_reading(code, text, expected):
         ("en", "3rd", "t: '3' in English lyrics .expected words in letters"),
         ("en", "爱", "t: '爱' in English lyrics"),
         ("en", "мир", "t: 'м' in English lyrics"),
+        ("zh", "か", "expected a pinyin syllable, or --lang ja.$"),
+        ("zh", "ﾄﾗ", "or --lang ja.$"),
+        ("yue", "さ", "or --lang ja.$"),
+        ("en", "爱人", "in letters, or --lang zh; the lyric is '爱人'.$"),
+        ("ja", "漢字", "kana or romaji; the lyric is '漢字'.$"),
+        ("ja", "zorc c4", "no phones for 'rc' of 'zorc'.*; the lyric is 'zorc c4'"),
     ],
 )
 def test_what_cannot_be_sung_is_named(code, text, message):
