@@ -20,6 +20,7 @@ from espnet2_ext.score.formats.several import (
     timed_writer,
     writer,
 )
+from espnet2_ext.score.formats.svp import read_svp
 from espnet2_ext.score.formats.textgrid import read_textgrid, write_textgrid
 from espnet2_ext.score.formats.ust import read_ust, write_ust
 from espnet2_ext.score.formats.ustx import read_ustx, write_ustx
@@ -67,6 +68,7 @@ _ALL = frozenset(
 )
 _PERFORMED = _ALL - {"language", "tempo"}
 _TICKS = frozenset(("tempo", "breaths"))
+_PROJECT = ("part", "language", "default_language")
 
 FORMATS = (
     Format(
@@ -87,6 +89,7 @@ FORMATS = (
     ),
     Format("UST", (".ust",), read_ust, write_ust, _TICKS),
     Format("USTX", (".ustx",), read_ustx, write_ustx, _TICKS, ("part", "language")),
+    Format("Synthesizer V", (".svp",), read_svp, options=_PROJECT),
     Format(
         "DiffSinger",
         (".ds",),
@@ -169,7 +172,8 @@ def format_of(path: str | Path) -> tuple[Format, str, str | None]:
             return known, place, utt
     if _is_directory(place):
         return DIRECTORY, place, utt
-    raise UserError(path, f"suffix {Path(place).suffix!r}", ", ".join(SUFFIXES))
+    instead = "of another program export MusicXML or MIDI"
+    raise UserError(path, f"suffix {Path(place).suffix!r}", f"{', '.join(SUFFIXES)}; {instead}")
 
 
 def _is_directory(place: str) -> bool:
