@@ -24,6 +24,8 @@ from espnet2_ext.score.formats.svp import read_svp
 from espnet2_ext.score.formats.textgrid import read_textgrid, write_textgrid
 from espnet2_ext.score.formats.ust import read_ust, write_ust
 from espnet2_ext.score.formats.ustx import read_ustx, write_ustx
+from espnet2_ext.score.formats.vpr import read_vpr
+from espnet2_ext.score.formats.vsqx import read_vsqx
 from espnet2_ext.score.formats.xml_writer import write_musicxml
 from espnet2_ext.score.music_score import MusicScore
 
@@ -90,6 +92,8 @@ FORMATS = (
     Format("UST", (".ust",), read_ust, write_ust, _TICKS),
     Format("USTX", (".ustx",), read_ustx, write_ustx, _TICKS, ("part", "language")),
     Format("Synthesizer V", (".svp",), read_svp, options=_PROJECT),
+    Format("VOCALOID 3, 4", (".vsqx",), read_vsqx, options=_PROJECT),
+    Format("VOCALOID 5, 6", (".vpr",), read_vpr, options=_PROJECT),
     Format(
         "DiffSinger",
         (".ds",),
