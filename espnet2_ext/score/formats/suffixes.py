@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.ccs import read_ccs
 from espnet2_ext.score.formats.ds import read_ds, write_ds
 from espnet2_ext.score.formats.espnet_format import read_scores, write_scores
 from espnet2_ext.score.formats.gtsinger import read_gtsinger, write_gtsinger
+from espnet2_ext.score.formats.hts_label import read_label
 from espnet2_ext.score.formats.json_format import write_json_score
 from espnet2_ext.score.formats.m4singer import read_m4singer, write_m4singer
 from espnet2_ext.score.formats.midi import read_midi, write_midi
@@ -94,6 +96,8 @@ FORMATS = (
     Format("Synthesizer V", (".svp",), read_svp, options=_PROJECT),
     Format("VOCALOID 3, 4", (".vsqx",), read_vsqx, options=_PROJECT),
     Format("VOCALOID 5, 6", (".vpr",), read_vpr, options=_PROJECT),
+    Format("CeVIO", (".ccs",), read_ccs, options=_PROJECT),
+    Format("HTS label", (".lab",), read_label, options=_PROJECT[1:]),
     Format(
         "DiffSinger",
         (".ds",),
