@@ -22,8 +22,8 @@ def read_score(
 
     Args:
         path: A file of a format of `suffixes`; of several utterances (.txt), ``path#ID`` is one.
-        part: Part of MusicXML, MIDI or USTX: its name, or number from 1; the first with lyrics by
-            default.
+        part: Part of MusicXML or MIDI, or track of a project: its name, or number from 1; the first
+            with lyrics by default.
         voice: Voice of a MusicXML part; the first with lyrics by default.
         verse: Verse of MusicXML lyrics; 1 by default, or the n-th in the n-th pass of a repeat.
         lyrics: For MIDI without lyric events: hanzi or pinyin, ``-`` for a slur.

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.ccs import read_ccs
 from espnet2_ext.score.formats.ds import read_ds, write_ds
 from espnet2_ext.score.formats.espnet_format import read_scores, write_scores
 from espnet2_ext.score.formats.gtsinger import read_gtsinger, write_gtsinger
+from espnet2_ext.score.formats.hts_label import read_label
 from espnet2_ext.score.formats.json_format import write_json_score
 from espnet2_ext.score.formats.m4singer import read_m4singer, write_m4singer
 from espnet2_ext.score.formats.midi import read_midi, write_midi
@@ -20,9 +22,12 @@ from espnet2_ext.score.formats.several import (
     timed_writer,
     writer,
 )
+from espnet2_ext.score.formats.svp import read_svp
 from espnet2_ext.score.formats.textgrid import read_textgrid, write_textgrid
 from espnet2_ext.score.formats.ust import read_ust, write_ust
 from espnet2_ext.score.formats.ustx import read_ustx, write_ustx
+from espnet2_ext.score.formats.vpr import read_vpr
+from espnet2_ext.score.formats.vsqx import read_vsqx
 from espnet2_ext.score.formats.xml_writer import write_musicxml
 from espnet2_ext.score.music_score import MusicScore
 
@@ -67,6 +72,7 @@ _ALL = frozenset(
 )
 _PERFORMED = _ALL - {"language", "tempo"}
 _TICKS = frozenset(("tempo", "breaths"))
+_PROJECT = ("part", "language", "default_language")
 
 FORMATS = (
     Format(
@@ -87,6 +93,11 @@ FORMATS = (
     ),
     Format("UST", (".ust",), read_ust, write_ust, _TICKS),
     Format("USTX", (".ustx",), read_ustx, write_ustx, _TICKS, ("part", "language")),
+    Format("Synthesizer V", (".svp",), read_svp, options=_PROJECT),
+    Format("VOCALOID 3, 4", (".vsqx",), read_vsqx, options=_PROJECT),
+    Format("VOCALOID 5, 6", (".vpr",), read_vpr, options=_PROJECT),
+    Format("CeVIO", (".ccs",), read_ccs, options=_PROJECT),
+    Format("HTS label", (".lab",), read_label, options=_PROJECT[1:]),
     Format(
         "DiffSinger",
         (".ds",),
@@ -169,7 +180,8 @@ def format_of(path: str | Path) -> tuple[Format, str, str | None]:
             return known, place, utt
     if _is_directory(place):
         return DIRECTORY, place, utt
-    raise UserError(path, f"suffix {Path(place).suffix!r}", ", ".join(SUFFIXES))
+    instead = "of another program export MusicXML or MIDI"
+    raise UserError(path, f"suffix {Path(place).suffix!r}", f"{', '.join(SUFFIXES)}; {instead}")
 
 
 def _is_directory(place: str) -> bool:

@@ -40,5 +40,7 @@ def test_which_format(path, found):
 
 
 def test_no_format():
-    with pytest.raises(UserError, match="suffix '.vsqx' .expected .musicxml, .xml"):
-        format_of("a.vsqx")
+    with pytest.raises(
+        UserError, match="suffix '.vvproj' .expected .musicxml, .xml.*export MusicXML or MIDI"
+    ):
+        format_of("a.vvproj")

@@ -212,7 +212,7 @@ def test_every_pair(tmp_path):
     sung = [SungNote(i / 2, i / 2 + 0.5, midi, lyric, "x") for i, (lyric, midi) in enumerate(rows)]
     score = assemble(sung, "x", 120)
     expected = [(n.midi, n.phones, n.slur) for n in score.notes if not n.is_rest]
-    for first, second in itertools.product(FORMATS, repeat=2):
+    for first, second in itertools.product([known for known in FORMATS if known.write], repeat=2):
         paths = [f"{tmp_path}/{n}{(*k.suffixes, '')[0]}" for n, k in (("a", first), ("b", second))]
         write_score(paths[0], score)
         write_score(paths[1], read_score(paths[0]))
