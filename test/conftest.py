@@ -29,6 +29,16 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
 
 
+@pytest.fixture
+def real_singing() -> Path:
+    """Folder of real recordings with labels, which `REAL_SINGING` names; no part of the project."""
+    beside = Path(__file__).parents[2] / "shared" / "realsing"
+    folder = Path(os.environ.get("REAL_SINGING", beside))
+    if not folder.is_dir():
+        pytest.skip("no recordings of real singing: REAL_SINGING=FOLDER names them")
+    return folder
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("no CUDA device on this machine")
