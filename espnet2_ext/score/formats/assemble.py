@@ -169,7 +169,7 @@ def assemble(
         elif held is None and vocalise and last:
             vowel = last.phones[last.nucleus]
             vocalised.append((note.place, vowel))
-            held = Syllable(last.text if last.phones == (vowel,) else "", (vowel,), 0)
+            held = Syllable(last.text if last.phones == (vowel,) else vowel, (vowel,), 0)
             notes.append(Note(start, end, note.midi, held.text, held.phones))
         elif held is None:
             raise UserError(note.place, "a note without a lyric after a rest", "a syllable")
