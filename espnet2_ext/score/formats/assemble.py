@@ -142,6 +142,7 @@ def assemble(
     tempo: float,
     language: str = "zh",
     end_sec: float = 0.0,
+    vocalise: bool = False,
 ) -> MusicScore:
     """Build a score of notes with their phones; phone times stay unknown.
 
@@ -155,6 +156,8 @@ def assemble(
         tempo: Beats per minute.
         language: ISO 639 code, one of `languages.LANGUAGES`.
         end_sec: End of the music, where a last rest is known (s).
+        vocalise: Whether a note without a lyric after a rest sings the vowel of the last syllable
+            (before any, of the first), with a warning; else it is refused.
 
     Raises:
         UserError: naming the first note that overlaps, has no lyric or no phones.
@@ -165,7 +168,10 @@ def assemble(
     sung = _close_gaps(sung)
     lyrics = [_clean(note.lyric, spoken) for note in sung]
     words = [word for word in zip(sung, lyrics, strict=True) if _is_word(word[1])]
-    syllables = iter(_syllables(words, spoken))
+    read = _syllables(words, spoken)
+    syllables = iter(read)
+    last = next((syllable for syllable in read if vocalise and syllable), None)
+    vocalised: list[tuple[str, str]] = []
     notes: list[Note] = []
     held: Syllable | None = None
     for note, lyric in zip(sung, lyrics, strict=True):
@@ -180,7 +186,12 @@ def assemble(
             held = None
         elif syllable is not None:
             notes.append(Note(start, end, note.midi, lyric, syllable.phones))
-            held = syllable
+            held = last = syllable
+        elif held is None and vocalise and last:
+            vowel = last.phones[last.nucleus]
+            vocalised.append((note.place, vowel))
+            held = Syllable(last.text if last.phones == (vowel,) else vowel, (vowel,), 0)
+            notes.append(Note(start, end, note.midi, held.text, held.phones))
         elif held is None:
             raise UserError(note.place, "a note without a lyric after a rest", "a syllable")
         else:
@@ -189,6 +200,10 @@ def assemble(
                 before = notes[-1].phones
                 notes[-1] = replace(notes[-1], phones=before[: len(before) - len(coda)])
             notes.append(Note(start, end, note.midi, SLUR_LYRIC, (vowel, *coda), slur=True))
+    if vocalised:
+        vowels = ", ".join(dict.fromkeys(vowel for _, vowel in vocalised))
+        found = f"{len(vocalised)} notes without a lyric after a rest, sung on the last vowel"
+        logging.warning("%s: %s (%s)", vocalised[0][0], found, vowels)
     if end_sec - notes[-1].end_sec >= MIN_GAP_SEC:
         notes.append(Note(notes[-1].end_sec, end_sec, REST_MIDI, "", (SILENCE,)))
     try:

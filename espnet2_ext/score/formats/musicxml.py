@@ -144,10 +144,10 @@ def read_musicxml(
 ) -> MusicScore:
     """Read one voice of a score.
 
-    Tied notes are one note; a note without a lyric goes on with the previous syllable; of a chord
-    the top note is sung; repeats, their endings and jumps are played; grace notes take their time
-    from the note after them, or before; a breath mark becomes a breath at the end of the rest after
-    it, or of the note.
+    Tied notes are one note, unless the second has a syllable; a note without a lyric goes on with
+    the previous syllable, after a rest with its vowel; of a chord the top note is sung; repeats,
+    their endings and jumps are played; grace notes take their time from the note after them, or
+    before; a breath mark becomes a breath at the end of the rest after it, or of the note.
 
     Args:
         path: .musicxml, .xml or .mxl.
@@ -183,4 +183,4 @@ def read_musicxml(
     _shared_marks(measures, others)
     melody = sing(measures, voice, verse, graces)
     language = language or _language(root, element, verse or verses[0]) or default_language
-    return assemble(melody.notes, str(path), melody.tempo, language)
+    return assemble(melody.notes, str(path), melody.tempo, language, vocalise=True)

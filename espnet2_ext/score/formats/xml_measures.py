@@ -1,12 +1,12 @@
 """The measures of one MusicXML part: notes, tempo marks and signs, times in quarter notes."""
 
-import logging
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.xml_tempo import tempo_mark
 
 MAX_PASSES = 16
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
@@ -22,18 +22,6 @@ _WORDS = {
     "tocoda": re.compile(r"to coda", re.IGNORECASE),
     "fine": re.compile(r"fine\W*$", re.IGNORECASE),
 }
-_BEATS = {
-    "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
-    "16th": Fraction(1, 4), "32nd": Fraction(1, 8), "64th": Fraction(1, 16),
-}  # fmt: skip
-_SYMBOLS = {
-    "\U0001d15e": "half", "\ueca3": "half", "\u2669": "quarter", "\U0001d15f": "quarter",
-    "\ueca5": "quarter", "\u266a": "eighth", "\U0001d160": "eighth", "\ueca7": "eighth",
-}  # fmt: skip
-_PER_MINUTE = re.compile(
-    r"[0-9]{1,4}(?:\.[0-9]{1,6})?(?:\s*(?:[-\u2013\u2014/]|to|bis)\s*[0-9]{1,4}(?:\.[0-9]{1,6})?)?"
-)
-_TEMPO_WORDS = re.compile(rf"([{''.join(_SYMBOLS)}])\s*([.\u00b7\uecb7]?)\s*[=\u2248]([^=]*)")
 
 
 @dataclass
@@ -139,41 +127,6 @@ def _verses(note: Element) -> _Verses:
             verses.begins.add(verse)
         verses.lyrics[verse] = text
     return verses
-
-
-def _per_minute(text: str) -> float | None:
-    """The number of a metronome mark: `c. 60` is 60, `60-66` the middle."""
-    match = _PER_MINUTE.search(text)
-    ends = [float(number) for number in re.findall(r"[0-9.]+", match[0])] if match else []
-    return sum(ends) / len(ends) if ends else None
-
-
-def _metronome(direction: Element, place: str) -> float | None:
-    """Quarters per minute of the mark that is drawn, with a warning where it is not read."""
-    metronome = direction.find("direction-type/metronome")
-    if metronome is None:
-        return _tempo_in_words(direction)
-    text = (metronome.findtext("per-minute") or "").strip()
-    units = [(unit.text or "").strip() for unit in metronome.findall("beat-unit")]
-    beat = _BEATS.get(units[0] if units else "quarter")
-    per_minute = _per_minute(text)
-    if not per_minute or beat is None or len(units) > 1:
-        found = text or " = ".join(units)
-        logging.warning("%s: a metronome mark %r is not read, the tempo stays", place, found)
-        return None
-    dots = len(metronome.findall("beat-unit-dot"))
-    return per_minute * float(beat * (2 - Fraction(1, 2**dots)))
-
-
-def _tempo_in_words(direction: Element) -> float | None:
-    """Quarters per minute where the mark is text, a note's symbol and a number."""
-    text = " ".join(words.text or "" for words in direction.iter("words"))
-    match = _TEMPO_WORDS.search(text)
-    per_minute = _per_minute(match[3]) if match else None
-    if not match or not per_minute:
-        return None
-    dotted = 1.5 if match[2] else 1.0
-    return per_minute * float(_BEATS[_SYMBOLS[match[1]]]) * dotted
 
 
 def _passes(numbers: str) -> frozenset[int]:
@@ -305,7 +258,7 @@ class _PartReader:
         shift = _number(offset, self.measure.place, "offset", -1e6) if offset else Fraction(0)
         at = max(Fraction(0), self.position + shift / self.divisions)
         sounds = [self._sound(sound, at) for sound in element.findall("sound")]
-        bpm = None if any(sounds) else _metronome(element, self.measure.place)
+        bpm = None if any(sounds) else tempo_mark(element, self.measure.place)
         if bpm:
             self._tempo(at, bpm)
         if not any(sound.attrib.keys() - {"tempo", "dynamics"} for sound in element.iter("sound")):

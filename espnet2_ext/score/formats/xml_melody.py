@@ -37,6 +37,22 @@ def _line(notes: list[XmlNote], wanted: int, verses: list[int]) -> int:
     return max((number for number in written if number < wanted), default=wanted)
 
 
+def _lines(notes: list[XmlNote], wanted: int, verses: list[int]) -> list[int]:
+    """The verse that each note of a measure sings.
+
+    One for all, but where the wanted verse is only an addition to the first, on none of its notes:
+    then each row of notes between rests has its own.
+    """
+    added = all(not {wanted, verses[0]} <= note.lyrics.keys() for note in notes)
+    if wanted == verses[0] or not added:
+        return [_line(notes, wanted, verses)] * len(notes)
+    lines: list[int] = []
+    for _, run in itertools.groupby(notes, key=lambda note: note.midi == REST_MIDI):
+        row = list(run)
+        lines += [_line(row, wanted, verses)] * len(row)
+    return lines
+
+
 def _top_notes(notes: list[XmlNote]) -> list[XmlNote]:
     """The top note of each chord, with whichever lyric and marks the chord carries."""
     melody: list[XmlNote] = []
@@ -136,6 +152,7 @@ class _Singer:
         self.notes: list[SungNote] = []
         self.marked: set[int] = set()  # notes with a breath mark
         self.tied: set[int] = set()
+        self.of_another_verse = False  # the notes now, which the sung verse rests on
         self.open_word: int | None = None  # the note whose syllabic says that its word goes on
         self.tempo: float | None = None
 
@@ -156,24 +173,31 @@ class _Singer:
         self.silence_until(start_sec, note.place)
         if note.midi == REST_MIDI:
             self.rest(start_sec, end_sec, BREATH if note.breath else SILENCE, note.place)
-            self.tied = set()
+            self.tied, self.of_another_verse = set(), False
             return
         lyric = note.lyrics.get(line)
         held = self.notes[-1] if note.tie_stop and note.midi in self.tied else None
-        if (
-            held
-            and held.midi == note.midi
-            and abs(held.end_sec - start_sec) < _EXACT_SEC
-            and not has_syllable(lyric)
-        ):
+        goes_on = held and held.midi == note.midi and abs(held.end_sec - start_sec) < _EXACT_SEC
+        if held and goes_on and not has_syllable(lyric):
             self.notes[-1] = replace(held, end_sec=end_sec)
+        elif not has_syllable(lyric) and self._is_for_another_verse(note):
+            self.rest(start_sec, end_sec, SILENCE, note.place)
+            self.tied, self.of_another_verse = set(), True
+            return
         else:
             self.tempo = self.tempo or bpm
+            self.of_another_verse = False
             self._word(note, line, has_syllable(lyric))
             self.notes.append(SungNote(start_sec, end_sec, note.midi, lyric, note.place))
         self.tied = {note.midi} if note.tie_start else set()
         if note.breath:
             self.marked.add(len(self.notes) - 1)
+
+    def _is_for_another_verse(self, note: XmlNote) -> bool:
+        """Whether a note without a syllable, after a rest, is written for other verses alone."""
+        after_rest = _is_silence(self.notes[-1:], 0)
+        others = self.of_another_verse or any(map(has_syllable, note.lyrics.values()))
+        return after_rest and others
 
     def _word(self, note: XmlNote, line: int, is_syllable: bool) -> None:
         """Close the word before, left open, where the note is said to begin a word."""
@@ -224,8 +248,8 @@ def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -
         measure = measures[index]
         clock = _Clock(measure, now, tempos[index])
         nth = verses[times - 1] if times <= len(verses) else times
-        line = _line(lines[index], verse or nth, verses)
-        for note in lines[index]:
+        sung_lines = _lines(lines[index], verse or nth, verses)
+        for note, line in zip(lines[index], sung_lines, strict=True):
             start_sec, bpm = clock.at(note.start)
             end_sec, _ = clock.at(note.start + note.length)
             singer.note(note, start_sec, end_sec, line, bpm)

@@ -2,9 +2,12 @@
 
 import itertools
 import logging
+from bisect import bisect_left
 from dataclasses import replace
 
 from espnet2_ext.score.formats.xml_measures import Measure, XmlNote
+
+MAX_VOICES = 16  # others that are looked at in a measure
 
 
 def leave_out_small(measures: list[Measure]) -> None:
@@ -13,9 +16,11 @@ def leave_out_small(measures: list[Measure]) -> None:
     A row of small notes of a voice with a lyric among them stays, such as those of another verse.
     """
     kept: set[int] = set()
-    notes = [note for measure in measures for note in measure.notes]
-    for voice in {note.voice for note in notes}:
-        in_voice = [note for note in notes if note.voice == voice]
+    by_voice: dict[str, list[XmlNote]] = {}
+    for measure in measures:
+        for note in measure.notes:
+            by_voice.setdefault(note.voice, []).append(note)
+    for in_voice in by_voice.values():
         for small, run in itertools.groupby(in_voice, key=lambda note: note.small):
             row = list(run)
             if not small or any(note.lyrics for note in row):
@@ -39,40 +44,54 @@ def fill_from_other_voices(measures: list[Measure], voice: str) -> None:
     """
     taken, unsung = [], []
     for measure in measures:
-        mine = [n for n in measure.notes if n.voice == voice and not n.small]
-        others = [n for n in measure.notes if n.voice != voice]
-        for name in dict.fromkeys(note.voice for note in others):
-            sung = _free_notes([n for n in others if n.voice == name], mine)
-            if any(note.lyrics for note in sung):
+        if any(n.voice != voice and n.lyrics and not n.small for n in measure.notes):
+            sung = _sung_in_others(measure, voice)
+            if sung:
                 taken.append(measure.place)
-                mine += sung
-        if len(mine) > sum(n.voice == voice for n in mine):
-            small = [n for n in measure.notes if n.voice == voice and n.small]
-            mine += [note for note in small if not _meets(note, mine)]
-            of_others = {id(note) for note in mine}
-            measure.notes = [n for n in others if id(n) not in of_others] + _in_order(mine, voice)
+                _take(measure, voice, sung)
         unsung += [n for n in measure.notes if n.voice != voice and n.lyrics and not n.small]
     if taken:
-        found = (
-            f"lyrics of other voices, sung in {len(taken)} measures where voice {voice} has none"
-        )
+        where = f"sung in {len(taken)} measures where voice {voice} has none"
+        found = f"lyrics of other voices, {where}"
         logging.warning("%s: %s", taken[0], found)
     if unsung:
         found = f"{len(unsung)} lyrics of voices other than {voice} are not sung"
         logging.warning("%s: %s", unsung[0].place, found)
 
 
-def _meets(note: XmlNote, others: list[XmlNote]) -> bool:
-    """Whether a note sounds while one of the others does."""
-    end = note.start + note.length
-    return any(note.start < n.start + n.length and n.start < end for n in others)
+def _sung_in_others(measure: Measure, voice: str) -> list[XmlNote]:
+    """The notes of other voices to sing in a measure."""
+    mine = [n for n in measure.notes if n.voice == voice and not n.small]
+    by_voice: dict[str, list[XmlNote]] = {}
+    for note in measure.notes:
+        if note.voice != voice and note.midi and not (note.small or note.grace):
+            by_voice.setdefault(note.voice, []).append(note)
+    sung: list[XmlNote] = []
+    for notes in itertools.islice(by_voice.values(), MAX_VOICES):
+        free = _free_of(mine + sung, notes)
+        sung += itertools.dropwhile(lambda note: not note.lyrics, free)
+    return sung
 
 
-def _free_notes(notes: list[XmlNote], mine: list[XmlNote]) -> list[XmlNote]:
-    """Sounding full-size notes of another voice from its first lyric on where none of mine is."""
-    free = [n for n in notes if n.midi and not n.small and not n.grace and not _meets(n, mine)]
-    return list(itertools.dropwhile(lambda note: not note.lyrics, free))
+def _take(measure: Measure, voice: str, sung: list[XmlNote]) -> None:
+    """Make notes of other voices the voice's own, instead of its small ones beside them."""
+    taken = {id(note) for note in sung}
+    rest = [n for n in measure.notes if id(n) not in taken]
+    full = [n for n in rest if n.voice == voice and not n.small]
+    small = _free_of(full + sung, [n for n in rest if n.voice == voice and n.small])
+    mine = [*full, *small, *(replace(note, voice=voice) for note in sung)]
+    others = [n for n in rest if n.voice != voice]
+    measure.notes = others + sorted(mine, key=lambda note: note.start)
 
 
-def _in_order(notes: list[XmlNote], voice: str) -> list[XmlNote]:
-    return sorted((replace(note, voice=voice) for note in notes), key=lambda note: note.start)
+def _free_of(taken: list[XmlNote], notes: list[XmlNote]) -> list[XmlNote]:
+    """The notes during which none of `taken` stands."""
+    taken = sorted(taken, key=lambda note: note.start)
+    starts = [note.start for note in taken]
+    ends = list(itertools.accumulate((note.start + note.length for note in taken), max))
+    free = []
+    for note in notes:
+        before = bisect_left(starts, note.start + note.length)
+        if not before or ends[before - 1] <= note.start:
+            free.append(note)
+    return free

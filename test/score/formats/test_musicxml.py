@@ -356,6 +356,39 @@ def test_verses_need_not_be_numbered_from_1(read):
     assert lyrics(read([measure + repeat("backward")])) == "aeo—"
 
 
+def test_a_note_for_another_verse_alone_is_a_rest(read, caplog):
+    upbeat = note("E4", 2, v2="ma") + note("F4", 2)
+    measure = first(note("C4", 2, "ni"), note(None, 2), upbeat, repeat("backward"))
+    assert rows(read([measure])) == [
+        (0, 1, 60, "ni"), (1, 4, 0, ""), (4, 5, 60, "ni"), (5, 6, 0, ""),
+        (6, 7, 64, "ma"), (7, 8, 65, "—"),
+    ]  # fmt: skip
+    assert rows(read([measure], verse=1))[1] == (1, 4, 0, "")
+    # verse 1 alone has the upbeat
+    measure = first(note("C4", 2, "ni", v2="ma"), note(None, 2), note("E4", 2, "hao"))
+    assert rows(read([measure], verse=2)) == [(0, 1, 60, "ma"), (1, 3, 0, "")]
+    # before the first syllable
+    measure = first(note("C4", 2, v2="ni"), note("D4", 2, "a", v2="o"))
+    assert rows(read([measure])) == [(0, 1, 0, ""), (1, 2, 62, "a")]
+    assert not caplog.records
+
+
+def test_a_vocalise_after_a_rest_sings_the_last_vowel(read, caplog):
+    vocalise = note(None, 2) + note("E4", 2) + note("F4", 2)
+    score = read([first(note("C4", 2, "hao"), vocalise, vocalise)])
+    assert [n.phones for n in score.notes if not n.is_rest] == [("h", "ao"), *[("ao",)] * 4]
+    assert [n.slur for n in score.notes] == [False, False, False, True, False, False, True]
+    message = "note 2: 2 notes without a lyric after a rest, sung on the last vowel (ao)"
+    assert message in caplog.text and len(caplog.records) == 1
+
+
+def test_a_vocalise_before_any_syllable_sings_the_first_vowel(read):
+    score = read([first(note("C4", 2), note(None, 2), note("D4", 2, "hao"))])
+    assert [n.phones for n in score.notes] == [("ao",), ("SP",), ("h", "ao")]
+    score = read([first(note("C4", 2, "Ah"), note(None, 2), note("D4", 2))], language="en")
+    assert [n.phones for n in score.notes] == [("AA",), ("SP",), ("AA",)]
+
+
 def test_refrain_is_written_once_and_verses_have_their_own_melismas(read):
     refrain = note("E4", 2, "ni") + note("F4", 2, "hao")
     measures = [first(note("C4", 2, "a", v2="o"), note("D4", 2, "e")), refrain]
@@ -372,7 +405,6 @@ def test_refrain_is_written_once_and_verses_have_their_own_melismas(read):
         (note("C4", "x", "a"), "duration: 'x'"),
         (note("C4", "1e999999999", "a"), "duration: '1e9"),
         (note("C4", -2, "a"), "duration: '-2'"),
-        (note(None, 2) + note("C4", 2) + note("C4", 2, "a"), "note 1.*without a lyric"),
         ('<sound tempo="fast"/>' + note("C4", 2, "a"), "tempo: 'fast'"),
         (note("C4", 2, "ni hao"), "2 syllables"),
         (note("C4", 2), "no part has lyrics"),
