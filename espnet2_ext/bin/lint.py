@@ -21,6 +21,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--fs", type=int, help="rate (Hz) that audio should have")
     parser.add_argument(
+        "--lang", help="language of a score's lyrics (ISO 639); zh where none is written"
+    )
+    parser.add_argument(
         "--level",
         choices=("header", "audio"),
         default="audio",
@@ -69,7 +72,9 @@ def main(argv: list[str] | None = None) -> int:
         work = None
         if args.work is not None:
             work = args.work / (str(path.resolve()).strip("/").replace("/", "_") + ".jsonl")
-        options = Options(args.fs, args.level, args.nj, args.sample, args.seed, work, limits)
+        options = Options(
+            args.fs, args.level, args.nj, args.sample, args.seed, work, limits, args.lang
+        )
         for finding in iterate(path, options, counts):
             print(finding)
             summary.add(path, finding)

@@ -5,6 +5,7 @@ means: `findings.KINDS`; where it begins: `limits.Limits`.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def iterate(
         expected = f"a data directory or a score ({', '.join(SUFFIXES)})"
         findings.add("table", path, "no such file", expected)
     else:
-        score = findings.take("score", read_score, path)
+        read = functools.partial(read_score, language=options.language)
+        score = findings.take("score", read, path)
         if score is not None:
             findings.items += score_file_findings(path, score)
     if counts is not None:

@@ -38,6 +38,7 @@ class Options:
         seed: Of the draw.
         work: File that keeps what was found in samples; None: nothing is kept.
         limits: Thresholds.
+        language: ISO 639 code of the lyrics of a score file; what the file says by default.
     """
 
     fs: int | None = None
@@ -47,6 +48,7 @@ class Options:
     seed: int = 0
     work: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    language: str | None = None
 
 
 @dataclass

@@ -178,6 +178,16 @@ def test_good_files(files):
         assert lint(path) == []
 
 
+def test_the_language_of_a_score(tmp_path, capsys):
+    path = tmp_path / "a.ust"
+    path.write_text("[#SETTING]\nTempo=120\n[#0000]\nLength=480\nLyric=か\nNoteNum=60\n", "utf-8")
+    for options, status, shown in ((), 2, "or --lang ja"), (("--lang", "ja"), 0, ""):
+        with pytest.raises(SystemExit) as exit_status:
+            lint_bin.main([str(path), *options])
+        assert exit_status.value.code == status
+        assert shown in capsys.readouterr().out
+
+
 def test_phones_of_json(tmp_path):
     path = tmp_path / "a.json"
     write_json_score(path, parse_line(LINES[1], "t")[1])

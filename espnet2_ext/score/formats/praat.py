@@ -19,6 +19,8 @@ _TOKEN = re.compile(
     r"|(?<!\S)(?P<number>[-+]?[0-9]{1,12}(?:\.[0-9]{0,40})?(?:[eE][-+]?[0-9]{1,2})?)(?!\S)"
     r'|(?P<open>")|(?P<comment>!.*)'
 )
+# Older versions of Praat call the short format so; newer ones know it by its lack of names.
+_HEADER = (("File type", "ooTextFile", "ooTextFile short"), ("Object class", "TextGrid"))
 _ENCODINGS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"", "utf-8-sig"))
 
 
@@ -79,10 +81,10 @@ def read_textgrid_tiers(path: str | Path) -> dict[str, list[Interval]]:
     """
     path = Path(path)
     tokens = _Tokens(_decode(path), path)
-    for field, known in (("File type", "ooTextFile"), ("Object class", "TextGrid")):
+    for field, *known in _HEADER:
         found = tokens.text(field)
-        if found != known:
-            raise UserError(f"{path}:1", f"{found!r:.40}", repr(known), field)
+        if found not in known:
+            raise UserError(f"{path}:1", f"{found!r:.40}", repr(known[0]), field)
     tokens.number("xmin"), tokens.number("xmax")
     flag, match = tokens.take("flag", "tiers?")
     if flag != "exists":

@@ -38,12 +38,25 @@ def utterance_of(path: str | Path) -> str:
 
 
 def reader(read_all: Callable[..., Mapping[str, MusicScore]]) -> Callable[..., MusicScore]:
-    """Make a reader of several utterances one of the utterance `utt`."""
+    """Make a reader of several utterances, which know their language, one of `utt`."""
 
-    def read(path: str | Path, utt: str | None = None, **options: str) -> MusicScore:
-        return one_of(read_all(path, **options), path, utt)
+    def read(
+        path: str | Path,
+        utt: str | None = None,
+        language: str | None = None,
+        default_language: str | None = None,
+    ) -> MusicScore:
+        del default_language  # the file says it
+        return _in_language(one_of(read_all(path), path, utt), language, path)
 
     return read
+
+
+def _in_language(score: MusicScore, language: str | None, path: str | Path) -> MusicScore:
+    """The score; raises `UserError` where a language was named and is not its own."""
+    if language not in (None, score.language):
+        raise UserError(path, repr(language), f"{score.language}, as the file has it", "language")
+    return score
 
 
 def writer(
@@ -80,9 +93,15 @@ def timed_writer(
     return write_timed
 
 
-def read_directory(path: str | Path, utt: str | None = None) -> MusicScore:
-    """Read an utterance of ESPnet's data directory."""
-    return one_of(read_scores(path, utt), path, utt)
+def read_directory(
+    path: str | Path,
+    utt: str | None = None,
+    language: str | None = None,
+    default_language: str | None = None,
+) -> MusicScore:
+    """Read an utterance of ESPnet's data directory, which says the language."""
+    del default_language
+    return _in_language(one_of(read_scores(path, utt), path, utt), language, path)
 
 
 def read_any_json(
@@ -96,9 +115,7 @@ def read_any_json(
     first = loaded[0] if isinstance(loaded, list) and loaded else {}
     keys = first.keys() if isinstance(first, dict) else set()
     if "phs" in keys:
-        if language not in (None, "zh"):
-            raise UserError(path, repr(language), "zh, as M4Singer is Mandarin", "language")
-        return one_of(read_m4singer(path), path, utt)
+        return _in_language(one_of(read_m4singer(path), path, utt), language, path)
     if "item_name" in keys:
         return one_of(read_metadata(path, language), path, utt)
     if utt is not None:

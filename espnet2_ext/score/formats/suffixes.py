@@ -120,7 +120,7 @@ FORMATS = (
         reader(read_m4singer),
         writer(write_m4singer, read_m4singer),
         _PERFORMED - {"glide times"},
-        ("utt",),
+        ("language", "default_language", "utt"),
     ),
     Format(
         "GTSinger",
@@ -144,7 +144,7 @@ FORMATS = (
         reader(read_transcriptions),
         writer(write_transcriptions, read_transcriptions),
         _PERFORMED,
-        ("utt",),
+        ("language", "default_language", "utt"),
     ),
     Format(
         "ESPnet directory",
@@ -152,7 +152,7 @@ FORMATS = (
         read_directory,
         writer(write_scores, read_scores),
         _ALL,
-        ("utt",),
+        ("language", "default_language", "utt"),
     ),
 )
 DIRECTORY = FORMATS[-1]  # has no suffix

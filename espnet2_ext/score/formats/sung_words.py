@@ -1,12 +1,13 @@
 """Between scores and formats that have phones of their own: syllables with all their notes."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.aliases import rest_phone
 from espnet2_ext.score.formats.assemble import SungNote, assemble
-from espnet2_ext.score.lyrics.languages import language_of
+from espnet2_ext.score.lyrics.languages import LANGUAGES, Language, language_of
 from espnet2_ext.score.music_score import REST_MIDI, SILENCE, SLUR_LYRIC, MusicScore, Note, Phone
 
 _OTHER_NAMES = {"zh": {"ir": "i", "i0": "i", "E": "e", "En": "an"}}
@@ -55,6 +56,53 @@ def as_read(
     except UserError:
         return None
     return [note.phones for note in score.notes] if len(score.notes) == len(rows) else None
+
+
+def with_sung_lyrics(score: MusicScore) -> MusicScore:
+    """The score with lyrics that are read as what is sung, for formats without phones.
+
+    Where a lyric is read otherwise (a placeholder, a rare reading), the phones in one, as pinyin or
+    romaji, take its place if they are read as such; in English they are not.
+    """
+    spoken = LANGUAGES.get(score.language)
+    while spoken is not None:  # what is replaced may settle how its neighbours are read
+        notes = list(score.notes)
+        for index, sung in _read_otherwise(score, spoken):
+            spelled = "".join(sung)
+            if notes[index].lyric != spelled and _phones(spelled, spoken) == sung:
+                notes[index] = replace(notes[index], lyric=spelled)
+        if tuple(notes) == score.notes:
+            break
+        score = replace(score, notes=tuple(notes))
+    return score
+
+
+def _phones(lyric: str, language: Language) -> list[str] | None:
+    """What a lyric by itself is read as; None where it cannot be."""
+    try:
+        return [phone for syllable in language.read(lyric) for phone in syllable.phones]
+    except UserError:
+        return None
+
+
+def _read_otherwise(score: MusicScore, language: Language) -> list[tuple[int, list[str]]]:
+    """Index and phones of the notes whose syllable is not read as it is sung."""
+    rows = [
+        (n.start_sec, n.end_sec, n.midi, SLUR_LYRIC if n.slur else lyric_of(n)) for n in score.notes
+    ]
+    read = as_read(rows, language.code)
+    heads = [i for i, note in enumerate(score.notes) if not note.slur]
+    otherwise = []
+    for head, end in itertools.pairwise([*heads, len(score.notes)]):
+        note, slurs = score.notes[head], score.notes[head + 1 : end]
+        sung = [*note.phones, *(phone for slur in slurs for phone in slur.phones[1:])]
+        if read is None:
+            found = _phones(note.lyric, language)
+        else:
+            found = [*read[head], *(phone for slur in read[head + 1 : end] for phone in slur[1:])]
+        if sung and not note.is_rest and note.lyric and found != sung:
+            otherwise.append((head, sung))
+    return otherwise
 
 
 def respelled(names: Sequence[str], language: str) -> list[str]:

@@ -4,11 +4,14 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.suffixes import FORMATS, format_of
+from espnet2_ext.score.formats.sung_words import with_sung_lyrics
 from espnet2_ext.score.music_score import MusicScore
 
 
 def write_score(path: str | Path, score: MusicScore) -> list[str]:
     """Write a score.
+
+    In a format without phones a lyric that is not read as it is sung becomes its phones (pinyin).
 
     Args:
         path: A file of a format of `suffixes`; of formats with several utterances, ``path#ID``
@@ -25,4 +28,11 @@ def write_score(path: str | Path, score: MusicScore) -> list[str]:
     if known.write is None:
         writable = ", ".join(f.suffixes[0] for f in FORMATS if f.write)
         raise UserError(path, f"{known.name} is only read", writable)
-    return known.write(place, score, **({"utt": utt} if utt else {})) or []
+    written = score if "phones" in known.holds else with_sung_lyrics(score)
+    lost = known.write(place, written, **({"utt": utt} if utt else {})) or []
+    pairs = zip(score.notes, written.notes, strict=True)
+    other = [(a.lyric, b.lyric) for a, b in pairs if a.lyric != b.lyric]
+    if other:
+        first, sung = other[0]
+        lost.append(f"lyrics: {len(other)} written as sung, first {first!r} as {sung!r}")
+    return lost

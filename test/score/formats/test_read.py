@@ -8,6 +8,8 @@ from espnet2_ext.score.formats.json_format import read_json_score, score_to_dict
 from espnet2_ext.score.formats.midi import write_midi
 from espnet2_ext.score.formats.opencpop import parse_line
 from espnet2_ext.score.formats.read import read_score
+from espnet2_ext.score.formats.write import write_score
+from espnet2_ext.score.music_score import MusicScore, Note
 
 LINE = "|我|SP w o o|rest C4 C4 D4|0.5 1 1 .5|0.4 0.15 0.95 .5|0 0 0 1"
 
@@ -99,6 +101,41 @@ def test_dispatch(tmp_path, score):
         read_score(tmp_path / "a.vvproj")
     with pytest.raises(UserError, match="verse: given for a .mid file"):
         read_score(tmp_path / "a.mid", verse=2)
+
+
+@pytest.mark.parametrize("name", ["a.ust", "a.ustx", "a.mid", "a.musicxml"])
+@pytest.mark.parametrize(
+    ("lyrics", "phones", "written"),
+    [
+        ("啊啊你", ("n i", "h ao", "n i"), ["ni", "hao", "你"]),  # placeholders
+        ("银行", ("y in", "x ing"), ["银", "xing"]),  # a reading that the phrase does not have
+        ("xy", ("n v", "h ao"), ["nv", "hao"]),
+        ("银行", ("y in", "h ang"), ["银", "行"]),
+    ],
+)
+def test_lyrics_are_written_as_they_are_sung(tmp_path, name, lyrics, phones, written):
+    notes = [Note(i, i + 1, 60, w, tuple(phones[i].split())) for i, w in enumerate(lyrics)]
+    notes.append(Note(len(notes), len(notes) + 1, 62, "—", notes[-1].phones[-1:], True))
+    sung = MusicScore(tuple(notes))
+    lost = write_score(tmp_path / name, sung)
+    back = read_score(tmp_path / name)
+    assert [n.phones for n in back.notes] == [n.phones for n in notes]
+    assert [n.lyric for n in back.notes] == [*written, "—"]
+    assert any("written as sung" in item for item in lost) == (written != list(lyrics))
+    write_score(tmp_path / "a.json", sung)
+    assert read_score(tmp_path / "a.json") == sung
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.m4singer.json", "a.json", "data"])
+def test_the_language_of_a_file_that_has_one(tmp_path, score, name):
+    """Formats of one language, or that say it, take it from --lang too."""
+    write_score(tmp_path / name, score)
+    own = read_score(tmp_path / name)
+    assert read_score(tmp_path / name, language="zh") == own
+    assert read_score(tmp_path / name, default_language="ja") == own
+    if name != "a.json":
+        with pytest.raises(UserError, match="language: 'ja' .expected zh, as the file has it"):
+            read_score(tmp_path / name, language="ja")
 
 
 @pytest.mark.parametrize(

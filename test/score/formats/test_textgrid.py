@@ -53,6 +53,24 @@ def test_short_format_and_points(tmp_path):
         assert read_textgrid_tiers(path) == tiers
 
 
+def test_short_format_as_older_praats_head_it(tmp_path):
+    path = tmp_path / "a.TextGrid"
+    old = SHORT.replace("ooTextFile", "ooTextFile short").replace("Object class = ", "")
+    path.write_text(old, encoding="utf-8")
+    (tmp_path / "b.TextGrid").write_text(SHORT, encoding="utf-8")
+    assert read_textgrid_tiers(path) == read_textgrid_tiers(tmp_path / "b.TextGrid")
+
+
+@pytest.mark.parametrize("name", ["SP", "<SP>", "sil", "pau", "<sil>", "sp", "EP"])
+def test_names_of_silence(tmp_path, name):
+    tiers = [
+        (tier, [Interval(i.start_sec, i.end_sec, i.text or name) for i in intervals])
+        for tier, intervals in TIERS
+    ]
+    plain = read_textgrid(write(tmp_path / "b.TextGrid"))
+    assert read_textgrid(write(tmp_path / "a.TextGrid", tiers)) == plain
+
+
 def test_long_format_round_trip(tmp_path):
     tiers = [("a", [Interval(0.5, 1, 'x "y" 7'), Interval(1.25, 2, "音")]), ("b", [])]
     read = read_textgrid_tiers(write(tmp_path / "a.TextGrid", tiers))
