@@ -9,7 +9,7 @@ import pytest
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.read import read_score
 
-from . import test_ccs, test_hts_label, test_svp, test_vpr, test_vsqx
+from . import test_ccs, test_hts_label, test_mscx, test_svp, test_vpr, test_vsqx
 from .test_hostile import damaged
 
 ROUNDS = 200
@@ -19,6 +19,7 @@ WHOLE = {
     "b.vsqx": test_vsqx.version_3(),
     "a.vpr": json.dumps(test_vpr.PROJECT, indent=1),
     "a.ccs": test_ccs.CCS,
+    "a.mscx": test_mscx.SONG.replace("><", ">\n<"),
     "a.lab": "\n".join(test_hts_label.SCORE),
     "b.lab": "\n".join(test_hts_label.SUNG),
 }
