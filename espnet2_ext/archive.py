@@ -60,7 +60,7 @@ def read_member(
     """Read a member of an archive of `open_archive`.
 
     Raises:
-        UserError: there is none of that name, or it unpacks to more than `max_bytes`.
+        UserError: there is none of that name, it unpacks to more than `max_bytes`, or lies nowhere.
     """
     names = {_path(member): member for member in archive.infolist()}
     info = names.get(PurePosixPath(name))
@@ -68,8 +68,11 @@ def read_member(
         raise UserError(place, f"no member {name!r}", expected)
     if info.file_size > max_bytes:
         raise UserError(f"{place}: {name}", f"unpacks to {info.file_size} bytes", expected)
-    with archive.open(info) as member:
-        return member.read(max_bytes)
+    try:
+        with archive.open(info) as member:
+            return member.read(max_bytes)
+    except OSError as error:  # a table that says it lies before the file's beginning
+        raise UserError(place, f"damaged ({error.strerror})", expected) from None
 
 
 def extract(archive: str | Path, folder: str | Path) -> Path:

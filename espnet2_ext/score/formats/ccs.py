@@ -29,7 +29,7 @@ from espnet2_ext.score.music_score import MusicScore
 TICKS_PER_BEAT = 960
 _EXPECTED = "a CeVIO project"
 _LANGUAGES = {"japanese": "ja", "english": "en", "chinese": "zh"}
-_WORD_GOES_ON = ("1", "3")  # Syllabic: 1 the first syllable of a word, 3 one within, 2 the last
+_WORD_GOES_ON = ("1", "2")  # Syllabic: 1 the first syllable of a word, 2 one within, 3 the last
 
 
 def _ticks_before(song: Element, place: str) -> int:
@@ -115,7 +115,7 @@ def read_ccs(
     units = [unit for unit in root.iter("Unit") if unit.get("Category") == "SingerSong"]
     found = [(unit, *_track(unit, groups, index, path)) for index, unit in enumerate(units, 1)]
     chosen = choose_track([track for _, track, _ in found], part, path)
-    song, place = next((u.find("Song"), at) for u, track, at in found if track is chosen)
-    assert song is not None  # it has notes
+    unit, place = next((unit, at) for unit, track, at in found if track is chosen)
+    song = unit.findall("Song")[0]  # it has notes
     clock = TempoMap(_tempos(song, place, _ticks_before(song, place)), TICKS_PER_BEAT)
     return score_of_track(chosen, clock, path, language, default_language)

@@ -13,6 +13,7 @@ from espnet2_ext.score.formats.hts_label import read_label
 from espnet2_ext.score.formats.json_format import write_json_score
 from espnet2_ext.score.formats.m4singer import read_m4singer, write_m4singer
 from espnet2_ext.score.formats.midi import read_midi, write_midi
+from espnet2_ext.score.formats.mscx import read_mscx
 from espnet2_ext.score.formats.musicxml import read_musicxml
 from espnet2_ext.score.formats.opencpop import read_transcriptions, write_transcriptions
 from espnet2_ext.score.formats.several import (
@@ -97,6 +98,12 @@ FORMATS = (
     Format("VOCALOID 3, 4", (".vsqx",), read_vsqx, options=_PROJECT),
     Format("VOCALOID 5, 6", (".vpr",), read_vpr, options=_PROJECT),
     Format("CeVIO", (".ccs",), read_ccs, options=_PROJECT),
+    Format(
+        "MuseScore",
+        (".mscz", ".mscx"),
+        read_mscx,
+        options=("part", "voice", "verse", "language"),
+    ),
     Format("HTS label", (".lab",), read_label, options=_PROJECT[1:]),
     Format(
         "DiffSinger",

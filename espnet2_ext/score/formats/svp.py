@@ -49,7 +49,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _tempos(project: dict[str, Any], path: Path) -> list[tuple[int, float]]:
     tempos = []
-    for index, tempo in enumerate(objects(mapping(project, "time", str(path)), "tempo", path), 1):
+    time = mapping(project, "time", str(path))
+    for index, tempo in enumerate(objects(time, "tempo", str(path)), 1):
         at = f"{path}: tempo {index}"
         bpm = number(tempo.get("bpm"), at, "bpm", 1, MAX_BPM)
         tempos.append((integer(tempo.get("position"), at, "position"), bpm))

@@ -30,7 +30,7 @@ CCS = """<?xml version="1.0" encoding="utf-8"?>
               <Note Clock="0" PitchStep="0" PitchOctave="5" Duration="960" Lyric="hel"
                Syllabic="1"/>
               <Note Clock="960" PitchStep="0" PitchOctave="5" Duration="960" Lyric="lo"
-               Syllabic="2"/>
+               Syllabic="3"/>
             </Score>
           </Song>
         </Unit>
