@@ -111,7 +111,7 @@ MEASURES = (
         mean("f0_rmse_hz", "F0 RMSE Hz (VERSA, no DTW, unvoiced = 0)", "F0 RMSE Hz (VERSA)",
              LOWER, 1),
         mean("f0_corr_versa", "F0 corr (VERSA, no DTW, unvoiced = 0)", "F0 corr (VERSA)", HIGHER),
-    ), _with_world),
+    ), _with_world, version=2),
     Measure("musical", _musical, (
         mean("f0_corr", "F0 corr (sung finals, both voiced)", "F0 corr", HIGHER),
         Metric("cents_rmse", "RMSE cents (same frames)", "cents", _cents_squared,
@@ -124,7 +124,7 @@ MEASURES = (
     Measure("mcd", _mcd, (
         mean("mcd_db", "MCD dB (WORLD, DTW)", "MCD dB, DTW", LOWER, 2),
         mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", "MCD dB", LOWER, 2),
-    ), _with_world),
+    ), _with_world, version=2),
     Measure("words", _words, (
         Metric("per", "PER (CTC judge)", "PER", lambda u: u.get("phone_errors"),
                lambda u: u["n_phones"], LOWER),
@@ -136,13 +136,13 @@ MEASURES = (
     Measure("versa_f0_dtw", _versa_f0_dtw, (
         mean("f0_rmse_hz_dtw", "F0 RMSE Hz (VERSA, DTW, voiced)", "F0 RMSE Hz, DTW", LOWER, 1),
         mean("f0_corr_versa_dtw", "F0 corr (VERSA, DTW, voiced)", "F0 corr, DTW", HIGHER),
-    ), lambda r: r.task.with_world and r.f0_dtw, extra=True),
+    ), lambda r: r.task.with_world and r.f0_dtw, extra=True, version=2),
     Measure("espnet_svs", _espnet, (
         mean("espnet_mcd_db", "MCD dB (ESPnet svs1)", "MCD dB (svs1)", LOWER, 2),
         mean("espnet_log_f0_rmse", "log-F0 RMSE (ESPnet svs1)", "log-F0 RMSE (svs1)", LOWER),
         mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)", "semitone acc (svs1)", HIGHER),
         mean("espnet_vuv_error", "V/UV error (ESPnet svs1)", "V/UV error (svs1)", LOWER),
-    ), lambda r: r.task.with_world and r.espnet_svs, extra=True),
+    ), lambda r: r.task.with_world and r.espnet_svs, extra=True, version=2),
     Measure("speaker", _speaker, (
         mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)", "speaker sim", HIGHER),
     ), lambda r: r.judges.speaker is not None and r.judges.speaker.embed is not None, extra=True),

@@ -21,7 +21,7 @@ from espnet2_ext.metrics.speaker import SpeakerModel
 from espnet2_ext.metrics.versa_f0_mcd import F0Mcd, WorldFeatures, mcd_f0, world_features
 from espnet2_ext.score.music_score import MusicScore
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 """Part of the names of kept features: raise it when they change."""
 SPEECH_FS = 16000
 """Of models that were trained on speech (Hz)."""

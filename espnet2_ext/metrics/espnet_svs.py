@@ -6,6 +6,9 @@ mel-cepstra by sampling rate. MCD takes mel-cepstral analysis of Hamming windows
 take WORLD harvest (40-800 Hz) and the mel-cepstra of cheaptrick's envelope. All frames, silence
 too, are aligned by fastdtw on the mel-cepstra with energy.
 
+One deviation: WORLD analyses at most 24 kHz (`versa_f0_mcd.WORLD_FS`), with that rate's order and
+alpha; above, the scripts' FFT size gives F0 below 130 Hz (44.1 kHz) another envelope.
+
 On signals of both kinds the four numbers agree with pysptk's and fastdtw's own to 1e-14.
 """
 
@@ -18,6 +21,7 @@ from espnet2_ext.metrics.fast_dtw import fast_warping_path
 from espnet2_ext.metrics.versa_f0_mcd import (
     F0_CEIL_HZ,
     F0_FLOOR_HZ,
+    at_world_rate,
     envelope_to_mcep,
     frequency_warp,
     mcd_between,
@@ -43,7 +47,7 @@ class EspnetFeatures:
 
     Args:
         mcep: Mel-cepstra of Hamming windows (T, order + 1), for MCD.
-        world_mcep: Mel-cepstra of WORLD's envelope (T', order + 1), which align F0.
+        world_mcep: Mel-cepstra of WORLD's envelope (T', its order + 1), which align F0.
         f0: Hz (T',); 0 where unvoiced.
     """
 
@@ -83,14 +87,15 @@ def espnet_features(wav: np.ndarray, fs: int) -> EspnetFeatures:
         raise ValueError(f"{len(wav)} samples: needs {N_FFT}")
     order, alpha = ORDER_AND_ALPHA[fs]
     samples = np.clip(np.round(np.asarray(wav, np.float64) * INT16_SCALE), -32768, 32767)
+    world, world_fs = at_world_rate(samples, fs)
     f0, times = pyworld.harvest(
-        samples, fs, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=N_SHIFT / fs * 1000
+        world, world_fs, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=N_SHIFT / fs * 1000
     )
-    envelope = pyworld.cheaptrick(samples, f0, times, fs, fft_size=N_FFT)
+    envelope = pyworld.cheaptrick(world, f0, times, world_fs, fft_size=N_FFT)
     frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::N_SHIFT]
     return EspnetFeatures(
         mcep=mel_cepstra(frames * sptk_hamming(N_FFT), order, alpha),
-        world_mcep=envelope_to_mcep(envelope, order, alpha),
+        world_mcep=envelope_to_mcep(envelope, *ORDER_AND_ALPHA[world_fs]),
         f0=f0,
     )
 

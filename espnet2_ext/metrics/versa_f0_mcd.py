@@ -5,8 +5,10 @@ The settings are VERSA's as shipped (facts that published tables rest on): wavef
 cheaptrick with FFT size 1024, mel-cepstra of order 39 with alpha .466 at any rate; the 0th
 coefficient counts in the distance.
 
-One deviation: with DTW, the warping path is the best one, where VERSA takes fastdtw's approximation
-(radius 1); `align=fast_dtw.fast_warping_path` gives VERSA's own.
+Two deviations. Audio above 24 kHz is brought to 24 kHz: cheaptrick with FFT size 1024 takes 500 Hz
+for any F0 below 3 fs / 1021 (130 Hz at 44.1 kHz: a man's voice), and says nothing. With DTW, the
+warping path is the best one, where VERSA takes fastdtw's approximation (radius 1);
+`align=fast_dtw.fast_warping_path` gives VERSA's own.
 """
 
 from collections.abc import Callable
@@ -21,6 +23,9 @@ FRAME_PERIOD_MS = 5.0
 F0_FLOOR_HZ, F0_CEIL_HZ = 40.0, 800.0
 LOW_CUT_HZ, LOW_CUT_TAPS = 70.0, 255
 N_FFT = 1024
+WORLD_FS = 24000
+"""Highest rate (Hz) at which WORLD analyses: F0 from 3 fs / (`N_FFT` - 3) on, 70.5 Hz, is taken as
+it is (WORLD's `GetF0FloorForCheapTrick`)."""
 ORDER, ALPHA = 39, 0.466
 POWER_THRESHOLD_DB = -20.0
 MISMATCH_TOLERANCE = 0.1
@@ -94,10 +99,20 @@ def _cached_warp(order_in: int, order: int, alpha: float) -> np.ndarray:
     return _WARPS[key]
 
 
+def at_world_rate(wav: np.ndarray, fs: int) -> tuple[np.ndarray, int]:
+    """Samples (N,) and their rate, at most `WORLD_FS`."""
+    if fs <= WORLD_FS:
+        return wav, fs
+    import soxr
+
+    return soxr.resample(np.asarray(wav, np.float64), fs, WORLD_FS, quality="HQ"), WORLD_FS
+
+
 def world_features(wav: np.ndarray, fs: int) -> WorldFeatures:
     """Analyse samples (N,) in [-1, 1]; harvest takes about a quarter of the audio's duration."""
     import pyworld
 
+    wav, fs = at_world_rate(wav, fs)
     scaled = low_cut(np.asarray(wav, np.float64) * INT16_MAX, fs)
     f0, times = pyworld.harvest(
         scaled, fs, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=FRAME_PERIOD_MS

@@ -95,6 +95,19 @@ def test_a_tone_against_itself_a_semitone_and_a_whole_tone():
     assert higher.semitone_acc < 0.5 and higher.mcd_db > 0.5
 
 
+@pytest.mark.parametrize("fs", [44100, 48000])
+def test_a_low_voice_has_its_own_envelope_at_any_rate(fs: int) -> None:
+    """Windows for 500 Hz, which cheaptrick took at 44.1 kHz, ripple with the periods of 99 Hz."""
+    pytest.importorskip("pyworld")
+    t = np.arange(fs) / fs
+    wav = sum(np.sin(2 * np.pi * 99 * k * t) / k for k in range(1, 20)) * 0.1
+    features = espnet_features(wav + np.random.default_rng(0).normal(size=fs) * 1e-4, fs)
+    middle = slice(40, 120)
+    assert np.median(features.f0[middle]) == pytest.approx(99, rel=0.01)
+    assert len(features.f0) == len(features.world_mcep) == fs // 256 + 1
+    assert np.std(features.world_mcep[middle, 0]) < 0.05
+
+
 def test_mcd_is_the_distance_along_the_path_with_its_energy():
     rng = np.random.default_rng(0)
     mcep = np.repeat(rng.normal(size=(12, 35)), 4, axis=0)

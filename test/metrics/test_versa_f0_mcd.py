@@ -128,6 +128,17 @@ def held_tone(hz, seed=0, fs=16000, silent=0.0):
     return wav + np.random.default_rng(seed).normal(size=n) * 1e-4
 
 
+@pytest.mark.parametrize("fs", [44100, 48000])
+def test_a_low_voice_has_its_own_envelope_at_any_rate(fs: int) -> None:
+    """Windows for 500 Hz, which cheaptrick took at 44.1 kHz, ripple with the periods of 99 Hz."""
+    pytest.importorskip("pyworld")
+    middle = slice(60, 140)
+    x = world_features(held_tone(99, fs=fs), fs)
+    assert len(x.f0) == len(x.mcep) == 201
+    assert np.median(x.f0[middle]) == pytest.approx(99, rel=0.01)
+    assert np.std(x.mcep[middle, 0]) < 0.05
+
+
 def plain_features(wav, fs):
     """VERSA's analysis read a second time: windowed sinc, quadrature on the warped axis, loops."""
     import pyworld
