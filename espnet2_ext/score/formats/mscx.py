@@ -1,5 +1,10 @@
-"""MuseScore's own format, versions 3 and 4: XML (.mscx), or a zip of it (.mscz)."""
+"""MuseScore's own format, versions 3 and 4: XML (.mscx), or a zip of it (.mscz).
 
+Half done: of 62 real songs, a MusicXML export of the same song gave other times in 34
+and other notes in 9, and which of the two is right has not been looked into. Each reading says so.
+"""
+
+import logging
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -89,7 +94,7 @@ def read_mscx(
     verse: int | None = None,
     language: str = "zh",
 ) -> MusicScore:
-    """Read one voice of a score, as `read_musicxml` does.
+    """Read one voice of a score, as `read_musicxml` does, and say that it may not be all of it.
 
     Args:
         path: .mscx or .mscz.
@@ -102,6 +107,8 @@ def read_mscx(
         UserError: broken or unsafe file, another version; no such part, voice or verse; overlaps.
     """
     path = Path(path)
+    logging.warning("%s: repeats, graces and tempo of MuseScore's own format may be read otherwise "
+                    "than it plays them: a MusicXML export is read in full", path)  # fmt: skip
     score = _load(path)
     staff, name = _choose_staff(score, part, path)
     place = f"{path}: part {name or staff.get('id')}"

@@ -20,6 +20,7 @@ _SIGNS = {"fine": "fine", "coda": "tocoda", "codab": "coda", "varcoda": "coda"}
 _SIGNS |= {"segno": "segno", "varsegno": "segno"}
 _GRACES = ("acciaccatura", "appoggiatura", "grace4", "grace16", "grace32")
 _GRACES_AFTER = ("grace8after", "grace16after", "grace32after")
+_VERSE_LABEL = re.compile(r"^[0-9]{1,2}\s*[.)．、]\s*(?=\S)")
 _MAX_BEATS_PER_SEC = 100
 
 
@@ -151,6 +152,7 @@ def _lyrics(chord: Element, place: str) -> dict[int, str]:
     for lyric in chord.findall("Lyrics"):
         element = lyric.find("text")
         text = "".join(element.itertext()).strip() if element is not None else ""
+        text = _VERSE_LABEL.sub("", text)
         verse = integer(lyric.findtext("no") or 0, place, "no", 0, 99) + 1
         if text and (lyric.findtext("syllabic") or "").strip() in ("begin", "middle"):
             text = text.rstrip("-") + "-"

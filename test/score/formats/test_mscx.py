@@ -82,7 +82,7 @@ def test_tempo_change_of_another_staff(tmp_path):
 
 
 def test_part_and_verse(tmp_path):
-    other = measure(chord(70, "wo", "whole", second="ai"))
+    other = measure(chord(70, "1. wo", "whole", second="2. ai"))
     path = write(tmp_path / "a.mscx", document(("Voice", VOICE), ("Alto", other)))
     assert rows(read_score(path, part="Alto")) == [(0, 2, 70, "wo")]
     assert rows(read_score(path, part=2, verse=2)) == [(0, 2, 70, "ai")]
