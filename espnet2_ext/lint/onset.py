@@ -24,7 +24,7 @@ UNASPIRATED = {
 """Unvoiced plosives, by language, that may be all closure: silence is no sign of loss.
 
 Japanese labels begin with the closure: in the two songs of NIT SONG070, noise fills less than a
-quarter of all 10 /p/, of 5 of 15 /t/ and of 3 of 20 /k/.
+quarter of all 10 /p/, of 6 of 15 /t/ and of 3 of 20 /k/.
 """
 FAINT = {
     "yue": frozenset({"h"}),
