@@ -10,7 +10,7 @@ import soundfile
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.data.streams import STREAMS, StreamTables, write_stream
-from espnet2_ext.files import read_table, write_table
+from espnet2_ext.files import read_table, remove_parts, write_table
 from espnet2_ext.inference.step import Columns, Step, as_tensor
 from espnet2_ext.resumable import ALONE, CHUNK_UTTS, ResumableMap, Shard
 
@@ -68,6 +68,7 @@ def over_tables(
     chunks = ResumableMap(tables.keys, output_dir, shard, size, step.chunks)
     if not chunks.run(read, work, _wavs_are_there):
         return False
+    remove_parts(output_dir / "wav")  # of jobs that were killed while they wrote; all have ended
     step.finish(tables, output_dir)
     return True
 

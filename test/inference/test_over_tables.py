@@ -127,7 +127,8 @@ def test_a_codec_that_makes_audio_writes_wavs_and_their_mel(tmp_path, stream):
         "a": (4, 20), "b": (2, 20)
     }  # fmt: skip
     before = Path(out / "wav/a.wav").stat().st_mtime_ns
-    Path(out / "wav/b.wav").unlink()
+    Path(out / "wav/b.wav").rename(out / "wav/.part-x.wav")
     assert over_tables(step, "m", {stream: tmp_path / f"{stream}.scp"}, out)
     assert Path(out / "wav/b.wav").is_file()  # a wav that is gone is made anew, with its chunk
     assert Path(out / "wav/a.wav").stat().st_mtime_ns != before
+    assert not list(out.rglob(".part-*"))  # what a killed job was writing
