@@ -1,5 +1,6 @@
 """What generation is steered by: conditions of three kinds, each of which can be left out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -68,7 +69,7 @@ class Sizes:
     n_phones: int = 0
 
 
-class ConditionEncoder(nn.Module):
+class ConditionEncoder(nn.Module, ABC):
     """Encodes streams of a batch as one condition; a subclass says how in `encode`.
 
     Args:
@@ -100,9 +101,9 @@ class ConditionEncoder(nn.Module):
         """The null (d,), if there is one."""
         return self.null
 
+    @abstractmethod
     def encode(self, batch: Batch, vector: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Value and mask as `Condition` has them; `vector` (B, d) is what vectors add up to."""
-        raise NotImplementedError
 
     def absent(self, batch: Batch) -> BoolTensor | None:
         """Utterances (B,) that have nothing to encode; None where all have."""

@@ -38,6 +38,12 @@ runs() { # runs N: does stage N run?
     16) ! "${skip_packing}" ;;
   esac
 }
+need_files() { # need_files [N FILE]...: what the stages to run read, before the first of them starts
+  while [ $# -gt 0 ]; do
+    if runs "$1" && [ ! -f "$2" ]; then fail "$2: no such file (read by stage $1)"; fi
+    shift 2
+  done
+}
 begin() { # begin N TITLE READS WRITES: says so, if stage N runs
   runs "$1" || return 1
   start_stage "$@"
