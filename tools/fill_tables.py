@@ -23,12 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.bin.report.expressiveness import HEADS as EXPRESSIVENESS_HEADS
+from espnet2_ext.bin.report.expressiveness import TIMING_HEADS
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL_METRICS = (*METRICS, *EXTRA_METRICS)
 HEADS = {m.name: m.short for m in ALL_METRICS} | {"n_utt": "utterances", **EXPRESSIVENESS_HEADS}
-DIGITS = {m.name: m.digits for m in ALL_METRICS}
+HEADS |= TIMING_HEADS
+DIGITS = {m.name: m.digits for m in ALL_METRICS} | {"performed_sd_ms": 0, "predicted_sd_ms": 0}
 LEAKAGE = {"paired": "to its own prompt", "unpaired": "to the other", "excess": "other minus own"}
 _TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 

@@ -117,13 +117,16 @@ def summarize_timing(
     predicted: Mapping[str, MusicScore],
     performed: Mapping[str, MusicScore],
     takes: Sequence[Sequence[str]],
-) -> dict[str, Interval]:
-    """Spread of when finals begin against the beat, of predicted times as ratios to singers'.
+) -> dict[str, Interval | float]:
+    """Spread of when finals begin against the beat: of predicted times, of singers', and ratios.
 
     Args:
         predicted: By utterance, with the phones that a system would sing.
         performed: By utterance, with the phones of the recording.
         takes: Groups of utterances that sing the same score.
+
+    Returns:
+        Standard deviations over notes (ms), and ratios of variances with intervals.
     """
     utts = sorted(predicted)
     both: dict[str, dict[int, tuple[float, float]]] = {}
@@ -133,7 +136,11 @@ def summarize_timing(
         both[utt] = {note: (sides[0][note], sides[1][note]) for note in notes}
 
     groups = [[u for u in group if u in both] for group in takes]
+    values = np.array([pair for utt in utts for pair in both[utt].values()]).reshape(-1, 2)
+    predicted_sd, performed_sd = (1000 * values).std(0) if len(values) else (np.nan, np.nan)
     return {
+        "performed_sd_ms": float(performed_sd),
+        "predicted_sd_ms": float(predicted_sd),
         "timing_var": _variance_ratio([list(both[utt].values()) for utt in utts]),
         "takes_timing": _takes_ratio(both, [group for group in groups if len(group) > 1]),
     }

@@ -7,7 +7,7 @@ itself and writes wav/ and wav.scp beside its mel.
 import argparse
 from pathlib import Path
 
-from espnet2_ext.bin.infer._work import add_common, check_common, run_step
+from espnet2_ext.bin.infer._common import add_common, check_common, run_step
 from espnet2_ext.errors import UserError
 
 

@@ -3,7 +3,13 @@
 import argparse
 from pathlib import Path
 
-from espnet2_ext.bin.infer._work import add_common, add_model, check_common, run_step, tables_there
+from espnet2_ext.bin.infer._common import (
+    add_common,
+    add_model,
+    check_common,
+    run_step,
+    tables_there,
+)
 from espnet2_ext.digest import digest_files
 
 

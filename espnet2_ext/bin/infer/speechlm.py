@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from espnet2_ext.bin.infer._work import (
+from espnet2_ext.bin.infer._common import (
     add_common,
     add_model,
     check_common,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from espnet2_ext.bin.infer._work import add_common, check_common, run_step
+from espnet2_ext.bin.infer._common import add_common, check_common, run_step
 from espnet2_ext.digest import digest_files
 from espnet2_ext.errors import UserError
 

@@ -24,6 +24,12 @@ HEADS = {
     "takes_spread_cents": "Variance over takes: F0 spread",
     "takes_vibrato_cents": "Variance over takes: vibrato depth",
 }
+TIMING_HEADS = {
+    "performed_sd_ms": "recordings, SD (ms)",
+    "predicted_sd_ms": "predicted, SD (ms)",
+    "timing_var": "variance ratio",
+    "takes_timing": "variance over takes",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
     from espnet2_ext.audio.mel import LogMel, MelConfig
     from espnet2_ext.bin.score import read_hypotheses, read_rows
     from espnet2_ext.duration.inference import DurationInference
+    from espnet2_ext.evaluation.bootstrap import Interval
     from espnet2_ext.evaluation.expressive_scoring import (
         Pair,
         express,
@@ -99,17 +106,17 @@ def run(args: argparse.Namespace) -> None:
     print(markdown(rows, intervals))
     if args.durations:
         model = DurationInference.load(*args.durations)
-        timing = {}
+        rows = []
         for split, of_split in scores.items():
             predicted = {utt: model.generate(score, utt) for utt, score in of_split.items()}
             takes = group_takes(of_split, singers[split])
-            timing[split] = summarize_timing(predicted, of_split, takes)
-            cells = ", ".join(f"{name} {value.text()}" for name, value in timing[split].items())
-            print(f"duration model on {split}: {cells}")
-        write_json(
-            args.out_dir / "timing.json",
-            {s: {name: v.to_json() for name, v in row.items()} for s, row in timing.items()},
-        )
+            timing = summarize_timing(predicted, of_split, takes)
+            rows.append({"system": split, "n_utt": len(of_split), "n_scores": len(takes)} | {
+                name: value.to_json() if isinstance(value, Interval) else value
+                for name, value in timing.items()
+            })  # fmt: skip
+            print(f"duration model on {split}: {timing}")
+        write_json(args.out_dir / "timing.json", rows)
 
 
 def markdown(rows: list[dict], intervals: list[dict]) -> str:

@@ -1,0 +1,90 @@
+"""Numbers that prose draws from results are those of the JSON."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+DEFAULT, SAMPLED = "lm+flow2+voc", "lm+flow2+voc (sampled codes, flow noise .2)"
+TRUTH, CODEC = "gt_tokens+flow2+voc", "codec_resynthesis"
+USUAL, FREE = "test", "test+test_takes"
+EXPRESSED = [
+    # split, system, key: words of docs/free_performances.md that state it
+    (FREE, DEFAULT, "f0_spread", "F0 spread within notes {}"),
+    (FREE, DEFAULT, "vibrato_depth", "vibrato depth {}"),
+    (FREE, DEFAULT, "takes_deviation_cents", "hardly differ ({},"),
+    (FREE, DEFAULT, "takes_spread_cents", ", {} and .01 of the singers' variance"),
+    (FREE, DEFAULT, "takes_vibrato_cents", "and {} of the singers' variance"),
+    (FREE, SAMPLED, "f0_spread", "the spread within notes to {}"),
+    (FREE, SAMPLED, "vibrato_depth", "and vibrato to {}"),
+    (FREE, SAMPLED, "takes_spread_cents", "by {} of the singers' variance in F0 spread"),
+    (FREE, SAMPLED, "takes_deviation_cents", "F0 spread and {} in deviation"),
+    (FREE, SAMPLED, "mel_gv", "Global variance ({})"),
+    (FREE, SAMPLED, "mel_laplacian", "sharpness ({})"),
+    (FREE, SAMPLED, "deviation_var", "deviation ({} at best)"),
+    (FREE, SAMPLED, "vibrato_depth", "vibrato depth ({})"),
+    (FREE, CODEC, "takes_deviation_cents", "they keep {} of the variance of deviation over takes"),
+    (FREE, CODEC, "f0_spread", "their F0 spread is {}"),
+    (FREE, TRUTH, "takes_deviation_cents", "keeps {} of it from the same tokens"),
+    (USUAL, SAMPLED, "f0_spread", "F0 spread within notes ({} against"),
+    (USUAL, SAMPLED, "vibrato_depth", "vibrato depth ({} against"),
+    (USUAL, SAMPLED, "mel_laplacian", "against `toksing` ({} against"),
+    (USUAL, DEFAULT, "f0_spread", "F0 spread falls to {}"),
+    (USUAL, DEFAULT, "vibrato_depth", "vibrato to {}"),
+    (USUAL, DEFAULT, "mel_gv", "global variance to {}"),
+]
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    return json.loads((DOCS / "results" / name).read_text())
+
+
+def prose(page: Path) -> str:
+    """Its text in one line, without tables."""
+    lines = page.read_text().splitlines()
+    return " ".join(" ".join(line for line in lines if not line.startswith("|")).split())
+
+
+def written(value: float) -> str:
+    """As prose has it: .57, 1.02."""
+    return f"{value:.2f}".removeprefix("0")
+
+
+@pytest.mark.parametrize(("split", "system", "key", "words"), EXPRESSED)
+def test_what_is_said_of_freer_performances(split, system, key, words):
+    (row,) = (
+        row
+        for row in rows("expressiveness.json")
+        if (row["split"], row["system"]) == (split, system)
+    )
+    claim = words.format(written(row[key]["value"]))
+    assert claim in prose(DOCS / "free_performances.md"), claim
+
+
+def test_of_the_rows_that_sing_from_a_score_none_is_right():
+    free = {r["system"]: r for r in rows("expressiveness.json") if r["split"] == FREE}
+    for key in ("deviation_var", "vibrato_depth"):
+        best = max((DEFAULT, SAMPLED), key=lambda name: free[name][key]["value"])
+        assert best == SAMPLED and free[best][key]["high"] < 1
+
+
+def test_a_duration_model_sings_every_take_alike():
+    (free,) = (row for row in rows("timing.json") if row["corpus"] == "mini_singing_free")
+    assert free["takes_timing"]["value"] == 0 and free["timing_var"]["high"] < 0.5
+
+
+def test_what_the_readme_says_of_table_1():
+    """Words are won after correction for the number of metrics; pitch and singer are ties."""
+    (ours,) = (row for row in rows("table1.json") if "paired" in row)
+    tests = ours["paired"]
+    assert tests["per"]["verdict"] == "better"
+    assert tests["per"]["p_value"] * len(tests) < 0.05
+    assert 0.05 / len(tests) < tests["mcd_db_nodtw"]["p_value"] < 0.05
+    for tied in ("f0_corr", "semitone_acc", "mcd_db", "singer_sim"):
+        assert tests[tied]["verdict"] == "tie", tied
+    text = prose(DOCS.parent / "README.md")
+    assert f"not after correction for {len(tests)} metrics" in text
+    p_value = f"{tests['mcd_db_nodtw']['p_value']:.2f}".removeprefix("0")
+    assert f"MCD without DTW is lower (p {p_value})" in text
