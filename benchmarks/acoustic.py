@@ -4,7 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import torch
-from gpu_check import CONF, ROOT
+from random_lm import CONF, ROOT
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.files import read_yaml

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import gpu_check
+import random_lm
 import timing
 import torch
 from plain_decoding import plain_decode
@@ -36,8 +36,8 @@ class Work:
         generator = torch.Generator().manual_seed(0)
         self.lm, self.longest, self.repeats = lm, frames, repeats
         lengths = [round(frames * (1 - 0.4 * k / (BATCH - 1))) for k in range(BATCH)]
-        self.scores = [gpu_check.random_score(n, generator) for n in lengths]
-        self.prompts = [gpu_check.random_codes(lm.model, frames // 3, generator) for _ in lengths]
+        self.scores = [random_lm.random_score(n, generator) for n in lengths]
+        self.prompts = [random_lm.random_codes(lm.model, frames // 3, generator) for _ in lengths]
 
     def row(self, name: str, batch: int, config: DecodingConfig, note: str) -> Row:
         """Ours, `batch` utterances together, against the plain loop over one of middle length."""
@@ -64,12 +64,12 @@ def rows(args: argparse.Namespace) -> Iterator[Row]:
     """All rows of the table."""
     dtype = torch.bfloat16 if args.device.startswith("cuda") else torch.float32
     if args.exp is None:
-        lm = SpeechLMInference(gpu_check.build_lm(args.size).to(args.device, dtype))
+        lm = SpeechLMInference(random_lm.build_lm(args.size).to(args.device, dtype))
     else:
         weights = args.exp / "valid.loss.best.pth"
         name = str(dtype).removeprefix("torch.")
         lm = SpeechLMInference.load(args.exp / "config.yaml", weights, args.device, name)
-    frames = args.frames or gpu_check.SIZES[args.size][4]
+    frames = args.frames or random_lm.SIZES[args.size][4]
     work = Work(lm, frames, args.repeats)
     what = f"top-k {PUBLISHED.top_k}, {round(0.6 * frames)}-{frames} frames"
     yield work.row("batch1", 1, PUBLISHED, f"1 utterance, {what}")
@@ -88,7 +88,7 @@ def rows(args: argparse.Namespace) -> Iterator[Row]:
         yield work.row("score_weight", BATCH, mixed, note)
     if args.exp is None and args.size != "1.7b":  # whose conditioning is the prefix anyway
         changes = {"model_conf": {"conditioning": "prefix"}}
-        lm = SpeechLMInference(gpu_check.build_lm(args.size, changes).to(args.device, dtype))
+        lm = SpeechLMInference(random_lm.build_lm(args.size, changes).to(args.device, dtype))
         work = Work(lm, frames, args.repeats)
         yield work.row(
             "prefix", BATCH, PUBLISHED, f"{BATCH} utterances, score and prompt as prefix"
@@ -98,7 +98,7 @@ def rows(args: argparse.Namespace) -> Iterator[Row]:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--exp", type=Path, help="a trained experiment: config.yaml and weights")
-    parser.add_argument("--size", choices=gpu_check.SIZES, default="demo", help="without --exp")
+    parser.add_argument("--size", choices=random_lm.SIZES, default="demo", help="without --exp")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--frames", type=int, help="of the longest score (default: the size's)")
     parser.add_argument("--only_targets", action="store_true", help="batch1 and batch32 alone")

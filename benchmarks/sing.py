@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import yaml
 from acoustic import librosa_griffin_lim, load_flow, load_vocoder, sampling
-from gpu_check import ROOT, build_lm
+from random_lm import ROOT, build_lm
 from sung_tones import make_score
 from timing import Row, add_arguments, compare, finish, start
 

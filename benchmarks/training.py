@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gpu_check import SIZES, build_lm, random_codes, random_score
+from random_lm import SIZES, build_lm, random_codes, random_score
 from timing import Row, add_arguments, compare, finish, start
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
