@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from espnet2_ext.files import read_table
+from espnet2_ext.files import read_json, read_table
 
 from .recipes import ROOT, checkout
 
@@ -41,7 +41,7 @@ def test_the_page_adds_a_corpus(tmp_path):
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                timeout=300,
+                timeout=900,
             )
             assert done.returncode == 0, f"{content}\n{done.stdout[-3000:]}"
     made = recipe / "dump/raw/train"
@@ -49,3 +49,7 @@ def test_the_page_adds_a_corpus(tmp_path):
     assert (made / "phones.txt").read_text().split() == ["SP", "AP", "a", "m", "o"]
     assert (made / "LICENSE.txt").read_text().startswith("Humming\nLicence: CC0")
     assert set(read_table(made / "utt2lang").values()) == {"ja"}
+    rows = read_json(recipe / "exp/results.json")
+    assert {row["n_utt"] for row in rows} == {10} and len(rows) == 5
+    assert (recipe / "exp/report/index.html").is_file()
+    assert len(list(recipe.glob("exp/packed/*.zip"))) == 1
