@@ -39,6 +39,18 @@ def real_singing() -> Path:
     return folder
 
 
+# Files that take longest come first, so that no process is left alone with one of them.
+LONGEST = [
+    f"test_{name}.py"
+    for name in ("recipe", "killed_recipe", "odd_corpora", "add_a_corpus", "corpora")
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("no CUDA device on this machine")

@@ -56,8 +56,8 @@ check "ruff format" ruff format --check .
 check "import contracts" lint-imports --no-logo --no-cache
 check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x -P SCRIPTDIR -P SCRIPTDIR/.. "${shell_scripts[@]}"
 if "${quick}"; then pytest_args=(-m "not slow" --ignore test/egs2 "${pytest_args[@]}"); fi
-# Two processes, each with whole files (they share fixtures), the long recipes first: most tests keep
-# one core busy. `-- -n 0` runs all in one.
+# Two processes, each with whole files (they share fixtures), the long recipes first (test/conftest.py):
+# most tests keep one core busy. `-- -n 0` runs all in one.
 check "pytest" python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15 "${pytest_args[@]}"
 
 echo "== summary"

@@ -1,4 +1,4 @@
-"""Running the first stages of a corpus' recipe on a small corpus, in a checkout of its own."""
+"""Running recipes, whole or their first stages, each in a checkout of its own."""
 
 import os
 import shutil
@@ -11,6 +11,7 @@ import numpy as np
 from espnet2_ext.files import read_json, read_scp, read_table
 
 ROOT = Path(__file__).resolve().parents[2]
+SETS = ["test", "test_singer"]
 _MADE = ("data", "dump", "exp", "downloads", "__pycache__")
 
 
@@ -27,6 +28,36 @@ def checkout(root: Path, corpus: str) -> Path:
     for name in ("conf", "espnet2_ext"):
         (root / name).symlink_to(ROOT / name)
     return root / "egs2" / corpus / "speechlm1"
+
+
+def whole_checkout(root: Path) -> Path:
+    """A copy of the recipe with nothing made yet, beside the package and its defaults."""
+    shutil.copytree(
+        ROOT / "egs2", root / "egs2", symlinks=True, ignore=shutil.ignore_patterns(*_MADE)
+    )
+    for name in ("conf", "espnet2_ext"):
+        (root / name).symlink_to(ROOT / name)
+    return root / "egs2/mini_singing/speechlm1"
+
+
+def start(
+    recipe: Path, *options: str, size: tuple[str, ...] = ("--size", "debug"), **environment: str
+) -> subprocess.Popen:
+    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
+    return subprocess.Popen(
+        ["./run.sh", *size, "--test_sets", " ".join(SETS), *options],
+        cwd=recipe,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment, "OMP_NUM_THREADS": "1", **venv},
+    )
+
+
+def finish(process: subprocess.Popen) -> str:
+    output, _ = process.communicate(timeout=900)
+    assert process.returncode == 0, output[-4000:]
+    return output
 
 
 def run(recipe: Path, *options: str, stop_stage: int = 6) -> tuple[int, str]:

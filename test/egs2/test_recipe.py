@@ -1,12 +1,7 @@
 """The embedded corpus' recipe, whole, with its debug configurations: killed on the way, resumed."""
 
-import functools
 import json
-import os
 import shutil
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -19,10 +14,9 @@ from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import read_scp, read_table
 
 from . import slurm_cluster
-from .kills import has_begun, kill_when, made
-from .recipes import checkout
+from .kills import kill_when
+from .recipes import SETS, checkout, finish, start, whole_checkout
 
-ROOT = Path(__file__).resolve().parents[2]
 SYSTEMS = [
     "codec_resynthesis",
     "ground_truth",
@@ -30,44 +24,12 @@ SYSTEMS = [
     "lm+flow2+voc",
     "vocoder_gt_mel",
 ]
-SETS = ["test", "test_singer"]
-MADE = ("data", "dump", "exp", "downloads", "__pycache__")
 
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory) -> Path:
     """The copy of the recipe that this file's tests run, one after another."""
     return whole_checkout(tmp_path_factory.mktemp("checkout"))
-
-
-def whole_checkout(root: Path) -> Path:
-    """A copy of the recipe with nothing made yet, beside the package and its defaults."""
-    shutil.copytree(
-        ROOT / "egs2", root / "egs2", symlinks=True, ignore=shutil.ignore_patterns(*MADE)
-    )
-    for name in ("conf", "espnet2_ext"):
-        (root / name).symlink_to(ROOT / name)
-    return root / "egs2/mini_singing/speechlm1"
-
-
-def start(
-    recipe: Path, *options: str, size: tuple[str, ...] = ("--size", "debug"), **environment: str
-) -> subprocess.Popen:
-    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
-    return subprocess.Popen(
-        ["./run.sh", *size, "--test_sets", " ".join(SETS), *options],
-        cwd=recipe,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **environment, "OMP_NUM_THREADS": "1", **venv},
-    )
-
-
-def finish(process: subprocess.Popen) -> str:
-    output, _ = process.communicate(timeout=900)
-    assert process.returncode == 0, output[-4000:]
-    return output
 
 
 def test_killed_in_training_it_resumes_and_ends_with_everything(recipe):
@@ -92,24 +54,6 @@ def test_killed_in_training_it_resumes_and_ends_with_everything(recipe):
     (pack,) = recipe.glob("exp/packed/*.zip")
     assert zipfile.ZipFile(pack).testzip() is None
     assert not list(recipe.glob("exp/**/.part-*"))
-
-
-def test_killed_in_every_stage_it_ends_with_the_same(recipe, tmp_path_factory):
-    """Tokens, weights, wavs and results are those of the run that was killed once, in training."""
-    killed = whole_checkout(tmp_path_factory.mktemp("killed"))
-    for stage in range(1, 17):
-        begun = functools.partial(has_begun, killed, stage, time.time())
-        # Resumed with other numbers of jobs and shards.
-        jobs = ("--nj", str(1 + stage % 3), "--inference_nj", str(1 + stage % 2))
-        said = kill_when(begun, start(killed, "--parallel_stages", "false", *jobs), killed)
-        assert f"stage {stage}: reads" in said and f"stage {stage}: done" not in said
-        for done in range(1, stage):
-            assert f"stage {done}: done before" in said or f"stage {done}: done (" in said
-    finish(start(killed))
-    assert not list(killed.glob("exp/**/.part-*"))
-    ours, theirs = made(killed), made(recipe)
-    assert len(theirs) > 100
-    assert {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)} == set()
 
 
 def test_again_there_is_nothing_to_do(recipe):
