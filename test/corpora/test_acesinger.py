@@ -43,8 +43,9 @@ def shards(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole(shards, tmp_path_factory):
-    prepare(shards, tmp_path_factory.mktemp("whole"))
-    return tables(tmp_path_factory.getbasetemp() / "whole0")
+    data = tmp_path_factory.mktemp("whole")
+    prepare(shards, data)
+    return tables(data)
 
 
 def tables(data):
