@@ -16,7 +16,7 @@ from espnet2_ext.audio.f0 import extract_f0
 from espnet2_ext.audio.mel import LogMel
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.data.utterances import Utterances
-from espnet2_ext.digest import device_kind, digest_files
+from espnet2_ext.digest import device_kind, digest_files, digest_files_once
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_text, write_table
 from espnet2_ext.lock import hold_shard
@@ -35,11 +35,14 @@ SVS_FRAMES = "svs_frames"  # score_frames as svs_lb rounds them, where it does s
 ARKS = ("codec_ssl", "mel", "f0")
 
 
-def tokenizer_fingerprint(folder: str | Path, device: str = "cpu") -> str:
-    """Hash of a tokenizer folder's files: tokens of another tokenizer are not taken for its own."""
+def tokenizer_fingerprint(folder: str | Path, out_dir: str | Path, device: str = "cpu") -> str:
+    """Hash of a tokenizer folder's files: tokens of another tokenizer are not taken for its own.
+
+    Jobs that write into the same `out_dir` side by side hash them once.
+    """
     files = sorted(p for p in Path(folder).iterdir() if p.is_file() and not p.name.startswith("."))
     names = [path.name for path in files]
-    return f"{digest_files(*files)} {names} {device_kind(device)}"
+    return f"{digest_files_once(out_dir, *files)} {names} {device_kind(device)}"
 
 
 def score_arks(svs_lb: SvsLabelConfig) -> tuple[str, ...]:
@@ -167,7 +170,7 @@ def tokenize_shard(
     Where the models work on a GPU, `nj` threads keep it fed: F0 alone takes a core .03 s for each
     second of audio.
     """
-    tokenizer = tokenizer_fingerprint(tokenizer_dir, device)
+    tokenizer = tokenizer_fingerprint(tokenizer_dir, out_dirs[0], device)
     load = functools.cache(lambda: Tokenizers.load(tokenizer_dir, device))
     dealt = 0
     with ExitStack() as held:

@@ -36,7 +36,7 @@ def merge_chunks(
         UserError: a chunk is not done.
     """
     out_dir, data = Path(out_dir), Utterances.read(data_dir)
-    job = TokenizeMap(data, out_dir, tokenizer_fingerprint(tokenizer_dir, device))
+    job = TokenizeMap(data, out_dir, tokenizer_fingerprint(tokenizer_dir, out_dir, device))
     if not job.chunks.join(job.read):
         raise UserError(out_dir, "utterances that are not tokenized", "all shards done")
     config = read_label_config(Path(tokenizer_dir) / "config.yaml")

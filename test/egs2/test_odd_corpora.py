@@ -101,7 +101,7 @@ def content(recipe: Path) -> dict[str, bytes]:
         for path in sorted((recipe / folder).rglob("*"))
         if path.is_file()
         and "logs" not in path.parts
-        and path.name != ".done"
+        and path.name not in (".done", ".digests")
         and path.suffix != ".lock"  # names who held it
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from espnet2_ext.device import add_dtype, device_name
-from espnet2_ext.digest import device_kind, digest_files
+from espnet2_ext.digest import device_kind, digest_files_once
 from espnet2_ext.errors import UserError
 from espnet2_ext.lock import hold_shard
 from espnet2_ext.resumable import CHUNK_UTTS, Shard
@@ -47,7 +47,7 @@ def load_speechlm(args: argparse.Namespace) -> tuple["SpeechLMInference", "Decod
     from espnet2_ext.speechlm.inference import SpeechLMInference, load_decoding
 
     decoding, dtype = load_decoding(args.decode_config), args.dtype or "float32"
-    weights = digest_files(args.train_config, args.model_file)
+    weights = digest_files_once(args.output_dir, args.train_config, args.model_file)
     model = SpeechLMInference.load(args.train_config, args.model_file, args.device, dtype)
     return model, decoding, f"{weights} {dtype}"
 

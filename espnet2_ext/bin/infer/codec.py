@@ -29,4 +29,5 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("command line", "not one input", "either --codec_ssl or --codes")
     stream = "codec_ssl" if args.codec_ssl else "codes"
     step = CodecStep(Tokenizers.load(args.tokenizer_dir, args.device), args.device, stream)
-    run_step(args, step, tokenizer_fingerprint(args.tokenizer_dir), {stream: getattr(args, stream)})
+    made_by = tokenizer_fingerprint(args.tokenizer_dir, args.output_dir)
+    run_step(args, step, made_by, {stream: getattr(args, stream)})

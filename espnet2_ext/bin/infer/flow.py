@@ -10,7 +10,7 @@ from espnet2_ext.bin.infer._common import (
     run_step,
     tables_there,
 )
-from espnet2_ext.digest import digest_files
+from espnet2_ext.digest import digest_files_once
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
         args.train_config, args.model_file, args.device, args.tokenizer_dir, args.batch_frames,
         args.bfloat16, args.dtype,
     )  # fmt: skip
-    weights = digest_files(args.train_config, args.model_file)
+    weights = digest_files_once(args.output_dir, args.train_config, args.model_file)
     # "auto" is bfloat16 on some machines: what these decoded is not joined with the others'.
     precision = args.dtype or model.model.in_bfloat16(model.model.codec.offset.device)
     paths = {

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from espnet2_ext.bin.infer._common import add_common, check_common, run_step
-from espnet2_ext.digest import digest_files
+from espnet2_ext.digest import digest_files_once
 from espnet2_ext.errors import UserError
 
 
@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
     dtype = args.dtype or ("bfloat16" if args.bfloat16 else None)
     config, checkpoint = args.model_dir / "config.yaml", args.model_dir / args.model_file
     model = VocoderInference.load(config, checkpoint, args.device, dtype)
-    made_by = digest_files(config, checkpoint) + (f" {dtype}" if dtype else "")
+    weights = digest_files_once(args.output_dir, config, checkpoint)
+    made_by = weights + (f" {dtype}" if dtype else "")
     paths = {"mel": args.mel_scp, "f0": args.f0_scp, "score_frames": args.score_scp}
     run_step(args, VocoderStep(model, source, args.batch_size), made_by, paths)
