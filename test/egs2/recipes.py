@@ -10,8 +10,11 @@ import numpy as np
 
 from espnet2_ext.files import read_json, read_scp, read_table
 
+from . import warm_python
+
 ROOT = Path(__file__).resolve().parents[2]
 SETS = ["test", "test_singer"]
+REAL_PYTHON = {"ESPNET2_EXT_VENV": sys.prefix if sys.prefix != sys.base_prefix else ""}
 _MADE = ("data", "dump", "exp", "downloads", "__pycache__")
 
 
@@ -43,14 +46,14 @@ def whole_checkout(root: Path) -> Path:
 def start(
     recipe: Path, *options: str, size: tuple[str, ...] = ("--size", "debug"), **environment: str
 ) -> subprocess.Popen:
-    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
+    """Start ``run.sh``, by an interpreter that is warm unless `environment` has `REAL_PYTHON`."""
     return subprocess.Popen(
         ["./run.sh", *size, "--test_sets", " ".join(SETS), *options],
         cwd=recipe,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, **environment, "OMP_NUM_THREADS": "1", **venv},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **warm_python.environment(), **environment},
     )
 
 
@@ -62,7 +65,6 @@ def finish(process: subprocess.Popen) -> str:
 
 def run(recipe: Path, *options: str, stop_stage: int = 6) -> tuple[int, str]:
     """Run the first stages with the debug size: exit status, and all that it printed."""
-    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
     command = ["./run.sh", "--size", "debug", "--nj", "1", "--stop_stage", str(stop_stage)]
     done = subprocess.run(
         [*command, *options],
@@ -71,7 +73,7 @@ def run(recipe: Path, *options: str, stop_stage: int = 6) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
         text=True,
         timeout=600,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **venv},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **warm_python.environment()},
     )
     return done.returncode, done.stdout
 

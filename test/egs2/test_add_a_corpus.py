@@ -9,6 +9,7 @@ from pathlib import Path
 
 from espnet2_ext.files import read_json, read_table
 
+from . import warm_python
 from .recipes import ROOT, checkout
 
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -19,9 +20,9 @@ def test_the_page_adds_a_corpus(tmp_path):
     (tmp_path / "espnet2_ext").unlink()
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "espnet2_ext", tmp_path / "espnet2_ext", ignore=ignore)
-    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PATH": path, **venv}
+    own = {"PYTHONPATH": str(tmp_path), "PATH": path}
+    environment = {**os.environ, **own, **warm_python.environment()}
     blocks = _BLOCK.findall((ROOT / "docs/add_a_corpus.md").read_text(encoding="utf-8"))
     assert len(blocks) == 10
     # The files first: a reader has written what a command needs by the time they run it.

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from .recipes import REAL_PYTHON, ROOT
+
 UTILS = ROOT / "egs2/TEMPLATE/speechlm1/utils"
 RUN, SLURM = UTILS / "run.py", UTILS / "slurm.py"
 
@@ -128,11 +129,10 @@ def test_shards_are_numbered_by_a_word_that_no_path_holds(tmp_path):
 
 @pytest.mark.parametrize(("gpu", "jobs", "threads"), [("false", "8", "1"), ("true", "3", "3")])
 def test_tokenizing_on_gpus_loads_its_models_no_more_often_than_inference(gpu, jobs, threads):
-    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
     options = ["--nj", "8", "--inference_nj", "3", "--gpu_inference", gpu, "--print_paths", "true"]
     recipe = ROOT / "egs2/mini_singing/speechlm1"
     done = subprocess.run([recipe / "run.sh", *options], capture_output=True, text=True,
-                          check=True, env={**os.environ, **venv})  # fmt: skip
+                          check=True, env={**os.environ, **REAL_PYTHON})  # fmt: skip
     assert f"tokenize_nj={jobs}\n" in done.stdout
     assert f"tokenize_threads={threads}\n" in done.stdout
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
 from .kills import processes_in
-from .recipes import checkout, run
+from .recipes import REAL_PYTHON, checkout, run
 
 FS = 44100
 ODD_IDS = ["...", ".hidden", "-dash", "*", "a|b'\"$(x)`", "e\u0301", "二泉映月#1", "x" * 240]
@@ -108,11 +107,10 @@ def content(recipe: Path) -> dict[str, bytes]:
 
 def kill_when(recipe: Path, there: str, *options: str) -> None:
     """Start the recipe, and kill it when a file of that pattern is there."""
-    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
     with open(recipe / "killed.log", "w") as log:
         process = subprocess.Popen(
             ["./run.sh", "--size", "debug", "--stop_stage", "6", *OPTIONS, *options],
-            cwd=recipe, stdout=log, stderr=log, env={**os.environ, **venv},
+            cwd=recipe, stdout=log, stderr=log, env={**os.environ, **REAL_PYTHON},
         )  # fmt: skip
     deadline = time.monotonic() + 300
     while not any(recipe.glob(there)) and process.poll() is None:

@@ -15,7 +15,7 @@ from espnet2_ext.files import read_scp, read_table
 
 from . import slurm_cluster
 from .kills import kill_when
-from .recipes import SETS, checkout, finish, start, whole_checkout
+from .recipes import REAL_PYTHON, SETS, checkout, finish, start, whole_checkout
 
 SYSTEMS = [
     "codec_resynthesis",
@@ -35,7 +35,7 @@ def recipe(tmp_path_factory) -> Path:
 def test_killed_in_training_it_resumes_and_ends_with_everything(recipe):
     logs = [recipe / f"exp/{name}_debug/train.log" for name in ("speechlm", "flow")]
     # Two branches run, each with a launcher and a training: killing the script ends them all.
-    kill_when(lambda: all(log.is_file() for log in logs), start(recipe), recipe)
+    kill_when(lambda: all(log.is_file() for log in logs), start(recipe, **REAL_PYTHON), recipe)
     assert not (recipe / "exp/speechlm_debug/.done").exists()
 
     output = finish(start(recipe))
@@ -95,7 +95,7 @@ def test_two_ranks_that_accumulate_gradients_resume_to_the_same_weights(recipe):
     whole, killed = recipe / "exp/speechlm_ranks", recipe / "exp/speechlm_ranks_killed"
     finish(start(recipe, *options, "--tag", "ranks"))
 
-    first = start(recipe, *options, "--tag", "ranks_killed")
+    first = start(recipe, *options, "--tag", "ranks_killed", **REAL_PYTHON)
     kill_when(lambda: list(killed.glob("resume/step_*_2_[0-9]*")), first, recipe)
     states = [path.name.split("_") for path in killed.glob("resume/step_*")]
     steps, epoch, done = max(states)[1:]

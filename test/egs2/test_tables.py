@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from .recipes import REAL_PYTHON, ROOT
+
 LOCAL = ROOT / "egs2/mini_singing/speechlm1/local"
 LM_TOKENS = "speechlm/decode_x/eval_test_other"
 MODELS = ("speechlm", "flow_default", "vocoder", "duration", "judges", "tokenizer", LM_TOKENS)
@@ -271,7 +272,6 @@ def test_what_is_missing_is_named(recipe, undo, message):
 
 
 def test_the_recipe_says_where_its_models_are():
-    venv = {"ESPNET2_EXT_VENV": sys.prefix} if sys.prefix != sys.base_prefix else {}
     script = (
         "set -euo pipefail; . utils/steps.sh; read_settings < <(./run.sh --print_paths true "
         """--inference_args '--a $(touch made) --b=1 "x')\n"""
@@ -279,7 +279,7 @@ def test_the_recipe_says_where_its_models_are():
     )
     done = subprocess.run(
         ["bash", "-c", script], cwd=LOCAL.parent, capture_output=True, text=True, check=True,
-        env={**os.environ, **venv},
+        env={**os.environ, **REAL_PYTHON},
     )  # fmt: skip
     assert done.stdout.splitlines() == [
         "exp/flow_default", '--a $(touch made) --b=1 "x', "test", "test_words", "test_singer"
