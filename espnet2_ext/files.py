@@ -16,7 +16,7 @@ from espnet2_ext.ids import check_id
 from espnet2_ext.no_code import guarded_kaldiio
 from espnet2_ext.yaml_text import parse_yaml as parse_yaml
 
-TABLES = ("wav.scp", "segments", "utt2spk", "text", "utt2lang", "label", "score.scp")
+TABLES = ("wav.scp", "segments", "utt2spk", "text", "utt2lang", "utt2song", "label", "score.scp")
 """Of a data directory: a line per utterance; wav.scp per recording where there are segments."""
 
 _BLOCK = 2**16

@@ -100,8 +100,8 @@ def _paired(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[l
     lines = []
     for column in columns:
         test, digits = tests[column], _digits(column)
-        p_value = "< .001" if test["p_value"] < 1e-3 else f"{test['p_value']:.3f}"[1:]
-        if test["p_value"] >= 0.9995:
+        p_value = "< .001" if test["p_holm"] < 1e-3 else f"{test['p_holm']:.3f}"[1:]
+        if test["p_holm"] >= 0.9995:
             p_value = "1.000"
         lines.append([
             HEADS[column], f"{test['ours']:.{digits}f}",

@@ -14,8 +14,9 @@ from espnet2_ext.errors import UserError, cli
 from espnet2_ext.evaluation.measures import METRICS
 from espnet2_ext.evaluation.rendition import Judges, Task, digest_of
 from espnet2_ext.evaluation.scoring import ScoringConfig, score_all, world_subset
+from espnet2_ext.evaluation.songs import UTT2SONG, read_songs, with_songs
 from espnet2_ext.evaluation.table import summarize
-from espnet2_ext.files import read_table, read_text, write_json
+from espnet2_ext.files import read_table, read_text, write_json, write_table
 from espnet2_ext.ids import check_id
 from espnet2_ext.judges.data import require
 from espnet2_ext.judges.f0 import EXTRACTORS
@@ -137,6 +138,9 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
     logging.info("%s on %s", row.system, row.split)
     utts = score_all(tasks, judges, row.out_dir / "utts", cache_dir, args.nj, config.f0_dtw,
                      config.espnet_svs)  # fmt: skip
+    songs = read_songs(row.ref_dir)
+    if songs:  # tables that are made from the scores alone need them too
+        write_table(row.out_dir / UTT2SONG, {utt: songs[utt] for utt in hyps if utt in songs})
     missing = sorted(refs.keys() - hyps.keys())
     if missing:
         logging.warning("%d of %d utterances have no wav: %s ...",
@@ -147,7 +151,7 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
         "f0_source": row.f0_source,
         "not_measured": not_measured(judges),
     }
-    summary = summarize(row.system, row.split, utts, facts)
+    summary = summarize(row.system, row.split, with_songs(utts, songs), facts)
     write_json(row.out_dir / "summary.json", summary)
     print(f"{row.system} {row.split}: {summary['n_utt']} utterances, "
           f"{summary['n_utt_world']} with WORLD")  # fmt: skip

@@ -24,6 +24,7 @@ from espnet2_ext.corpora.acesinger_common import (
     end_rests_at,
     singer_and_segment,
 )
+from espnet2_ext.corpora.opencpop import song_of
 from espnet2_ext.corpora.preparer import MAX_BAD, PreparedSet, Rejects, check_audio, only_once
 from espnet2_ext.data import data_dir
 from espnet2_ext.errors import UserError
@@ -160,7 +161,8 @@ def _write_shard(shard: Shard, folder: Path, wav_dir: Path, seen: dict[str, str]
         utt, singer, score = read_row(row, place)
         only_once(seen, utt, place)
         wav, score = _write_audio(row["audio"], wav_dir / utt, score, place)
-        return Entry(utt, wav, str(singer), score)
+        song = song_of(singer_and_segment(utt, place)[1])
+        return Entry(utt, wav, str(singer), score, song=song)
 
     taken = (rejects.take(read, row, place) for row, place in rows_of(path, shard.name))
     entries = [entry for entry in taken if entry is not None]

@@ -79,7 +79,8 @@ def prepare(
         ready = corpus / vocals / "segments" / f"{singer}#{utt}.wav"
         if ready.parent.is_dir():
             score = end_rests_at(score, audio_seconds(ready, place))
-            return Entry(name, check_audio(ready, score, place), str(singer), score)
+            wav = check_audio(ready, score, place)
+            return Entry(name, wav, str(singer), score, song=song_of(utt))
         start = cuts[utt]
         if isinstance(start, UserError):
             raise start
@@ -89,7 +90,7 @@ def prepare(
         wav = check_audio(recording, score, place, start)
         end = min(start + score.duration_sec, length)
         span = (f"acesinger_{singer}_{song_of(utt)}", start, end)
-        return Entry(name, wav, str(singer), score, span=span)
+        return Entry(name, wav, str(singer), score, span=span, song=song_of(utt))
 
     sets: dict[str, list[Entry]] = {split: [] for split in SPLITS}
     for singer, folder in _singers(corpus / vocals, rejects):

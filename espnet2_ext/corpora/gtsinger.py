@@ -186,7 +186,7 @@ def _line(path: Path, language: str, own_phones: bool) -> _Line:
     annotated = read_annotated(path, language, own_phones)
     wav = check_audio(path.with_suffix(".wav"), annotated.score, str(path))
     utt = "+".join("#".join((singer, technique, song, group, path.stem)).split())
-    entry = Entry(utt, wav, singer, annotated.score, language=language)
+    entry = Entry(utt, wav, singer, annotated.score, language=language, song="+".join(song.split()))
     return _Line(song, entry, annotated, technique, group)
 
 

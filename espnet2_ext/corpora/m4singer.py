@@ -119,7 +119,8 @@ def prepare(
         folder = _folder(corpus, f"{singer}#{song}", place)
         wav = check_audio(folder / f"{number}.wav", score, place)
         score = replace(score, tempo=midi_tempo(folder / f"{number}.mid", place))
-        return _Line(name, Entry("+".join(name.split()), wav, singer, score))
+        title = "+".join(song.split())
+        return _Line(name, Entry("+".join(name.split()), wav, singer, score, song=title))
 
     for place, item in read_items(corpus / "meta.json"):
         if isinstance(item, dict):

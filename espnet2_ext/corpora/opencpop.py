@@ -150,7 +150,7 @@ def _transcriptions(corpus: Path, rejects: Rejects) -> tuple[dict[str, Entry], s
         singer = OPENCPOP_SINGER if speakers is None else speakers.get(utt)
         if not singer:
             raise UserError(place, f"no singer for {utt!r}", f"a line of {known_speakers}", "id")
-        return Entry(utt, wav, singer, score)
+        return Entry(utt, wav, singer, score, song=song_of(utt))
 
     entries, ids = {}, set()
     for place, line in lines_of(segments / "transcriptions.txt"):

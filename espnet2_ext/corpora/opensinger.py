@@ -69,7 +69,8 @@ def _entry(path: Path, gender: str, seen: dict[str, str]) -> Entry:
     utt = "+".join(f"{singer}_{'_'.join(parts[1:])}".split())
     only_once(seen, utt, str(path))
     check_audio(path, None, str(path))
-    return Entry(utt, str(path), singer, text=_text(path.with_suffix(".txt")))
+    song = "+".join("_".join(parts[1:-1]).split())
+    return Entry(utt, str(path), singer, text=_text(path.with_suffix(".txt")), song=song)
 
 
 def _text(path: Path) -> str:

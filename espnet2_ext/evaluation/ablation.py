@@ -8,7 +8,7 @@ from typing import Any
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.comparison import read_utterances
 from espnet2_ext.evaluation.measures import METRICS
-from espnet2_ext.evaluation.paired import paired_test
+from espnet2_ext.evaluation.paired import PairedTest, corrected, paired_test
 from espnet2_ext.files import read_json
 
 SHOWN = ("f0_corr", "semitone_acc", "mcd_db", "per", "vuv_error", "singer_sim", "singer_acc")
@@ -27,7 +27,7 @@ def ablation_rows(
 
     Returns:
         Rows; each but that of `against` has ``"difference"``: by metric a `PairedTest` as a
-        mapping, with its verdict.
+        mapping, with its verdict after Holm's correction over all rows and metrics.
 
     Raises:
         UserError: a system was not scored, or `against` is no row.
@@ -35,16 +35,18 @@ def ablation_rows(
     if against not in systems:
         raise UserError("table", f"no row {against!r}", f"one of {', '.join(systems)}")
     reference = read_utterances(scores_dir, against, split)
-    rows = []
-    for system in systems:
-        row = read_json(Path(scores_dir) / system / split / "summary.json")
+    rows = [read_json(Path(scores_dir) / system / split / "summary.json") for system in systems]
+    tests: dict[tuple[int, str], PairedTest] = {}
+    for number, system in enumerate(systems):
         if system != against:
+            rows[number]["difference"] = {}
             utts = read_utterances(scores_dir, system, split)
-            tests = (paired_test(metric, utts, reference) for metric in METRICS)
-            row["difference"] = {
-                t.metric: asdict(t) | {"verdict": t.verdict} for t in tests if t is not None
-            }
-        rows.append(row)
+            for metric in METRICS:
+                test = paired_test(metric, utts, reference)
+                if test is not None:
+                    tests[number, metric.name] = test
+    for (number, name), test in zip(tests, corrected(list(tests.values())), strict=True):
+        rows[number]["difference"][name] = asdict(test) | {"verdict": test.verdict}
     return rows
 
 

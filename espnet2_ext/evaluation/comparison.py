@@ -1,6 +1,5 @@
 """A table of systems with a paired test of ours against the baselines: JSON rows and Markdown."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.evaluation.paired import against_best
+from espnet2_ext.evaluation.songs import read_songs, with_songs
 from espnet2_ext.evaluation.table import Utterances
 from espnet2_ext.files import read_json
 
@@ -38,13 +38,15 @@ class Comparison:
 
 
 def read_utterances(scores_dir: str | Path, system: str, split: str) -> Utterances:
-    """The utterances' scores that `bin.score` wrote.
+    """The utterances' scores that `bin.score` wrote, each with its song where that is known.
 
     Raises:
         UserError: there are none.
     """
     folder = Path(scores_dir) / system / split / "utts"
-    utts = [read_json(path) for path in sorted(folder.glob("*.json"))]
+    utts = with_songs(
+        [read_json(path) for path in sorted(folder.glob("*.json"))], read_songs(folder.parent)
+    )
     if not utts:
         raise UserError(folder, "no scores", "the output of bin.score")
     return utts
@@ -111,7 +113,7 @@ def _rows_table(comparison: Comparison, metrics: Sequence[Metric]) -> list[str]:
 def _paired_table(comparison: Comparison, metrics: Sequence[Metric]) -> list[str]:
     lines = [
         f"| {comparison.ours} against the best of {', '.join(comparison.baselines)} | ours "
-        "| best baseline | difference | p (Wilcoxon) | verdict |",
+        "| best baseline | difference | p (Wilcoxon, Holm) | verdict |",
         "|---|---|---|---|---|---|",
     ]
     for metric in metrics:
@@ -120,10 +122,8 @@ def _paired_table(comparison: Comparison, metrics: Sequence[Metric]) -> list[str
             continue
         digits = metric.digits
         low, high = test["ci95"]
-        p = test["p_value"]
+        p = test["p_holm"]
         p_value = "< .001" if p < 1e-3 else f"{p:.3f}"
-        if not math.isfinite(p):
-            p_value = "n/a"
         lines.append(
             f"| {metric.head} | {test['ours']:.{digits}f} | {test['theirs']:.{digits}f} "
             f"({test['baseline']}) | {test['difference']:+.{digits}f} "

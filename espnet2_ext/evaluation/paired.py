@@ -1,18 +1,21 @@
 """Two systems on the same utterances: difference, its interval, and a paired test.
 
-Differences between utterances are most of an interval over utterances, and two systems that sing
-the same songs share them. What tells the systems apart is the difference on each song.
+Differences between songs are most of an interval over songs, and two systems that sing the same
+songs share them. What tells the systems apart is the difference on each song.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from espnet2_ext.evaluation.bootstrap import N_BOOTSTRAP
+from espnet2_ext.evaluation.holm import holm
 from espnet2_ext.evaluation.metric import Metric
-from espnet2_ext.evaluation.table import N_BOOTSTRAP, Utterances, aggregate
+from espnet2_ext.evaluation.songs import songs_of, sum_by_song
+from espnet2_ext.evaluation.table import Utterances, aggregate
 
 LEVEL = 0.05
 
@@ -26,10 +29,13 @@ class PairedTest:
         value: Of the first system, over these utterances.
         other: Of the second one.
         difference: First less second.
-        ci95: Interval of the difference, utterances drawn with replacement.
-        p_value: Wilcoxon's signed-rank test over utterances, two-sided; 1 where none differs.
+        ci95: Interval of the difference, songs drawn with replacement.
+        p_value: Wilcoxon's signed-rank test over songs, two-sided; 1 where none differs.
         n_utt: Utterances that both have.
+        n_song: Their songs.
         lower_is_better: Which way is better, as the metric says.
+        p_holm: The p-value after Holm's correction over the tests of a table; None for a test that
+            stands alone.
     """
 
     metric: str
@@ -39,7 +45,9 @@ class PairedTest:
     ci95: tuple[float, float]
     p_value: float
     n_utt: int
+    n_song: int
     lower_is_better: bool
+    p_holm: float | None = None
 
     @property
     def gain(self) -> float:
@@ -50,7 +58,8 @@ class PairedTest:
     def verdict(self) -> str:
         """ "better" or "worse" where interval and test agree that it is not chance, else "tie"."""
         low, high = self.ci95
-        if self.p_value >= LEVEL or low <= 0 <= high:
+        p_value = self.p_value if self.p_holm is None else self.p_holm
+        if p_value >= LEVEL or low <= 0 <= high:
             return "tie"
         return "better" if self.gain > 0 else "worse"
 
@@ -58,8 +67,8 @@ class PairedTest:
 def paired_test(metric: Metric, first: Utterances, second: Utterances) -> PairedTest | None:
     """Compare two systems' utterances, matched by ``utt``; None where they share none.
 
-    The test sees each utterance's own value (errors over phones, say), the difference and its
-    interval the pooled one that tables show.
+    The test sees each song's own value (errors over phones, say), the difference and its interval
+    the pooled one that tables show.
     """
     from scipy.stats import wilcoxon
 
@@ -70,7 +79,9 @@ def paired_test(metric: Metric, first: Utterances, second: Utterances) -> Paired
     weights = np.array([[metric.weight(u) for u in pair] for pair in pairs], np.float64)
     if not len(pairs) or (weights.sum(0) <= 0).any():
         return None
-    draws = np.random.default_rng(0).integers(len(pairs), size=(N_BOOTSTRAP, len(pairs)))
+    songs = songs_of([pair[0] for pair in pairs])
+    values, weights = sum_by_song(songs, values), sum_by_song(songs, weights)
+    draws = np.random.default_rng(0).integers(len(values), size=(N_BOOTSTRAP, len(values)))
     drawn = values[draws].sum(1) / np.maximum(weights[draws].sum(1), 1e-12)
     whole = values.sum(0) / weights.sum(0)
     if metric.root:
@@ -79,10 +90,17 @@ def paired_test(metric: Metric, first: Utterances, second: Utterances) -> Paired
     singly = values / np.maximum(weights, 1e-12)
     apart = singly[:, 0] - singly[:, 1]
     p_value = float(wilcoxon(apart).pvalue) if np.any(apart) else 1.0
+    p_value = p_value if math.isfinite(p_value) else 1.0
     return PairedTest(
         metric.name, float(whole[0]), float(whole[1]), float(whole[0] - whole[1]),
-        (float(low), float(high)), p_value, len(pairs), metric.lower_is_better,
+        (float(low), float(high)), p_value, len(pairs), len(values), metric.lower_is_better,
     )  # fmt: skip
+
+
+def corrected(tests: Sequence[PairedTest]) -> list[PairedTest]:
+    """The tests of a table, each with its p-value after Holm's correction over all of them."""
+    p_values = holm([test.p_value for test in tests])
+    return [replace(test, p_holm=p) for test, p in zip(tests, p_values, strict=True)]
 
 
 def best_of(metric: Metric, systems: Mapping[str, Utterances]) -> str | None:
@@ -101,19 +119,21 @@ def against_best(
     """For each metric, our system against the baseline that is best at it.
 
     Returns:
-        Metric to what a row of the table's JSON holds: baseline, difference, ci95, p_value,
-        n_utt, verdict.
+        Metric to what a row of the table's JSON holds: baseline, difference, ci95, p_value, p_holm
+        (over the metrics), n_utt, n_song, verdict.
     """
-    result: dict[str, dict[str, Any]] = {}
+    tests: dict[tuple[str, str], PairedTest] = {}
     for metric in metrics:
         name = best_of(metric, baselines)
         test = paired_test(metric, ours, baselines[name]) if name is not None else None
-        if test is None:
-            continue
-        result[metric.name] = {
+        if name is not None and test is not None:
+            tests[name, metric.name] = test
+    return {
+        metric: {
             "baseline": name, "ours": test.value, "theirs": test.other,
-            "difference": test.difference, "ci95": test.ci95,
-            "p_value": test.p_value if math.isfinite(test.p_value) else 1.0,
-            "n_utt": test.n_utt, "verdict": test.verdict,
-        }  # fmt: skip
-    return result
+            "difference": test.difference, "ci95": test.ci95, "p_value": test.p_value,
+            "p_holm": test.p_holm, "n_utt": test.n_utt, "n_song": test.n_song,
+            "verdict": test.verdict,
+        }
+        for (name, metric), test in zip(tests, corrected(list(tests.values())), strict=True)
+    }  # fmt: skip

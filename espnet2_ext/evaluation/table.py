@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.evaluation.bootstrap import N_BOOTSTRAP
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 from espnet2_ext.evaluation.metric import Metric
+from espnet2_ext.evaluation.songs import songs_of, sum_by_song
 from espnet2_ext.files import read_json
 
 Utterances = Sequence[Mapping[str, Any]]
-N_BOOTSTRAP = 1000
 SYSTEM_ORDER = (
     "ground_truth",
     "vocoder_gt_mel",
@@ -24,7 +25,7 @@ SYSTEM_ORDER = (
 
 
 def aggregate(metric: Metric, utts: Utterances) -> tuple[float | None, tuple[float, float] | None]:
-    """Value over utterances and its 95% bootstrap interval (utterances drawn with replacement).
+    """Value over utterances and its 95% bootstrap interval (songs drawn with replacement).
 
     Utterances where the metric is not defined are left out; None when none is left.
     """
@@ -33,9 +34,10 @@ def aggregate(metric: Metric, utts: Utterances) -> tuple[float | None, tuple[flo
     weights = np.array([metric.weight(u) for u in defined], np.float64)
     if not len(values) or weights.sum() <= 0:
         return None, None
+    whole = values.sum() / weights.sum()
+    values, weights = sum_by_song(songs_of(defined), np.stack([values, weights], 1)).T
     draws = np.random.default_rng(0).integers(len(values), size=(N_BOOTSTRAP, len(values)))
     ratios = values[draws].sum(1) / np.maximum(weights[draws].sum(1), 1e-12)
-    whole = values.sum() / weights.sum()
     low, high = np.quantile(ratios, [0.025, 0.975])
     if metric.root:
         whole, low, high = math.sqrt(whole), math.sqrt(low), math.sqrt(high)
@@ -62,6 +64,7 @@ def summarize(
         "system": system,
         "split": split,
         "n_utt": len(utts),
+        "n_song": len(set(songs_of(utts))),
         "n_utt_world": sum(u.get("mcd_db") is not None for u in utts),
         "metrics": metrics,
         "ci95": intervals,
@@ -139,10 +142,11 @@ def judge_lines(judges: Mapping[str, Any]) -> list[str]:
 
 
 _NOTES = """\
-Brackets: 95% bootstrap interval over utterances. VERSA columns follow VERSA's `mcd_f0` (WORLD
-harvest, all frames, an unvoiced frame counting as 0 Hz) and can be held against published figures;
-they rest on the number of utterances in parentheses. The other F0 columns judge frames where the
-score sings a final and both recordings are voiced; the nominal note is the written one, so vibrato
-and glides cost the ground truth too. PER, semitone and note accuracy and V/UV error are pooled over
-a split, cents over its frames; the rest are means over utterances.
+Brackets: 95% bootstrap interval over songs (over utterances where the corpus names no songs).
+VERSA columns follow VERSA's `mcd_f0` (WORLD harvest, all frames, an unvoiced frame counting as
+0 Hz) and can be held against published figures; they rest on the number of utterances in
+parentheses. The other F0 columns judge frames where the score sings a final and both recordings
+are voiced; the nominal note is the written one, so vibrato and glides cost the ground truth too.
+PER, semitone and note accuracy and V/UV error are pooled over a split, cents over its frames; the
+rest are means over utterances.
 """

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.evaluation.holm import holm
 from espnet2_ext.listening.answers import NO_PREFERENCE, Answer, Listener, Rejection
 from espnet2_ext.listening.design import LOW_ANCHOR, MID_ANCHOR
 from espnet2_ext.listening.screening import screen
@@ -15,7 +16,6 @@ from espnet2_ext.listening.statistics import (
     CrossedBootstrap,
     binomial_p,
     exact_binomial,
-    holm,
     krippendorff_alpha,
     paired_p,
     t_interval,

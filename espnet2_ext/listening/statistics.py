@@ -110,17 +110,6 @@ def paired_p(differences: Sequence[float]) -> float | None:
     return float(stats.wilcoxon(differences, zero_method="zsplit", method=method).pvalue)
 
 
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction over the tests that have a p-value."""
-    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    worst = 0.0
-    for rank, (p, i) in enumerate(order):
-        worst = max(worst, min(1.0, (len(order) - rank) * p))
-        corrected[i] = worst
-    return corrected
-
-
 def krippendorff_alpha(
     units: Mapping[str, Sequence[float]], scale: Literal["interval", "nominal"] = "interval"
 ) -> float | None:

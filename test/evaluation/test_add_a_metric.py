@@ -87,7 +87,7 @@ def test_two_files_add_a_metric(tmp_path):
     overlay(tmp_path / "site")
     values = {"ground_truth": 0.1, "toksing": 0.8, "lm+flow2+voc": 0.4}
     systems = {
-        name: system(loudness=[value + 0.01 * k for k in range(6)])
+        name: system(loudness=[value + 0.01 * k for k in range(12)])
         for name, value in values.items()
     }
     done = subprocess.run(

@@ -106,13 +106,13 @@ def test_equal_systems_tie():
 
 
 def test_each_metric_has_its_own_best_baseline():
-    a = system(mcd_db=[5.0] * 8, singer_sim=[0.5] * 8)
-    b = system(mcd_db=[7.0] * 8, singer_sim=[0.9] * 8)
+    a = system(mcd_db=[5.0] * 12, singer_sim=[0.5] * 12)
+    b = system(mcd_db=[7.0] * 12, singer_sim=[0.9] * 12)
     baselines = {"a": a, "b": b}
     assert best_of(BY_NAME["mcd_db"], baselines) == "a"
     assert best_of(BY_NAME["singer_sim"], baselines) == "b"
     assert best_of(BY_NAME["singmos"], baselines) is None
-    ours = system(mcd_db=[6.0] * 8, singer_sim=[0.95] * 8)
+    ours = system(mcd_db=[6.0] * 12, singer_sim=[0.95] * 12)
     tests = against_best(ours, baselines, METRICS)
     assert (tests["mcd_db"]["baseline"], tests["mcd_db"]["verdict"]) == ("a", "worse")
     assert (tests["singer_sim"]["baseline"], tests["singer_sim"]["verdict"]) == ("b", "better")
@@ -137,9 +137,9 @@ def test_stages_add_up_and_a_gain_is_negative():
 
 def test_the_table_has_the_form_of_the_results(tmp_path):
     scores = {
-        "ground_truth": system(mcd_db=[0.0] * 6),
-        "toksing": system(mcd_db=[8.0, 8.1, 8.2, 8.3, 8.4, 8.5]),
-        "lm+flow2+voc": system(mcd_db=[7.0, 7.2, 7.1, 7.4, 7.3, 7.5]),
+        "ground_truth": system(mcd_db=[0.0] * 10),
+        "toksing": system(mcd_db=[8.0, 8.1, 8.2, 8.3, 8.4, 8.5, 8.1, 8.2, 8.3, 8.4]),
+        "lm+flow2+voc": system(mcd_db=[7.0, 7.2, 7.1, 7.4, 7.3, 7.5, 7.1, 7.2, 7.3, 7.4]),
     }
     write_scores(tmp_path, scores)
     out = tmp_path / "table1.json"
@@ -150,16 +150,17 @@ def test_the_table_has_the_form_of_the_results(tmp_path):
     rows = json.loads(out.read_text())
     assert [row["system"] for row in rows] == list(scores)
     for row in rows:
-        assert row["split"] == "test" and row["n_utt"] == 6
+        assert row["split"] == "test" and row["n_utt"] == row["n_song"] == 10
         low, high = row["ci95"]["mcd_db"]
         assert low <= row["metrics"]["mcd_db"] <= high
     test = rows[2]["paired"]["mcd_db"]
     assert (test["baseline"], test["verdict"]) == ("toksing", "better")
-    assert test["p_value"] == pytest.approx(2 / 2**6)
+    assert test["p_value"] == pytest.approx(2 / 2**10)
+    assert test["p_holm"] == pytest.approx(12 * 2 / 2**10)  # twelve metrics were tested
     assert test["difference"] == pytest.approx(-1.0)
     text = (tmp_path / "table1.md").read_text()
-    assert "| **lm+flow2+voc** | 6 (6) | " in text
-    assert "7.25 | 8.25 (toksing) | -1.00 [" in text and "| 0.031 | better |" in text
+    assert "| **lm+flow2+voc** | 10 (10) | " in text
+    assert "7.25 | 8.25 (toksing) | -1.00 [" in text and "| 0.023 | better |" in text
     for table in text.strip().split("\n\n"):
         assert len({line.count("|") for line in table.splitlines()}) == 1
 

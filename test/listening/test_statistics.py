@@ -7,7 +7,6 @@ from espnet2_ext.listening.statistics import (
     CrossedBootstrap,
     binomial_p,
     exact_binomial,
-    holm,
     krippendorff_alpha,
     paired_p,
     t_interval,
@@ -63,12 +62,6 @@ def test_wilcoxon_is_exact_with_few_listeners():
     assert paired_p([0.5] * 6) == pytest.approx(2 / 64)  # all tied
     assert paired_p([0, 0, 0]) == 1 and paired_p([1]) is None
     assert paired_p(list(range(1, 31))) < 1e-4
-
-
-def test_holm_by_hand():
-    # sorted .005 .01 .03 .04, times 4 3 2 1: .02 .03 .06 .04, made to rise: .02 .03 .06 .06
-    assert holm([0.01, 0.04, None, 0.03, 0.005]) == pytest.approx([0.03, 0.06, None, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1, 1]
 
 
 def test_the_crossed_bootstrap_adds_the_variances_of_listeners_and_utterances():

@@ -43,7 +43,7 @@ def test_the_pages_with_results_have_tables() -> None:
 
 
 def test_a_table_of_rows_differences_and_a_paired_test(fill_tables, tmp_path: Path) -> None:
-    test = {"difference": -0.125, "ci95": [-0.2, -0.05], "verdict": "better", "p_value": 0.0312,
+    test = {"difference": -0.125, "ci95": [-0.2, -0.05], "verdict": "better", "p_holm": 0.0312,
             "ours": 0.125, "theirs": 0.25, "baseline": "b"}  # fmt: skip
     rows = [
         {"system": "b", "split": "test", "metrics": {"per": 0.25, "mcd_db": None},

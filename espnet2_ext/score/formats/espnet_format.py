@@ -32,6 +32,8 @@ class Entry:
         language: ISO 639 code.
         span: Where the utterance is within `wav`: (id of the recording, start, end in s); None:
             all of it. Given for every entry of a directory, or for none.
+        song: Its song, whoever sings it: one word; empty where the corpus does not say. Intervals
+            and tests of tables take songs as their units.
     """
 
     utt: str
@@ -41,6 +43,7 @@ class Entry:
     text: str = ""
     language: str = "zh"
     span: tuple[str, float, float] | None = None
+    song: str = ""
 
 
 def write_data_dir(
@@ -104,6 +107,9 @@ def write_data_dir(
         spk2utt.setdefault(entry.speaker, []).append(entry.utt)
     write_table(path / "spk2utt", {spk: " ".join(spk2utt[spk]) for spk in sorted(spk2utt)})
     write_table(path / "utt2lang", {entry.utt: entry.language for entry in entries})
+    songs = {entry.utt: entry.song for entry in entries}
+    if all(songs.values()):
+        write_table(path / "utt2song", songs)
     if phone_set is not None:
         write_phones(path / PHONES_FILE, phone_set)
     if license_text is not None:
