@@ -31,12 +31,13 @@ _SOUNDS = {
 }  # fmt: skip
 _RESPELLED = (
     (r"^fils$", "fisse"),
+    (r"(?<=\bam)e(?=r$)|(?<=-am)e(?=r$)", "è"),
     (r"(?<=[b-df-hj-np-tv-z])o(se|ses|sent)$", r"ô\1"),  # rose, repose
 )
-# "est-ce", "vois-tu", "rendez-vous", "dis-moi", "elle-même": the end of the first word is silent.
+# est-ce, vois-tu, rendez-vous, dis-moi, doux-amer, elle-même: read as two words.
 _COMPOUND = (
     "(?<=st)-(?=ce$)|(?<=[stx])-(?=je$|tu$)|(?<=[sxz])-(?=nous$|vous$)|(?<=[stxz])-(?=lui$|leur$)"
-    "|(?<!é)-(?=(moi|toi)$)|-(?=mê-?mes?$)"
+    "|(?<=[eo]ux)-|(?<!é)-(?=(moi|toi)$)|-(?=mê-?mes?$)"
 )
 
 

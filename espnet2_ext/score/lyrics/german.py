@@ -27,13 +27,25 @@ _SOUNDS = {
     "r": "ʁ ɐ", "s": "z s ʃ", "ß": "s", "t": "t ts tʃ", "v": "f v", "w": "v", "x": "s k",
     "z": "ts s",
 }  # fmt: skip
+# What espeak-ng reads with the wrong vowel or consonant, spelled so that it does not.
 _RESPELLED = (
     (r"ſ", "s"),
     # a diminutive keeps its word's long vowel: Rös-lein
-    (r"(?<=[b-df-hj-np-tv-z])([äöü])([bdglmnst])(?=leins?$)", r"\1h\2"),
-)
-
-
+    (r"(?<=[b-df-hj-np-tv-z])([äöü])(gd|[bdglmnst])(?=leins?$)", r"\1h\2"),
+    # ß before 1996 also follows short vowels, at the end of all words but these: Kuß, gewiß
+    (r"(?<![aeiouyäöü][eiuy])(?<!sü)(?<!gro)(?<!blo)(?<!fu)(?<!gru)(?<!scho)(?<!sto)(?<!flo)"
+     r"(?<!klo)(?<!ma)(?<!spa)(?<!fra)(?<!sa)(?<!\ba)(?<!ga)(?<!fä)(?<!mä)(?<!ru)ß$", "ss"),
+    (r"(?<=[gr]r)ü(?=ßt)|(?<=b)ü(?=ßt)|(?<=s)ü(?=ßt)", "üh"),
+    (r"(?<=h)ör(?=t)|(?<=st)ör(?=t)|(?<=schw)ör(?=t)", "öhr"),
+    (r"(?<=sp)ür(?=t)", "ühr"),
+    (r"(?<=r)u(?=fs?t$)", "uh"),
+    (r"(?<=schl)ä(?=ft$)", "äh"),
+    (r"^(d?)er$", r"\1ehr"), (r"^vor$", "fohr"), (r"(?<=\bw)er(?=d[ei]|t)", "ehr"),
+    (r"(?<=\bbl)u(?=m)", "uh"), (r"(?<=geb)u(?=rt)", "uh"), (r"(?<=\bm)a(?=gd$)", "ah"),
+    (r"(?<=\bgeb)e(?=te?s?$)", "ee"), (r"(?<=\bl)e(?=rche)", "ä"), (r"^amen$", "ahmen"),
+    (r"(?<=n)ä(ch)(?=st)", r"äh\1'"), (r"(?<=h)ö(ch)(?=st)", r"öh\1'"),
+    (r"^mignons?$", "minjong"), (r"(?<=nebel)s(?=treif)", "sch"),
+)  # fmt: skip
 _SPELLING = Spelling(
     {letter: dict.fromkeys(phones.split()).keys() for letter, phones in _SOUNDS.items()},
     frozenset(_VOWELS.split()),
@@ -48,7 +60,7 @@ def _polish(word: str, phones: list[str]) -> list[str]:
     """Voiceless ends of stems; the affricates of Kopf and deutsch, which espeak-ng gives as two."""
     ends = {index for match in _STEM_END.finditer(word) for index in range(*match.span())}
     letters = _SPELLING.letters_of(word, phones) if ends else [-1] * len(phones)
-    pairs = {("p", "f"): "pf" in word, ("t", "ʃ"): "tsch" in word}
+    pairs = {("p", "f"): "pf" in word, ("t", "ʃ"): re.search("tsch(?![lmnrw])", word)}
     done: list[str] = []
     for index, (letter, phone) in enumerate(zip(letters, phones, strict=True)):
         after = phones[index + 1] if index + 1 < len(phones) else ""
@@ -62,6 +74,16 @@ def _polish(word: str, phones: list[str]) -> list[str]:
     return done
 
 
+def _end(phones: list[str], after: str) -> list[str]:
+    """A part of a word that a consonant follows ends voiceless, as its stem does: Mond-nacht.
+
+    Not where an e is left out after the consonant: gold-ne, ed-le.
+    """
+    if phones[-1] not in ("b", "d", "ɡ") or not re.match("[b-df-hj-np-tv-z](?<![lnr](?=e))", after):
+        return phones
+    return [*phones[:-1], _VOICELESS[phones[-1]]]
+
+
 _READER = IpaWords(
     code="de",
     name="German",
@@ -73,6 +95,7 @@ _READER = IpaWords(
     glides={"j": "iː"},
     respelled=_RESPELLED,
     polish=_polish,
+    end=_end,
 )
 VOWELS = tuple(of_language(phone, "de") for phone in _VOWELS.split())
 PHONES = tuple(of_language(phone, "de") for phone in _BARE)

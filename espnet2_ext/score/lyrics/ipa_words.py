@@ -47,6 +47,7 @@ class IpaWords:
         respelled: Pattern and replacement of what espeak-ng does not read as it is sung.
         compound: Hyphens of a word that are spelling (vois-tu), not the score's.
         polish: Word and its phones to phones, where its spelling tells more than espeak-ng does.
+        end: Phones of a part and the letters of the next to the phones that it ends with.
         elides: Whether a schwa is silent before the vowel of another word on its note.
     """
 
@@ -61,6 +62,7 @@ class IpaWords:
     respelled: Sequence[tuple[str, str]] = ()
     compound: str = "$^"
     polish: Callable[[str, list[str]], list[str]] = lambda word, phones: phones
+    end: Callable[[list[str], str], list[str]] = lambda phones, after: phones
     elides: bool = False
 
     def read(self, text: str, place: object) -> list[Syllable]:
@@ -149,6 +151,8 @@ class IpaWords:
         divided: list[list[str]] = []
         for part, end, own in zip(parts, ends, sung, strict=True):
             syllable = self._voiced(part, end - len(part), own, place)
+            if any(map(self._is_vowel, syllable)):
+                syllable = self.end(syllable, word[end:].lower())
             if any(map(self._is_vowel, syllable)) or not divided:
                 divided.append(syllable)
             else:  # nothing to sing by itself: it closes the syllable before
