@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.lyrics.languages import Language, Syllable, language_of
-from espnet2_ext.score.lyrics.words import NEXT_SYLLABLE
+from espnet2_ext.score.lyrics.words import NEXT_SYLLABLE, with_plain_hyphens
 from espnet2_ext.score.music_score import (
     REST_MIDI,
     REST_PHONES,
@@ -62,6 +62,7 @@ def _clean(lyric: str | None, language: Language) -> str:
     """The lyric without punctuation around it; `SLUR_LYRIC` where there is none."""
     lyric = unicodedata.normalize("NFC", lyric or "").strip()
     if language.hyphens:
+        lyric = with_plain_hyphens(lyric)
         word = _WORD.search(lyric)
         return lyric if lyric == NEXT_SYLLABLE else word[0] if word else SLUR_LYRIC
     return SLUR_LYRIC if lyric in _SLURS else _EDGES.sub("", lyric) or SLUR_LYRIC

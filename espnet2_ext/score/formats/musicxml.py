@@ -118,7 +118,8 @@ def _stated(code: str | None) -> str:
 def _language(root: Element, part: Element, verse: int, place: str) -> str | None:
     """The language that the lyrics of a verse say they are in; of any verse where it says none.
 
-    Most of the lyrics decide, with a warning where others differ. Without any, it is the language the file gives for all lyrics.
+    Most of the lyrics decide, with a warning where others differ. Without any, it is the language
+    the file gives for all lyrics.
     """
     by_verse: dict[int, Counter[str]] = {}
     for note in part.iter("note"):
@@ -135,8 +136,8 @@ def _language(root: Element, part: Element, verse: int, place: str) -> str | Non
         return None
     language = counts.most_common(1)[0][0]
     if len(counts) > 1:
-        others = ", ".join(f"{n} in {code}" for code, n in counts.most_common()[1:])
-        logging.warning("%s: lyrics %s: all are read in %s", place, others, language)
+        others = ", ".join(f"{code} ({n})" for code, n in counts.most_common()[1:])
+        logging.warning("%s: lyrics in %s: read in %s, as most are", place, others, language)
     return language
 
 

@@ -64,7 +64,6 @@ _READER = IpaWords(
     spelling=Spelling(
         {letter: dict.fromkeys(phones.split()).keys() for letter, phones in _SOUNDS.items()},
         frozenset(_VOWELS.split()),
-        frozenset("aeiouyàâäéèêëîïíóôöùûüœæ"),
     ),
     names=_NAMES,
     letters=_LETTERS,

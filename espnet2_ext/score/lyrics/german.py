@@ -44,12 +44,12 @@ _RESPELLED = (
     (r"(?<=\bbl)u(?=m)", "uh"), (r"(?<=geb)u(?=rt)", "uh"), (r"(?<=\bm)a(?=gd$)", "ah"),
     (r"(?<=\bgeb)e(?=te?s?$)", "ee"), (r"(?<=\bl)e(?=rche)", "ä"), (r"^amen$", "ahmen"),
     (r"(?<=n)ä(ch)(?=st)", r"äh\1'"), (r"(?<=h)ö(ch)(?=st)", r"öh\1'"),
+    (r"(?<=\bmon)at(?=e?s?$)", "att"),
     (r"^mignons?$", "minjong"), (r"(?<=nebel)s(?=treif)", "sch"),
 )  # fmt: skip
 _SPELLING = Spelling(
     {letter: dict.fromkeys(phones.split()).keys() for letter, phones in _SOUNDS.items()},
     frozenset(_VOWELS.split()),
-    frozenset("aeiouyäöüáàâéèêëíîïóôúûæœå"),
 )
 _VOICELESS = {"b": "p", "d": "t", "ɡ": "k", "z": "s", "v": "f", "dʒ": "tʃ", "ʒ": "ʃ"}
 # Before these a word ends, and its last consonants are voiceless: lieb-lich, Knäb-lein.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.lyrics.ipa import of_language
-from espnet2_ext.score.lyrics.spelling import Spelling
+from espnet2_ext.score.lyrics.spelling import Spelling, is_vowel_letter, plain_letter
 from espnet2_ext.score.lyrics.syllable import Syllable
 from espnet2_ext.score.lyrics.words import (
     check_letters,
@@ -168,7 +168,7 @@ class IpaWords:
         if any(map(self._is_vowel, phones)):
             return phones
         small = _SILENT_U.sub("'", part.lower())
-        vowels = [i for i, letter in enumerate(small) if letter in self.spelling.vowel_letters]
+        vowels = [i for i, letter in enumerate(small) if is_vowel_letter(letter)]
         if len(vowels) == 1 and small[vowels[0]] == "e":
             before = sum(letter < start + vowels[0] for letter, _ in own)
             return [*phones[:before], SCHWA, *phones[before:]]
@@ -181,7 +181,7 @@ class IpaWords:
     def _say(self, word: str, place: object, text: str = "") -> list[str]:
         """Phones of a whole word, or of its `text` with the hyphens of its spelling."""
         small = word.lower()
-        if not any(letter in self.spelling.vowel_letters for letter in small.replace("qu", "q")):
+        if not any(map(is_vowel_letter, small.replace("qu", "q"))):
             phones = self._spell(small)
         else:
             text = text or word
@@ -199,7 +199,8 @@ class IpaWords:
         units = re.findall("|".join([*sorted(self.letters, key=len, reverse=True), "[^']"]), word)
         phones = []
         for unit in units:
-            heard = self.letters.get(unit) or next(iter(self.spelling.sounds.get(unit, ())), "")
+            letter = unit if unit in self.spelling.sounds else plain_letter(unit)
+            heard = self.letters.get(unit) or next(iter(self.spelling.sounds.get(letter, ())), "")
             phones += heard.split()
         return phones
 

@@ -5,14 +5,26 @@ The alignment with the least cost (Needleman and Wunsch 1970) joins the two: "Sc
 ʃ m ɛ, t ɐ, l ɪ ŋ.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
+_VOWEL_LETTERS = frozenset("aeiouyœæøı")
 _SILENT = 0.5  # a letter without a phone
 _EXTRA = 1.0  # a phone without a letter
 _UNLIKE_VOWEL = 0.3  # a vowel written with the letter of another
 _UNLIKE = 1.2  # a consonant likewise
 _NEVER = 4.0  # a vowel for a consonant
+
+
+def is_vowel_letter(letter: str) -> bool:
+    """Whether a Latin letter, with any accent, is one of a vowel."""
+    return plain_letter(letter) in _VOWEL_LETTERS
+
+
+def plain_letter(letter: str) -> str:
+    """A letter without its accents."""
+    return unicodedata.normalize("NFD", letter)[0]
 
 
 @dataclass(frozen=True)
@@ -22,18 +34,16 @@ class Spelling:
     Args:
         sounds: Phones that a letter may be heard as.
         vowels: Phones that are vowels.
-        vowel_letters: Letters that are vowels.
     """
 
     sounds: Mapping[str, Set[str]]
     vowels: Set[str]
-    vowel_letters: Set[str]
 
     def _cost(self, letter: str, phone: str) -> float:
         if phone in self.sounds.get(letter, ()):
             return 0.0
         is_vowel = phone in self.vowels
-        if is_vowel != (letter in self.vowel_letters):
+        if is_vowel != is_vowel_letter(letter):
             return _NEVER
         return _UNLIKE_VOWEL if is_vowel else _UNLIKE
 

@@ -15,11 +15,17 @@ _APOSTROPHES, _HYPHENS, _TIES = "\u2019\u2018\u02bc`\u00b4", "\u2010\u2011\u00ad
 _VARIANTS = str.maketrans(
     {c: to for chars, to in ((_APOSTROPHES, "'"), (_HYPHENS, "-"), (_TIES, " ")) for c in chars}
 )
+_PLAIN_HYPHENS = str.maketrans(dict.fromkeys(_HYPHENS, "-"))
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*'?|'[^\W\d_]+'?")
 _TOKEN = re.compile(r"\+|'?[^\W\d_]+(?:['-]+[^\W\d_]+)*'?-?")
 
 ReadWord = Callable[[Sequence[str]], list[Syllable | None]]
 """Parts of a word, one for each of its notes, to what these notes sing; None: they hold."""
+
+
+def with_plain_hyphens(text: str) -> str:
+    """Text in which every hyphen, the soft one too, is the ASCII one."""
+    return text.translate(_PLAIN_HYPHENS)
 
 
 def plain(text: str) -> str:
