@@ -24,7 +24,7 @@ _SOUNDS = {
     "ö": "øː œ", "u": "uː ʊ v", "ü": "yː ʏ", "y": "yː ʏ j ɪ iː", "é": "eː", "è": "ɛ", "ê": "ɛː",
     "b": "b p", "c": "k ts s ç x ʃ tʃ", "d": "d t dʒ", "f": "f pf", "g": "ɡ k ç ʒ", "h": "h",
     "j": "j ʒ dʒ", "k": "k", "l": "l", "m": "m", "n": "n ŋ", "p": "p pf f", "q": "k",
-    "r": "ʁ ɐ", "s": "z s ʃ", "ß": "s", "t": "t ts tʃ", "v": "f v", "w": "v", "x": "s k",
+    "r": "ʁ", "s": "z s ʃ", "ß": "s", "t": "t ts tʃ", "v": "f v", "w": "v", "x": "s k",
     "z": "ts s",
 }  # fmt: skip
 # What espeak-ng reads with the wrong vowel or consonant, spelled so that it does not.

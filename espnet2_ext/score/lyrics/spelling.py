@@ -50,7 +50,8 @@ class Spelling:
     def letters_of(self, word: str, phones: Sequence[str]) -> list[int]:
         """Index of the letter that each phone is written with; of the one before, if with none.
 
-        Of doubled letters it is the second: consonants go to the vowel that follows.
+        Of doubled consonants it is the second, which goes to the vowel that follows; of doubled
+        vowels the first, which the others hold (Ja-a-a).
         """
         n, m = len(word), len(phones)
         costs = [[0.0] * (m + 1) for _ in range(n + 1)]
@@ -62,7 +63,8 @@ class Spelling:
         i, j = n, m
         while j:
             steps = self._steps(costs, word, phones, i, j)
-            step = min(steps, key=lambda name: (steps[name], name != "heard"))
+            likely = "silent" if phones[j - 1] in self.vowels else "heard"
+            step = min(steps, key=lambda name: (steps[name], name != likely))
             letters[j - 1] = max(i - 1, 0)
             i -= step != "extra"
             j -= step != "silent"

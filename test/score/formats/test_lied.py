@@ -16,11 +16,12 @@ from .xml_document import document, first, note, repeat
 
 VERSES = (
     "1._Im wun- der- schö- nen ~ Mo- nat Mai, als al- le Knos- pen spran- gen",
-    "2._Sah ein Knab' ein ~ Rös- lein stehn, Rös- lein auf der Hei- den.",
+    "2._Sah ein Knab' ein ~ Rös- lein stehn, Rös- lein auf der Hei- den, so jung",
 )
 SUNG = (
     "ɪ m|v ʊ n|d ɐ|ʃ øː|n ə|ə n~|m oː|n a t|m aj|a l s|a|l ə|k n ɔ s|p ə n|ʃ p ʁ a ŋ|ə n",
-    "z aː|aj n|k n aː p|aj|aj n~|ʁ øː s|l aj n|ʃ t eː n|ʁ øː s|l aj n|aw f|d eː ʁ|h aj|d ə n",
+    "z aː|aj n|k n aː p|aj|aj n~|ʁ øː s|l aj n|ʃ t eː n|ʁ øː s|l aj n|aw f|d eː ʁ|h aj|d ə n|"
+    "z oː|j ʊ ŋ",
 )
 
 
@@ -69,7 +70,7 @@ def test_both_verses_of_a_lied(lied):
     score = read_musicxml(lied)
     first_pass, second = phones(score).split("|")[:16], phones(score).split("|")[16:]
     assert "|".join(first_pass) == SUNG[0].replace("ʃ p ʁ a ŋ|ə n", "ʃ p ʁ a ŋ|ə n")
-    assert "|".join(second[:14]) == SUNG[1]
+    assert "|".join(second) == SUNG[1]
     assert score.language == "de" and score.notes[0].lyric == "Im"
     assert phones(read_musicxml(lied, verse=2)).startswith(SUNG[1])
 

@@ -1,6 +1,8 @@
 """German and French words: their phones, and how they are divided over notes."""
 
+import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -244,3 +246,18 @@ def test_without_espeak_one_line_says_how_to_install_it(monkeypatch, code, error
 
 def test_lyrics_beside_a_file_keep_their_capitals():
     assert split_lyrics("Lie-be, so - l’amour", "de") == ["Lie-", "be", "so", "-", "l'amour"]
+
+
+@pytest.mark.parametrize("code", ["de", "fr"])
+def test_the_page_lists_the_phones(code):
+    page = (Path(__file__).parents[3] / "docs/scores.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if re.match(rf"\| `{code}` \| `a ", line))
+    listed = [
+        f"{code}:{phone}" for cell in re.findall("`([^`]+)`", row)[1:] for phone in cell.split()
+    ]
+    assert listed == list(LANGUAGES[code].phones)
+    language = LANGUAGES[code]
+    counts = (
+        f"{len(language.carriers)} vowels and {len(listed) - len(language.carriers)} consonants"
+    )
+    assert counts in page
