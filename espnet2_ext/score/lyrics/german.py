@@ -45,7 +45,11 @@ _RESPELLED = (
     (r"(?<=\bgeb)e(?=te?s?$)", "ee"), (r"(?<=\bl)e(?=rche)", "ä"), (r"^amen$", "ahmen"),
     (r"(?<=n)ä(ch)(?=st)", r"äh\1'"), (r"(?<=h)ö(ch)(?=st)", r"öh\1'"),
     (r"(?<=\bmon)at(?=e?s?$)", "att"),
-    (r"^mignons?$", "minjong"), (r"(?<=nebel)s(?=treif)", "sch"),
+    (r"^mignons?$", "minjong"),
+    # the second word of a compound: Sonnen-strahl, Abend-stern
+    (r"(?<=[bdfghklmnprt])s(?=t(adt|aub|ein|ill|imm|rahl|rauß|räuß|reif|rom|röm|ück|und|ürm)"
+     r"|p(iel|ruch))", "sch"),
+    (r"^(abend|augen|morgen)stern", r"\1schtärn"),
 )  # fmt: skip
 _SPELLING = Spelling(
     {letter: dict.fromkeys(phones.split()).keys() for letter, phones in _SOUNDS.items()},

@@ -64,6 +64,10 @@ def over_notes(code, lyrics):
         ("Blume", "b l uː m ə"),
         ("hört", "h øː ʁ t"),
         ("der", "d eː ʁ"),
+        ("Abendstern", "aː b ə n t ʃ t ɛ ʁ n"),
+        ("Sonnenstrahl", "z ɔ n ə n ʃ t ʁ aː l"),
+        ("Fenster", "f ɛ n s t ɐ"),
+        ("erste", "eː ʁ s t ə"),
         ("höchste", "h øː ç s t ə"),
         ("Fuß", "f uː s"),
         ("Kuß", "k ʊ s"),  # the spelling before 1996
@@ -140,6 +144,8 @@ def test_french_words(word, phones):
         ("ew'- ge", "eː v|ɡ ə"),
         ("Na- ti- on", "n a|ts iː|oː n"),  # a glide with a note of its own
         ("Ma- ri- e", "m a|ʁ iː|ə"),
+        ("Ja- a- a", "j aː|aː|aː"),
+        ("Feu- er", "f ɔʏ|ɐ"),
         ("Li- lie", "l iː|l ɪ ə"),  # two vowels on a note
         ("Lie- ~ be", "l iː|iː~|b ə"),
         ("Nacht ~ ~", "n a|a~|a x t~"),
@@ -182,6 +188,7 @@ def test_german_over_notes(lyrics, phones):
         ("ver- tu", "v ɛ ʁ|t y"),
         ("el- le_est", "ɛ|l ɛ"),  # elided before the vowel on its note
         ("d'une", "d y n"),
+        ("les z'a- mours", "l e|z a|m u ʁ"),  # a liaison that is written
     ],
 )
 def test_french_over_notes(lyrics, phones):
