@@ -33,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--lyrics", help="for MIDI without lyrics, - for a slur")
     parser.add_argument(
         "--lang",
-        help="of the lyrics: zh, yue, ja, en; by default what the "
+        help="of the lyrics: zh, yue, ja, en, de, fr; by default what the "
         "score says, else the pack's where it sings one, else zh",
     )
     parser.add_argument("--semitones", type=int, default=0, help="transposition")

@@ -15,6 +15,8 @@ LYRICS = {
     "yue": ("我", "好", "nei5", "hou", "ngo5"),
     "ja": ("か", "きゃ", "ん", "っ", "no", "shi", "を"),
     "en": ("no", "cat", "singing", "+", "the", "hel-lo", "strengths"),
+    "de": ("ich", "Liebe", "schön", "+", "hel-lo", "Röslein"),
+    "fr": ("nuit", "belle", "l'amour", "+", "hel-lo", "où"),
 }
 _REST, _BREATH, _SLUR = "SP", "AP", "-"
 _GOES_ON = (_SLUR, "+")

@@ -8,16 +8,18 @@ import re
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.lyrics.english import CONSONANTS, PHONES
+from espnet2_ext.score.lyrics.languages import LANGUAGES
 from espnet2_ext.score.music_score import BREATH, SILENCE
 
 _RESTS = frozenset(("pau", "sil", "sp", "ep"))
 _BREATH = re.compile(r"br[0-9]*", re.IGNORECASE)
 # Rests where they are no words of the language: "rest" is one in English, 息 in Chinese.
 _RESTS_OF = {"zh": ("r", "rest", "cl"), "yue": ("r", "rest", "cl")}
-_RESTS_OF |= {"ja": ("r", "rest"), "en": ("r", "cl")}
+_RESTS_OF |= {"ja": ("r", "rest"), "en": ("r", "cl"), "de": ("r", "cl"), "fr": ("r", "cl")}
 _BREATHS_OF = {"ja": re.compile("(?:息|吸|ブレス|ぶれす)[0-9]*")}
 _VOWEL_BEFORE = re.compile(r"^[aiueonN*-]\s+(?=\S)")
 _PITCH = re.compile(r"(?<=[^\s_])_\S*$|(?<=[^\s_A-Z])\s*[A-G][#b♯♭]?[1-8]$")
+_PITCH_OF_WORD = re.compile(r"(?<=[^\s_])_?(?<=[^A-Z])[A-G][#b♯♭]?[1-8]$")  # ich_bin is words
 _TAKE = re.compile("(?<=[ぁ-ゖァ-ヶー])[0-9]+$")
 
 
@@ -43,7 +45,8 @@ def lyric_of_alias(alias: str, language: str, place: str) -> str:
     Raises:
         UserError: an alias of ARPAsing, which names two phones, none of them a word.
     """
-    lyric = _PITCH.sub("", alias)
+    words = language in LANGUAGES and LANGUAGES[language].hyphens
+    lyric = (_PITCH_OF_WORD if words else _PITCH).sub("", alias)
     if language == "ja":
         lyric = _TAKE.sub("", lyric)
         bare = _VOWEL_BEFORE.sub("", lyric)

@@ -3,11 +3,13 @@
 import itertools
 import logging
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.lyrics.languages import Language, Syllable, language_of
+from espnet2_ext.score.lyrics.words import NEXT_SYLLABLE, with_plain_hyphens
 from espnet2_ext.score.music_score import (
     REST_MIDI,
     REST_PHONES,
@@ -22,7 +24,6 @@ MIN_GAP_SEC = 0.06  # players release notes early; a shorter gap is no rest
 MAX_OVERLAP_SEC = 0.06
 _PHRASE_GAP_SEC = 1.0
 _SLURS = frozenset("-–—_~ー+")
-_NEXT_SYLLABLE = "+"  # of a word of several, where a language writes words
 _EDGES = re.compile(r"^[\s\W_]+|[\s\W_]+$")
 _WORD = re.compile(r"['’]?[^\W_](?:.*(?:[^\W_]|['’-]))?", re.DOTALL)  # with its apostrophes, hyphen
 
@@ -59,17 +60,18 @@ def has_syllable(lyric: str | None) -> bool:
 
 def _clean(lyric: str | None, language: Language) -> str:
     """The lyric without punctuation around it; `SLUR_LYRIC` where there is none."""
-    lyric = (lyric or "").strip()
+    lyric = unicodedata.normalize("NFC", lyric or "").strip()
     if language.hyphens:
+        lyric = with_plain_hyphens(lyric)
         word = _WORD.search(lyric)
-        return lyric if lyric == _NEXT_SYLLABLE else word[0] if word else SLUR_LYRIC
+        return lyric if lyric == NEXT_SYLLABLE else word[0] if word else SLUR_LYRIC
     return SLUR_LYRIC if lyric in _SLURS else _EDGES.sub("", lyric) or SLUR_LYRIC
 
 
 def _goes_on(before: tuple[SungNote, str], after: tuple[SungNote, str], language: Language) -> bool:
     """Whether two lyrics are read together: parts of a word, or hanzi of a phrase."""
     if language.hyphens:
-        return before[1].endswith("-") or after[1] == _NEXT_SYLLABLE
+        return before[1].endswith("-") or after[1] == NEXT_SYLLABLE
     near = after[0].start_sec - before[0].end_sec <= _PHRASE_GAP_SEC
     return near and all(len(lyric) == 1 and is_hanzi(lyric) for _, lyric in (before, after))
 
@@ -86,16 +88,17 @@ def _syllables(words: Sequence[tuple[SungNote, str]], language: Language) -> lis
 
 
 def _read_group(group: list[tuple[SungNote, str]], language: Language) -> list[Syllable | None]:
-    place, text = group[0][0].place, "".join(lyric for _, lyric in group)
+    place = group[0][0].place
     try:
+        if language.over_notes:
+            return _read_words(group, language.over_notes)
+        text = "".join(lyric for _, lyric in group)
         read = language.read(text, place)
     except UserError:
         for note, lyric in group:  # name the note that it is about
             language.read(lyric, note.place)
         raise
     n = len(group)
-    if len(read) == 1 < n:
-        read = _read_parts(group, language) or read
     if len(read) != n and not (read and language.several_on_a_note):
         on = "one note" if n == 1 else f"{n} notes"
         raise UserError(place, f"{len(read)} syllables {text!r} on {on}", "one on each")
@@ -105,15 +108,15 @@ def _read_group(group: list[tuple[SungNote, str]], language: Language) -> list[S
     return [*read, *[None] * (n - len(read))]
 
 
-def _read_parts(group: list[tuple[SungNote, str]], language: Language) -> list[Syllable]:
-    """The parts of a word, each on its own; empty where one of them is not one syllable.
-
-    A score may sing as several syllables what is spoken as one, such as "bless-ed".
-    """
-    if any(not has_syllable(lyric) for _, lyric in group):
-        return []
-    parts = [language.read(lyric, note.place) for note, lyric in group]
-    return [part[0] for part in parts] if all(len(part) == 1 for part in parts) else []
+def _read_words(
+    group: list[tuple[SungNote, str]],
+    over_notes: Callable[[Sequence[str], object], list[Syllable | None]],
+) -> list[Syllable | None]:
+    place = group[0][0].place
+    syllables = over_notes([lyric for _, lyric in group], place)
+    if syllables[0] is None:
+        raise UserError(place, f"no phones for {group[0][1]!r}", "a word")
+    return syllables
 
 
 def cut_overlaps(sung: Sequence[SungNote], place: str) -> list[SungNote]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 _CODE_PAGES = {"zh": ("gb18030", "cp932"), "yue": ("gb18030", "big5", "cp932")}
-_CODE_PAGES |= {"ja": ("cp932",), "en": ("cp1252", "cp932")}
+_CODE_PAGES |= {"ja": ("cp932",), "en": ("cp1252", "cp932"), "de": ("cp1252",), "fr": ("cp1252",)}
 _KANA = re.compile("[ぁ-ゖァ-ヶー]")
 
 

@@ -3,6 +3,7 @@
 An own reader, of what singing needs: pitch, time, tempo, ties, lyrics, repeats.
 """
 
+import logging
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -114,10 +115,11 @@ def _stated(code: str | None) -> str:
     return "" if main in _NO_LANGUAGE else _ISO_639_3.get(main, main)
 
 
-def _language(root: Element, part: Element, verse: int) -> str | None:
+def _language(root: Element, part: Element, verse: int, place: str) -> str | None:
     """The language that the lyrics of a verse say they are in; of any verse where it says none.
 
-    Most of the lyrics decide. Without any, it is the language the file gives for all lyrics.
+    Most of the lyrics decide, with a warning where others differ. Without any, it is the language
+    the file gives for all lyrics.
     """
     by_verse: dict[int, Counter[str]] = {}
     for note in part.iter("note"):
@@ -130,7 +132,13 @@ def _language(root: Element, part: Element, verse: int) -> str | None:
         if code and not by_verse.get(number):
             by_verse[number] = Counter([code])
     counts = by_verse.get(verse) or sum(by_verse.values(), Counter())
-    return counts.most_common(1)[0][0] if counts else None
+    if not counts:
+        return None
+    language = counts.most_common(1)[0][0]
+    if len(counts) > 1:
+        others = ", ".join(f"{code} ({n})" for code, n in counts.most_common()[1:])
+        logging.warning("%s: lyrics in %s: read in %s, as most are", place, others, language)
+    return language
 
 
 def read_musicxml(
@@ -182,5 +190,5 @@ def read_musicxml(
     others = [parse_measures(p, place) for p in root.findall("part") if p is not element]
     _shared_marks(measures, others)
     melody = sing(measures, voice, verse, graces)
-    language = language or _language(root, element, verse or verses[0]) or default_language
+    language = language or _language(root, element, verse or verses[0], place) or default_language
     return assemble(melody.notes, str(path), melody.tempo, language, vocalise=True)

@@ -4,13 +4,12 @@ espeak-ng has a rule for every spelling, so no word is out of vocabulary. Each w
 itself, whatever stands beside it.
 """
 
-import functools
 import itertools
 import re
-import unicodedata
+from collections.abc import Sequence
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.lyrics.espeak_g2p import phonemes
+from espnet2_ext.score.lyrics import words
 from espnet2_ext.score.lyrics.syllable import Syllable
 
 _VOWELS = "AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW"
@@ -39,7 +38,6 @@ _CLUSTERS = (
     "P-Y B-Y K-Y F-Y V-Y M-Y HH-Y S-K-Y S-P-Y HH-W"
 )
 _ONSETS = {tuple(cluster.split("-")) for cluster in _CLUSTERS.split()}
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*'?")
 
 
 def _starts(phones: list[str]) -> list[int]:
@@ -54,38 +52,31 @@ def _starts(phones: list[str]) -> list[int]:
     return starts
 
 
-@functools.lru_cache(maxsize=8192)
-def _read_word(word: str) -> tuple[str, ...]:
+def _read_word(word: str, place: object) -> list[str]:
     for pattern, phones in _SOUNDS.items():
         if re.fullmatch(pattern, word):
-            return tuple(phones.split())
-    ipa = phonemes(word, "en-us")
-    return tuple(
+            return phones.split()
+    ipa = words.spoken(word, "en-us", "English", place)
+    return [
         phone for item in ipa for unit in _IPA.findall(item) for phone in _ARPABET[unit].split()
-    )
+    ]
+
+
+def _nucleus(phones: Sequence[str]) -> int:
+    able = [i for i, phone in enumerate(phones) if phone in VOWELS]
+    return able[-1] if able else len(phones) - 1
 
 
 def _syllables(word: str, place: object) -> list[Syllable]:
-    try:
-        phones = list(_read_word(word))
-    except ImportError:
-        raise UserError(
-            place, "English lyrics without the package espeakng-loader", "it installed"
-        ) from None
+    phones = _read_word(word, place)
     if not phones:
         raise UserError(place, f"no phones for {word!r}", "an English word")
     starts = _starts(phones)
     syllables = []
     for start, end in zip(starts, [*starts[1:], len(phones)], strict=True):
         part = tuple(phones[start:end])
-        able = [i for i, phone in enumerate(part) if phone in VOWELS]
-        syllables.append(Syllable(word, part, able[-1] if able else len(part) - 1))
+        syllables.append(Syllable(word, part, _nucleus(part)))
     return syllables
-
-
-def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).replace("\u2019", "'").replace("\u2018", "'")
-    return text.lower()
 
 
 def read(text: str, place: object) -> list[Syllable]:
@@ -95,17 +86,51 @@ def read(text: str, place: object) -> list[Syllable]:
         UserError: naming a word with digits or foreign letters, or espeakng-loader missing.
     """
     syllables = []
-    for written in _plain(text).split():
+    for written in words.plain(text).lower().split():
         word = re.sub(r"[-+]", "", written)
-        for char in word:
-            latin = char.isascii() or unicodedata.name(char, "").startswith("LATIN")
-            if char.isdigit() or (char.isalpha() and not latin):
-                raise UserError(place, f"{char!r} in English lyrics", "words in letters")
-        for part in _WORD.findall(word):
+        words.check_letters(word, "English", place)
+        for part in words.words_in(word):
             syllables += _syllables(part, place)
     return syllables
 
 
+def over_notes(lyrics: Sequence[str], place: object) -> list[Syllable | None]:
+    """What each of the notes that belong together sings; None: it holds.
+
+    Raises:
+        UserError: as `read` does.
+    """
+    for lyric in lyrics:
+        words.check_letters(words.plain(lyric), "English", place)
+    notes = words.over_notes(lyrics, lambda parts: _divide(parts, place))
+    return [_joined(syllables) if syllables else None for syllables in notes]
+
+
+def _divide(parts: Sequence[str], place: object) -> list[Syllable | None]:
+    """The syllables of a word over its notes, the rest on the last."""
+    syllables = read("".join(parts), place)
+    n = len(parts)
+    if len(syllables) == 1 < n:
+        syllables = _one_by_one(parts, place) or syllables
+    if len(syllables) > n:
+        syllables = [*syllables[: n - 1], _joined(syllables[n - 1 :])]
+    return [*syllables, *[None] * (n - len(syllables))]
+
+
+def _one_by_one(parts: Sequence[str], place: object) -> list[Syllable]:
+    """The parts of a word, each on its own; empty where one of them is not one syllable.
+
+    A score may sing as several syllables what is spoken as one, such as "bless-ed".
+    """
+    read_parts = [read(part, place) for part in parts]
+    return [part[0] for part in read_parts] if all(len(p) == 1 for p in read_parts) else []
+
+
+def _joined(syllables: Sequence[Syllable]) -> Syllable:
+    phones = tuple(phone for syllable in syllables for phone in syllable.phones)
+    return Syllable(syllables[0].text, phones, _nucleus(phones))
+
+
 def split(text: str) -> list[str]:
-    """One item per note: a word, or a part of one with the hyphen after it."""
-    return [part for word in _plain(text).split() for part in re.findall(r"[\w']+-?|\+", word)]
+    """One item per note, in lower case: a word, or a part of one with the hyphen after it."""
+    return words.split(text.lower())

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ _INITIALIZE_DONT_EXIT = 0x8000
 _CHARS_UTF8 = 1
 _IPA = 0x02
 _SEPARATOR = "_"
+_VOICE_CHANGE = re.compile(r"\([a-z-]+\)")  # "(en)" before a word that is read as foreign
 
 
 @functools.cache
@@ -34,26 +36,30 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def phonemes(word: str, voice: str) -> list[str]:
-    """IPA of a word, one item per phoneme, stress marks dropped.
+@functools.lru_cache(maxsize=8192)
+def phonemes(text: str, voice: str) -> tuple[str, ...]:
+    """IPA of a word or phrase, one item per phoneme, stress marks dropped.
 
     Args:
-        word: One word.
+        text: One word, or several that are read together.
         voice: espeak voice, such as ``en-us``.
 
     Raises:
         ImportError: ``espeakng-loader`` is not installed.
+        OSError: Its library cannot be loaded.
+        RuntimeError: espeak-ng cannot be initialised.
         ValueError: espeak has no such voice.
     """
     library = _library()
     if library.espeak_SetVoiceByName(voice.encode()) != 0:
         raise ValueError(f"espeak-ng has no voice {voice!r}")
-    buffer = ctypes.create_string_buffer(word.encode())
+    buffer = ctypes.create_string_buffer(text.encode())
     pointer = ctypes.c_void_p(ctypes.addressof(buffer))
     mode = _IPA | ord(_SEPARATOR) << 8
     spoken = []
     while pointer.value:
         clause = library.espeak_TextToPhonemes(ctypes.byref(pointer), _CHARS_UTF8, mode)
-        spoken += clause.decode().replace(" ", _SEPARATOR).split(_SEPARATOR)
+        clause = _VOICE_CHANGE.sub(" ", clause.decode())
+        spoken += clause.replace(" ", _SEPARATOR).split(_SEPARATOR)
     plain = (item.replace("ˈ", "").replace("ˌ", "") for item in spoken)
-    return [item for item in plain if item]
+    return tuple(item for item in plain if item)

@@ -1,7 +1,7 @@
 """The languages that can be sung: how each reads lyrics, and its phones.
 
 Mandarin has Opencpop's initials and finals, Cantonese jyutping's onsets and rimes, Japanese the
-phones of OpenJTalk, English ARPAbet without stress.
+phones of OpenJTalk, English ARPAbet without stress, German and French the Montreal aligner's IPA.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.lyrics import cantonese as lyrics_yue
 from espnet2_ext.score.lyrics import english as lyrics_en
+from espnet2_ext.score.lyrics import french as lyrics_fr
+from espnet2_ext.score.lyrics import german as lyrics_de
 from espnet2_ext.score.lyrics import ipa
 from espnet2_ext.score.lyrics import japanese as lyrics_ja
 from espnet2_ext.score.lyrics import mandarin as lyrics_zh
 from espnet2_ext.score.lyrics.scripts import or_language
 from espnet2_ext.score.lyrics.syllable import Syllable
+from espnet2_ext.score.lyrics.words import split as split_words
 
 __all__ = ["LANGUAGES", "Language", "Syllable", "is_vowel", "language_of", "nucleus_of"]
 
@@ -33,7 +36,8 @@ class Language:
         reader: Text and its place to syllables.
         splitter: Lyrics to one item per note.
         several_on_a_note: Whether a note may sing more than one syllable.
-        hyphens: Whether a hyphen at the end of a lyric says that the word goes on.
+        over_notes: Lyrics of notes that belong together, and their place, to a syllable for each
+            (None: it holds), where lyrics are words.
     """
 
     code: str
@@ -43,7 +47,12 @@ class Language:
     reader: Callable[[str, object], list[Syllable]]
     splitter: Callable[[str], list[str]]
     several_on_a_note: bool = False
-    hyphens: bool = False
+    over_notes: Callable[[Sequence[str], object], list[Syllable | None]] | None = None
+
+    @property
+    def hyphens(self) -> bool:
+        """Whether lyrics are words: a hyphen at the end of one says that the word goes on."""
+        return self.over_notes is not None
 
     def read(self, text: str, place: object = "lyrics") -> list[Syllable]:
         """Read lyrics.
@@ -103,7 +112,27 @@ LANGUAGES: dict[str, Language] = {
             lyrics_en.read,
             lyrics_en.split,
             several_on_a_note=True,
-            hyphens=True,
+            over_notes=lyrics_en.over_notes,
+        ),
+        Language(
+            "de",
+            "German",
+            lyrics_de.PHONES,
+            frozenset(lyrics_de.VOWELS),
+            lyrics_de.read,
+            split_words,
+            several_on_a_note=True,
+            over_notes=lyrics_de.over_notes,
+        ),
+        Language(
+            "fr",
+            "French",
+            lyrics_fr.PHONES,
+            frozenset(lyrics_fr.VOWELS),
+            lyrics_fr.read,
+            split_words,
+            several_on_a_note=True,
+            over_notes=lyrics_fr.over_notes,
         ),
     )
 }

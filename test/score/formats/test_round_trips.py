@@ -21,7 +21,7 @@ from ..strategies import LYRICS, scores
 
 pytestmark = pytest.mark.slow
 
-LANGUAGES = {"Opencpop": ("zh",), "M4Singer": ("zh",), "GTSinger": ("zh", "ja", "en")}
+LANGUAGES = {"Opencpop": ("zh",), "M4Singer": ("zh",), "GTSinger": ("zh", "ja", "en", "de", "fr")}
 ALWAYS_TIMED = ("Opencpop", "M4Singer", "GTSinger", "ESPnet directory")
 WRITABLE = [known for known in FORMATS if known.write and known.holds]
 SETTINGS = settings(derandomize=True, max_examples=25, deadline=None)

@@ -233,3 +233,11 @@ def test_garbage(tmp_path):
         read_ust(path)
     with pytest.raises(UserError, match="No such file"):
         read_ust(tmp_path / "none.ust")
+
+
+@pytest.mark.parametrize("language", ["de", "en", "fr"])
+def test_words_with_an_underscore_between_them_are_all_sung(tmp_path, language):
+    words = ("la_la", "la_C4", "la_la_D#4", "LA", "laB3")
+    score = read_ust(ust_of(tmp_path / "a.ust", words), language)
+    assert [len(note.phones) for note in score.notes if note.midi] == [4, 2, 4, 2, 2]
+    assert score.notes[2].lyric == "la_la"
