@@ -219,6 +219,11 @@ class _AtMost(TorchDispatchMode):
         self.tensors = 16 * len(state) + 10_000
         self.config = config
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No model is compiled while it is built: torch need not import its compiler (2 s)."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import librosa
 import torch
 from torch import Tensor, nn
 
+from espnet2_ext.audio.mel_basis import mel_basis
 from espnet2_ext.audio.wav import FS_RANGE
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
@@ -83,13 +83,7 @@ class LogMel(nn.Module):
     def __init__(self, config: MelConfig) -> None:
         super().__init__()
         self.config = config
-        basis = librosa.filters.mel(
-            sr=config.fs,
-            n_fft=config.n_fft,
-            n_mels=config.n_mels,
-            fmin=config.fmin,
-            fmax=config.fmax,
-        )
+        basis = mel_basis(config.fs, config.n_fft, config.n_mels, config.fmin, config.fmax)
         self.register_buffer("basis", torch.from_numpy(basis), persistent=False)
         self.register_buffer("window", torch.hann_window(config.win_length), persistent=False)
 

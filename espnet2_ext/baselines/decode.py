@@ -1,16 +1,20 @@
 """A data directory sung by a baseline, written as speechlm and flow inference write theirs."""
 
+import functools
 import logging
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.baselines.data import SIDS
 from espnet2_ext.baselines.inference import BaselineInference
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_counts, read_table, write_table
+from espnet2_ext.flow.token_embedding import probe_tables
 from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.tokenizer.dump import NUM_FRAMES, SCORE_FRAMES
@@ -47,7 +51,8 @@ def decode_dir(
 ) -> int:
     """Sing every utterance of a set.
 
-    Writes codec_ssl.scp, mel.scp and f0.scp, or wav.scp, by the kind of the model; and beside them
+    Writes codec_ssl.scp and soft.scp (the codec embeddings that the model expects), mel.scp and
+    f0.scp, or wav.scp, by the kind of the model; and beside them
     score_frames.scp of the timing that was sung, utt2num_frames and prompt.scp, so that the folder
     serves flow inference as a token folder.
 
@@ -73,6 +78,7 @@ def decode_dir(
         raise UserError(data_dir, f"no {SIDS}: a singer that was not trained", "training's singers")
     scores, sids = read_scores(data_dir), read_counts(data_dir / SIDS)
     every = int(model.fps // mel.fps)
+    expected = Expected(tokenizers)
     wavs, lengths = {}, {}
     with ExitStack() as stack:
         arks: dict[str, ArkWriter] = {}
@@ -90,6 +96,7 @@ def decode_dir(
             write(SCORE_FRAMES, utt, timing.reshape(-1))
             lengths[utt] = len(timing)
             write("codec_ssl", utt, None if singing.codes is None else singing.codes.reshape(-1))
+            write("soft", utt, expected(singing.probabilities))
             write("mel", utt, singing.mel)
             write("f0", utt, singing.f0)
             if singing.wav is not None:
@@ -103,3 +110,24 @@ def decode_dir(
     if wavs:
         write_table(output_dir / "wav.scp", wavs)
     return len(scores)
+
+
+class Expected:
+    """Probabilities of a token model's streams, SSL first, to the codec embedding that it expects.
+
+    Our speech LM's reach the flow in the same way (`speechlm.soft`), so that tables can give other
+    token models what ours has.
+    """
+
+    def __init__(self, tokenizers: Tokenizers) -> None:
+        codec = tokenizers.codec
+        self._probe = functools.cache(
+            lambda: probe_tables(codec.embed, codec.n_codebooks, codec.codebook_size, "codec")
+        )
+
+    def __call__(self, probabilities: list[Tensor] | None) -> np.ndarray | None:
+        if probabilities is None:
+            return None
+        tables, offset = self._probe()
+        of_codec = torch.stack([p.float().cpu() for p in probabilities[1:]], dim=1)
+        return (offset + torch.einsum("fqk,qkd->fd", of_codec, tables)).numpy()

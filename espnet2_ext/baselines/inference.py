@@ -24,6 +24,7 @@ class Singing:
     Args:
         frames (np.ndarray): Frames of each phone, at the model's rate (P,).
         codes (np.ndarray): Local codes (F, n_streams), of a token model.
+        probabilities (list[Tensor]): Of each token stream's values (F, size), of a token model.
         mel (np.ndarray): Natural-log mel (F, n_mels), of a mel model.
         f0 (np.ndarray): The mel model's own F0 in Hz, 0 where unvoiced (F,).
         wav (np.ndarray): Samples (N,), of an end-to-end model.
@@ -31,6 +32,7 @@ class Singing:
 
     frames: np.ndarray
     codes: np.ndarray | None = None
+    probabilities: list[Tensor] | None = None
     mel: np.ndarray | None = None
     f0: np.ndarray | None = None
     wav: np.ndarray | None = None
@@ -143,7 +145,9 @@ class BaselineInference:
         if not own_durations and not np.array_equal(frames, wanted):
             raise RuntimeError(f"{place}: sang {frames.sum()} frames, not the {wanted.sum()} asked")
         if self.kind == TOKENS:
-            return Singing(frames, codes=self._codes(out["feat_gen"]))
+            probabilities = self._probabilities(out["feat_gen"])
+            codes = torch.stack([p.argmax(-1) for p in probabilities], dim=1)
+            return Singing(frames, codes.cpu().numpy().astype(np.int32), probabilities)
         if self.kind == WAVEFORM:
             return Singing(frames, wav=out["wav"].cpu().numpy())
         mel = out.get("feat_gen_denorm")
@@ -169,11 +173,10 @@ class BaselineInference:
         else:
             predictor.inference = lambda *_, **__: answer
 
-    def _codes(self, logits: Tensor) -> np.ndarray:
-        """Logits (F * n_streams, nclusters) to the likeliest code of each stream (F, n_streams)."""
+    def _probabilities(self, logits: Tensor) -> list[Tensor]:
+        """Logits (F * n_streams, nclusters) to probabilities of each stream's values (F, size)."""
         logits = logits.view(-1, len(self.stream_sizes), logits.size(-1))
-        chosen = [logits[:, k, :size].argmax(-1) for k, size in enumerate(self.stream_sizes)]
-        return torch.stack(chosen, dim=1).cpu().numpy().astype(np.int32)
+        return [logits[:, k, :size].softmax(-1) for k, size in enumerate(self.stream_sizes)]
 
 
 def kind_of(options: dict[str, Any], place: str | Path = "config") -> str:

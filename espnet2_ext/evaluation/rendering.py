@@ -179,9 +179,12 @@ class Plan:
         own = folder / "score_frames.scp"
         tables = [folder / "codec_ssl.scp", real / "prompt.scp"]
         tables.append(own if own.is_file() else real / "score_frames.scp")
+        if row.embedding:
+            tables.append(folder / "soft.scp")
         to = self._own(row, ".tokens")
         self._collect(to, (*_decoded_in(folder), real), tables)
-        return Tokens(to, (to,), to / "codec_ssl.scp", own=True)
+        soft = to / "soft.scp" if row.embedding else None
+        return Tokens(to, (to,), to / "codec_ssl.scp", soft, own=True)
 
     def _collect(self, to: Path, made_from: Iterable[Path], tables: list[Path]) -> None:
         wanted = self._recorded.frames / "score_frames.scp"
@@ -191,12 +194,13 @@ class Plan:
         """By the speech LM: cut from what the recipe had it sing, or sung for the set."""
         run, exp = self.run, self._exp("lm", row.lm)
         config = self._config(row, row.decoding, "speechlm")
-        soft = config.is_file() and read_yaml(config).get("soft") is True
+        by_run = config.is_file() and read_yaml(config).get("soft") is True
+        soft = by_run or bool(row.embedding)
         recorded = self._recorded.frames
         if row.timing == "model":
             to = self._own(row, ".tokens")
             return self._sing(exp, self._own_times(row), config, soft, to, own=True)
-        if self.out is not None and row.decoding is None:
+        if self.out is not None and row.decoding is None and soft == by_run:
             sung = exp / f"decode_{run['inference_tag']}" / run["eval_name"]
             to = self.out / (f"lm_{row.lm}" if row.lm else "lm")
             folders = (sung, sung / "soft") if soft else (sung,)
@@ -277,7 +281,8 @@ class Plan:
             resynthesis = self.out is None and row.tokens == RECORDINGS
             shared = Path(self.run["expdir"]) / "codec_resynthesis" / self.set_name
             to = shared if resynthesis else self._own(row)
-            self._decode(FEATURES, to, tokens.made_from, ["--codec_ssl", tokens.codec_ssl])
+            read = ("--soft", tokens.soft) if row.embedding else ("--codec_ssl", tokens.codec_ssl)
+            self._decode(FEATURES, to, tokens.made_from, [*read])
         return to, (to,), ()
 
     def _decode(self, level: int, to: Path, made_from: Iterable[Path], tokens: list[Any]) -> None:

@@ -24,6 +24,9 @@ class Row:
         tokens: Where codec and SSL tokens come from: ``ground_truth`` (the recordings'), ``lm``
             (the speech LM sings them), or a folder with another system's ``codec_ssl.scp``.
         codes: ``flow``: the flow turns the tokens into codes, which the codec decodes.
+        embedding: ``expected``: the codec, or the flow of another system's tokens, reads the
+            embeddings that the token model expected, not those of its codes. Default: codes; the
+            flow of the LM's tokens as the LM's decoding says.
         mel: ``ground_truth``, ``codec``, ``flow``, or a folder with another system's ``mel.scp``.
         wav: ``vocoder`` (of the mel), ``ground_truth``, or a folder with a ``wav.scp``.
         f0: Where the vocoder's F0 comes from: ``feats`` (generated with the mel), ``predictor``
@@ -41,6 +44,7 @@ class Row:
     name: str
     tokens: str = ""
     codes: str = ""
+    embedding: str = ""
     mel: str = ""
     wav: str = "vocoder"
     f0: str = ""
@@ -59,6 +63,10 @@ class Row:
             return "timing", repr(self.timing), " or ".join(TIMINGS)
         if self.codes not in ("", "flow"):
             return "codes", repr(self.codes), "flow, or to be left out"
+        if self.embedding not in ("", "expected"):
+            return "embedding", repr(self.embedding), "expected, or to be left out"
+        if self.embedding and (self.codes or self.tokens in ("", RECORDINGS)):
+            return "embedding", self.embedding, "tokens of a model, and no flow to codes"
         if self.wav == "vocoder" and not self.mel:
             return "mel", "nothing", "ground_truth, codec, flow or a folder, for the vocoder"
         if (self.mel in ("codec", "flow") or self.codes) and not self.tokens:
@@ -123,7 +131,8 @@ def of_run(rows: list[Row], name: str) -> list[Row]:
 def with_baselines(rows: list[Row], baselines: Iterable[tuple[str, Path]], f0: str) -> list[Row]:
     """The rows, with what other systems decoded after the recordings.
 
-    Tokens are two rows, by our flow and by the codec; a mel is sung by our vocoder; wavs stay.
+    Tokens are two rows, by our flow and by the codec, and two more with expected embeddings where
+    the system wrote them (soft.scp); a mel is sung by our vocoder; wavs stay.
 
     Args:
         rows: Of the table; others have the timing of its last row.
@@ -138,8 +147,12 @@ def with_baselines(rows: list[Row], baselines: Iterable[tuple[str, Path]], f0: s
     for name, folder in baselines:
         check_id(name, "--baseline")
         if (folder / "codec_ssl.scp").is_file():
-            others.append(Row(name, tokens=f"{folder}", mel="flow", timing=timing))
-            others.append(Row(f"{name}+cd", tokens=f"{folder}", mel="codec", timing=timing))
+            codes = Row(name, tokens=f"{folder}", mel="flow", timing=timing)
+            kinds = [codes]
+            if (folder / "soft.scp").is_file():
+                kinds.append(replace(codes, name=f"{name}(soft)", embedding="expected"))
+            others += kinds
+            others += [replace(row, name=f"{row.name}+cd", mel="codec") for row in kinds]
         elif (folder / "mel.scp").is_file():
             others.append(Row(name, mel=f"{folder}", f0=f0, timing=timing))
         elif (folder / "wav.scp").is_file():

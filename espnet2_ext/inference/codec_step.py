@@ -18,7 +18,8 @@ class CodecStep(Step):
     Args:
         tokenizers: The codec and its mel.
         device: Where the codec is.
-        stream: ``codec_ssl``, or ``codes``: those of the codec alone, as a CD flow writes them.
+        stream: ``codec_ssl``; ``codes``: those of the codec alone, as a CD flow writes them; or
+            ``soft``: expected embeddings of a model over codes, for a codec that decodes them.
     """
 
     writes = ("mel", "wav")
@@ -33,11 +34,15 @@ class CodecStep(Step):
 
     @property
     def sizes(self) -> StreamSizes:
-        return StreamSizes(codes=self.tokenizers.sizes)
+        dim = getattr(self.tokenizers.codec, "dim", None)
+        return StreamSizes(codes=self.tokenizers.sizes, embed_dim=dim)
 
     @torch.inference_mode()
     def __call__(self, columns: Columns, names: Sequence[str]) -> Columns:
         codec = self.tokenizers.codec
+        if self.stream == "soft":
+            rows = [row[None].to(self.device) for row in columns["soft"]]
+            return {"mel": [codec.decode_embedding(row)[0].cpu() for row in rows]}
         rows = [r[:, 1:] if self.stream == "codec_ssl" else r for r in columns[self.stream]]
         batches = [codes[None].to(self.device) for codes in rows]
         if hasattr(codec, "decode_mel"):

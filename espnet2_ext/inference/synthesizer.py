@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import librosa
 import numpy as np
 import torch
 from torch import LongTensor
@@ -223,6 +222,8 @@ class SingingSynthesizer:
             logging.warning(
                 "%s: %.2f s of a voice; the singer will hardly be heard", prompt, seconds
             )
+        import librosa  # a prompt of another rate alone needs it
+
         wav = librosa.resample(wav, orig_sr=rate, target_sr=self.fs)
         spt = self.tokenizers.mel.samples_per_token
         wav = wav[: len(wav) // spt * spt]

@@ -6,10 +6,11 @@ Nothing here is shared with the models that are judged: other mel settings, othe
 from dataclasses import dataclass
 from functools import lru_cache
 
-import librosa
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from espnet2_ext.audio.mel_basis import mel_basis
 
 FRAME_SHIFT_SEC = 0.01
 WINDOW_SEC = 0.03
@@ -27,7 +28,7 @@ def _analysis(fs: int) -> tuple[int, int, Tensor, Tensor]:
         raise ValueError(f"judges need at least {int(2 * FMAX_HZ)} Hz, not {fs}")
     window = round(fs * WINDOW_SEC)
     n_fft = 1 << (window - 1).bit_length()
-    basis = librosa.filters.mel(sr=fs, n_fft=n_fft, n_mels=N_MELS, fmin=FMIN_HZ, fmax=FMAX_HZ)
+    basis = mel_basis(fs, n_fft, N_MELS, FMIN_HZ, FMAX_HZ)
     return n_fft, window, torch.from_numpy(basis), torch.hann_window(window)
 
 

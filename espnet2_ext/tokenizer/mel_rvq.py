@@ -94,9 +94,13 @@ class MelRVQ(AudioCodec):
 
     def decode_mel(self, codes: Tensor) -> Tensor:
         """Codes (B, F, k) to log-mel (B, F * frames_per_token, n_mels)."""
-        stacked = self.embed(codes) / self.scale + self.mean
+        return self.decode_embedding(self.embed(codes))
+
+    def decode_embedding(self, embedded: Tensor) -> Tensor:
+        """What `embed` gives, or an expectation of it, (B, F, dim), to log-mel, as `decode_mel`."""
+        stacked = embedded / self.scale + self.mean
         floor = torch.tensor(self.log_mel.config.floor).log()
-        return stacked.reshape(len(codes), -1, self.log_mel.config.n_mels).clamp_min(floor.item())
+        return stacked.reshape(len(stacked), -1, self.log_mel.config.n_mels).clamp_min(floor.item())
 
     def decode(self, codes: Tensor) -> Tensor:
         return griffin_lim(self.decode_mel(codes), self.log_mel, self.config.griffin_lim_iters)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from espnet2_ext.audio.mel import LogMel, MelConfig
+from espnet2_ext.audio.mel_basis import band_edges
 from espnet2_ext.networks.convnext import ConvNeXt
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder, normalise_mel
 from espnet2_ext.vocoder.source import PulseTrain, fill_unvoiced, position_noise
@@ -179,11 +180,7 @@ def _overlap_add(segments: Tensor, hop_length: int) -> Tensor:
 
 def _mel_to_bins(mel: MelConfig, n_bins: int) -> Tensor:
     """Linear interpolation (n_mels, n_bins) from the bands' centres to equally spaced Hz."""
-    import librosa
-
-    centres = torch.from_numpy(
-        librosa.mel_frequencies(mel.n_mels + 2, fmin=mel.fmin, fmax=mel.fmax)[1:-1]
-    ).float()
+    centres = torch.from_numpy(band_edges(mel.n_mels, mel.fmin, mel.fmax)[1:-1]).float()
     hz = torch.linspace(0, mel.fs / 2, n_bins).clamp(centres[0], centres[-1])
     upper = torch.searchsorted(centres, hz).clamp(1, mel.n_mels - 1)
     share = (hz - centres[upper - 1]) / (centres[upper] - centres[upper - 1])

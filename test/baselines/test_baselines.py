@@ -1,12 +1,14 @@
 """Durations, token form and errors of the baselines' data and inference."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from espnet2_ext.baselines.data import continuous_log_f0, on_grid, phone_frames
-from espnet2_ext.baselines.decode import sung_frames
+from espnet2_ext.baselines.decode import Expected, sung_frames
 from espnet2_ext.baselines.inference import BaselineInference, kind_of
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
@@ -62,6 +64,9 @@ def test_label_durations_are_obeyed_and_own_ones_reported():
     singing = model.sing(score(), 1)
     assert singing.frames.tolist() == [5, 8] and singing.codes.shape == (13, 2)
     assert singing.codes.dtype == np.int32 and (singing.codes == [5, 3]).all()
+    first, second = singing.probabilities
+    assert first.shape == (13, 6) and second.shape == (13, 4)  # no code beyond a stream's size
+    assert torch.allclose(second.sum(1), torch.ones(13)) and second[0, 3] > second[0, 2] > 0
     own = model.sing(score(), 1, own_durations=True)
     assert own.frames.tolist() == [2, 1] and own.codes.shape == (3, 2)
 
@@ -107,6 +112,19 @@ def test_phones_on_the_grid_do_not_drift():
         max(abs(p.end_sec - q.end_sec) for p, q in zip(grid.phones, long.phones, strict=True))
         < 0.011
     )
+
+
+def test_what_a_token_model_expects_of_the_codec():
+    codebooks = torch.tensor([[[1.0, 0], [3, 0]], [[0, 5], [0, 7]]])  # (codebooks, codes, D)
+    codec = SimpleNamespace(
+        n_codebooks=2, codebook_size=2,
+        embed=lambda codes: sum(codebooks[k][codes[..., k]] for k in range(2)),
+    )  # fmt: skip
+    expected = Expected(SimpleNamespace(codec=codec))
+    assert expected(None) is None
+    ssl = torch.ones(1, 9) / 9
+    found = expected([ssl, torch.tensor([[0.0, 1.0]]), torch.tensor([[0.75, 0.25]])])
+    np.testing.assert_allclose(found, [[3, 5.5]], rtol=1e-6)
 
 
 def test_sung_frames_count_token_frames_of_a_mel_model():

@@ -173,17 +173,17 @@ def test_table_2_trains_renders_and_scores_every_row_once(recipe):
         "flow1_cd",
     ]
     rows = systems(recipe / "exp/tables/systems2.tsv")
-    assert list(rows) == ["ground_truth", "codec_resynthesis", "lm+cd", "lm+flow1+cd",
-                          "lm+flow1+voc", "lm+flow2+voc"]  # fmt: skip
+    assert list(rows) == ["ground_truth", "codec_resynthesis", "lm+cd", "lm(soft)+cd",
+                          "lm+flow1+cd", "lm+flow1+voc", "lm+flow2+voc"]  # fmt: skip
     assert all(utts == ["u1", "u2"] and timing == "label" for utts, timing, _ in rows.values())
     assert [source for *_, source in rows.values()] == [
-        "recording", "predictor", "predictor", "predictor", "feats", "feats"
+        "recording", "predictor", "predictor", "predictor", "predictor", "feats", "feats"
     ]  # fmt: skip
     of_flow1_cd = [call for call in calls if "exp/flow_flow1_cd" in call]
     assert len(of_flow1_cd) == 1 and "--codec_ssl exp/tables/lm/codec_ssl.scp" in of_flow1_cd[0]
     assert any("--codes exp/tables/lm+flow1+cd.codes/codes.scp" in call for call in calls)
     assert calls[-1].startswith("report/compare ") and "--ours lm+flow2+voc" in calls[-1]
-    assert "--baselines lm+cd lm+flow1+cd lm+flow1+voc" in calls[-1]
+    assert "--baselines lm+cd lm(soft)+cd lm+flow1+cd lm+flow1+voc" in calls[-1]
 
     status, output, calls = run(recipe, "table2.sh")
     assert status == 0, output

@@ -75,6 +75,11 @@ def test_every_shipped_table_can_be_read():
         ("results: {a: {mel: ground_truth, timing: own}}", "a: timing: 'own'"),
         ("results: {a: {tokens: lm, codes: lm, mel: codec}}", "a: codes: 'lm'"),
         ("results: {a: {tokens: lm, codes: flow, mel: flow}}", "a: mel: 'flow' (expected codec"),
+        ("results: {a: {tokens: lm, mel: codec, embedding: soft}}", "a: embedding: 'soft'"),
+        (
+            "results: {a: {tokens: ground_truth, mel: codec, embedding: expected}}",
+            "a: embedding: expected (expected tokens of a model",
+        ),
         ("results: {a: {tokens: lm, mel: flow, decoding: 3}}", "a: decoding: 3"),
         ("results: {a: {tokens: lm, mel: flow, flow: a/b}}", "a: flow: 'a/b' (expected a tag)"),
     ],
@@ -155,15 +160,26 @@ def test_in_a_folder_of_its_own_a_table_takes_the_runs_tokens(run):
         plan.render(row)
     assert folders(plan) == [
         "exp/tables/lm", "drain",
-        "exp/tables/codec_resynthesis", "exp/tables/lm+cd", "exp/tables/lm+flow1+cd.codes",
-        "exp/tables/lm+flow1+voc", "exp/tables/lm+flow2+voc", "drain", "exp/tables/lm+flow1+cd",
+        "exp/tables/codec_resynthesis", "exp/tables/lm+cd", "exp/tables/lm(soft)+cd",
+        "exp/tables/lm+flow1+cd.codes", "exp/tables/lm+flow1+voc", "exp/tables/lm+flow2+voc",
+        "drain", "exp/tables/lm+flow1+cd",
         "drain", *(f"exp/tables/{name}/wav_vocoder_default" for name in (
-            "codec_resynthesis", "lm+cd", "lm+flow1+cd", "lm+flow1+voc", "lm+flow2+voc")), "drain",
+            "codec_resynthesis", "lm+cd", "lm(soft)+cd", "lm+flow1+cd", "lm+flow1+voc",
+            "lm+flow2+voc")), "drain",
     ]  # fmt: skip
     sung = "exp/speechlm_default/decode_default/eval_test"
     assert command(plan, "exp/tables/lm") == (
         f"collect dump/tokens/test/score_frames.scp {sung}/codec_ssl.scp {sung}/soft/soft.scp"
     )
+
+
+def test_embeddings_that_the_run_does_not_expect_are_sung_for_the_row(run):
+    Path("lm.yaml").write_text("method: greedy\n")
+    plan = Plan(run, "test", Path("exp/tables"))
+    plan.render(Row("lm(soft)+cd", tokens="lm", mel="codec", embedding="expected"))
+    soft = "exp/tables/lm(soft)+cd.tokens/soft"
+    assert folders(plan)[:2] == ["exp/tables/lm(soft)+cd.tokens", soft]
+    assert f"--soft {soft}/soft.scp" in command(plan, "exp/tables/lm(soft)+cd")
 
 
 def test_changes_of_a_decoding_are_sung_for_the_row(run):
@@ -200,6 +216,18 @@ def test_what_other_systems_decoded_decides_what_is_done_with_it(run, tmp_path):
         "exp/own/lm+flow2+voc.frames", "exp/own/lm+flow2+voc.tokens",
         "exp/own/lm+flow2+voc.tokens/soft",
     ]  # fmt: skip
+    assert "--soft" not in command(plan, "exp/own/a")
+    (tmp_path / "codec_ssl/soft.scp").touch()  # a model of tokens that says what it expected
+    rows = with_baselines(read_rows(SYSTEMS, "table1"), given[:1], "predictor")
+    assert [row.name for row in rows[1:5]] == ["a", "a(soft)", "a+cd", "a(soft)+cd"]
+    plan = Plan(run, "test", Path("exp/soft"))
+    for row in rows[1:5]:
+        plan.render(row)
+    assert "--soft exp/soft/a(soft).tokens/soft.scp" in command(plan, "exp/soft/a(soft)")
+    assert "codec_ssl/soft.scp" in command(plan, "exp/soft/a(soft).tokens")
+    to_mel = command(plan, "exp/soft/a(soft)+cd")
+    assert "--soft exp/soft/a(soft)+cd.tokens/soft.scp" in to_mel and "--codec_ssl" not in to_mel
+    assert "soft" not in command(plan, "exp/soft/a+cd").replace("exp/soft", "")
     (tmp_path / "wav/wav.scp").unlink()
     with pytest.raises(UserError, match="wav: neither codec_ssl.scp, mel.scp nor wav.scp"):
         with_baselines(own, given, "feats")

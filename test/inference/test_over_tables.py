@@ -17,6 +17,7 @@ from espnet2_ext.inference.over_tables import over_tables
 from espnet2_ext.inference.pipeline import Pipeline
 from espnet2_ext.inference.step import Step
 from espnet2_ext.resumable import Shard
+from espnet2_ext.tokenizer.mel_rvq import MelRVQ, MelRVQConfig
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,23 @@ class Buzz:
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         return (codes[..., 0] / 8).repeat_interleave(480, 1)
+
+
+def test_a_codec_decodes_what_a_model_expects():
+    """Certain of a code, it expects that code's embedding; torn between two, what lies between."""
+    mel = MelConfig(n_mels=4, hop_length=240, fps=50)
+    codec = MelRVQ(mel, MelRVQConfig(n_codebooks=1, codebook_size=2))
+    codec.centroids[0, 1] = 1.0
+    tokenizers = SimpleNamespace(codec=codec, mel=mel, sizes=[4, 2])
+    codes = torch.tensor([[3, 0], [3, 1]])
+    hard = CodecStep(tokenizers)({"codec_ssl": [codes]}, ["a"])["mel"][0]
+    step = CodecStep(tokenizers, stream="soft")
+    assert step.sizes.embed_dim == 8
+    certain = codec.embed(codes[None, :, 1:])[0]
+    assert torch.equal(step({"soft": [certain]}, ["a"])["mel"][0], hard)
+    torn = certain.mean(0, keepdim=True)
+    between = step({"soft": [torn]}, ["a"])["mel"][0]
+    assert torch.allclose(between, (hard[:2] + hard[2:]) / 2)
 
 
 @pytest.mark.parametrize("stream", ["codec_ssl", "codes"])

@@ -16,6 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--tokenizer_dir", type=Path, required=True)
     add("--codec_ssl", type=Path, help="codec_ssl.scp")
     add("--codes", type=Path, help="instead: the codec's codes alone, as a CD flow writes")
+    add("--soft", type=Path, help="instead: expected embeddings, as `infer soft` writes")
     add_common(parser)
 
 
@@ -25,9 +26,12 @@ def run(args: argparse.Namespace) -> None:
     from espnet2_ext.tokenizer.dump import tokenizer_fingerprint
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
-    if (args.codec_ssl is None) == (args.codes is None):
-        raise UserError("command line", "not one input", "either --codec_ssl or --codes")
-    stream = "codec_ssl" if args.codec_ssl else "codes"
+    given = [name for name in ("codec_ssl", "codes", "soft") if getattr(args, name) is not None]
+    if len(given) != 1:
+        raise UserError("command line", "not one input", "one of --codec_ssl, --codes and --soft")
+    (stream,) = given
     step = CodecStep(Tokenizers.load(args.tokenizer_dir, args.device), args.device, stream)
+    if stream == "soft" and not hasattr(step.tokenizers.codec, "decode_embedding"):
+        raise UserError("--soft", "a codec that decodes codes alone", "one of type mel_rvq")
     made_by = tokenizer_fingerprint(args.tokenizer_dir, args.output_dir)
     run_step(args, step, made_by, {stream: getattr(args, stream)})
