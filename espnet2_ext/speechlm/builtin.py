@@ -11,9 +11,9 @@ import torch
 from torch import LongTensor, Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
-from transformers.cache_utils import Cache
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.speechlm.cache import KeyValueCache
 from espnet2_ext.speechlm.packing import Segments, packed_causal
 
 
@@ -33,7 +33,7 @@ class _Attention(nn.Module):
         self,
         x: Tensor,
         mask: Tensor | None,
-        cache: Cache | None,
+        cache: KeyValueCache | None,
         layer: int,
         segments: Segments | None = None,
     ) -> Tensor:
@@ -68,7 +68,7 @@ class _Block(nn.Module):
         self,
         x: Tensor,
         mask: Tensor | None,
-        cache: Cache | None,
+        cache: KeyValueCache | None,
         layer: int,
         segments: Segments | None = None,
     ) -> Tensor:
@@ -133,7 +133,7 @@ class BuiltinDecoder(nn.Module):
         inputs_embeds: Tensor,
         attention_mask: Tensor | None = None,
         position_ids: LongTensor | None = None,
-        past_key_values: Cache | None = None,
+        past_key_values: KeyValueCache | None = None,
         use_cache: bool = False,
         segments: Segments | None = None,
     ) -> SimpleNamespace:

@@ -2,18 +2,16 @@
 
 import torch
 from torch import LongTensor, Tensor
-from transformers.cache_utils import Cache
 
 
-class KeyValueCache(Cache):
-    """Keys and values of all positions, one tensor per layer, for a Hugging Face decoder or ours.
+class KeyValueCache:
+    """Keys and values of all positions, one tensor per layer, for our decoders.
 
     Args:
         positions: Most positions of a sequence.
     """
 
     def __init__(self, positions: int) -> None:
-        super().__init__(layers=[])
         self.positions = positions
         self._place: int | LongTensor = 0
         self._end: int | None = None

@@ -5,13 +5,12 @@ from typing import Any
 
 import torch
 from torch import LongTensor, Tensor, nn
-from transformers import AutoConfig, AutoModel
-from transformers.utils import is_flash_attn_2_available
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.speechlm.builtin import BuiltinConfig, BuiltinDecoder
 from espnet2_ext.speechlm.kernels import use_kernels
+from espnet2_ext.speechlm.llama import LlamaConfig, LlamaDecoder
 from espnet2_ext.speechlm.packing import Segments, allow_packing
 
 ATTENTION = ("auto", "sdpa", "flash_attention_2", "eager")
@@ -37,6 +36,8 @@ class DelayLM(nn.Module):
             checkpoints do.
         dropout: On the input embeddings.
         kernels: Fused ones of the decoder: ``none``, ``auto`` or ``liger`` (see `kernels`).
+        for_singing: The model only decodes, so that transformers is not imported for a decoder
+            that `llama` computes.
     """
 
     def __init__(
@@ -52,18 +53,20 @@ class DelayLM(nn.Module):
         aux_lm_head: bool = False,
         dropout: float = 0.0,
         kernels: str = "none",
+        for_singing: bool = False,
     ) -> None:
         super().__init__()
         if attention not in ATTENTION:
             raise ValueError(f"attention {attention!r} is not one of {', '.join(ATTENTION)}")
         if len(stream_slices) > max_streams:
             raise ValueError(f"{len(stream_slices)} streams, more than max_streams {max_streams}")
-        if attention == "flash_attention_2" and not is_flash_attn_2_available():
+        if attention == "flash_attention_2" and not has_flash_attention():
             raise ValueError("attention flash_attention_2: the package flash-attn is not installed")
         self.attention_wanted = attention
         self.attention = "sdpa" if attention == "auto" else attention
         self.packed = False
-        config = backbone_config(backbone)
+        plain = LlamaConfig.of(backbone) if for_singing and self.attention == "sdpa" else None
+        config = plain or backbone_config(backbone)
         self.d_model, std = config.hidden_size, config.initializer_range
         self.stream_slices, self.eos = list(stream_slices), eos
         self.emb = nn.Embedding(vocab_size, self.d_model)
@@ -73,7 +76,8 @@ class DelayLM(nn.Module):
         self.head_emb = nn.Embedding(max_streams, self.d_model, padding_idx=0)
         self.dropout = nn.Dropout(dropout)
         self.decoders = _decoders(config, self.attention)
-        use_kernels(self.backbone, kernels)
+        if plain is None:
+            use_kernels(self.backbone, kernels)
         if gradient_checkpointing:
             # transformers' name for it before 5.23 comes second
             enable = getattr(self.backbone, "activation_checkpointing_enable", None)
@@ -206,6 +210,13 @@ def runs_flash_attention(device: str, dtype: torch.dtype) -> bool:
     """Whether FlashAttention is there for such tensors: it takes 16 bits on a GPU alone."""
     if device != "cuda" or dtype not in (torch.float16, torch.bfloat16):
         return False
+    return has_flash_attention()
+
+
+def has_flash_attention() -> bool:
+    """Whether transformers finds FlashAttention."""
+    from transformers.utils import is_flash_attn_2_available
+
     return is_flash_attn_2_available()
 
 
@@ -213,6 +224,11 @@ def _decoders(config: Any, attention: str) -> nn.Module:
     if isinstance(config, BuiltinConfig):
         return BuiltinDecoder(config)
     decoders = nn.Module()
+    if isinstance(config, LlamaConfig):
+        decoders.model = LlamaDecoder(config)
+        return decoders
+    from transformers import AutoModel
+
     decoders.model = AutoModel.from_config(config, attn_implementation=attention)
     decoders.model.set_input_embeddings(None)  # ours is emb
     decoders.model.main_input_name = "inputs_embeds"
@@ -235,6 +251,8 @@ def backbone_config(backbone: Mapping[str, Any]) -> Any:
             raise ValueError(f"backbone {key} {value} is more than {MAX_SIZE}")
     if model_type == BUILTIN:
         return parse_config(BuiltinConfig, arguments, f"backbone {BUILTIN}")
+    from transformers import AutoConfig
+
     # the input embedding is removed: the vocabulary is kept at one token
     arguments |= {"vocab_size": 1, "pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
     config = AutoConfig.for_model(model_type, **arguments)

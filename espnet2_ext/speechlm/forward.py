@@ -1,12 +1,13 @@
 """The core LM position by position: with a cache of keys and values, or recomputing all."""
 
 import torch
-from torch import LongTensor, Tensor
+from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.speechlm.builtin import BuiltinDecoder
 from espnet2_ext.speechlm.cache import KeyValueCache
 from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.lean import LeanDecoder
+from espnet2_ext.speechlm.llama import LlamaDecoder
 
 
 class Recomputed:
@@ -78,7 +79,7 @@ class Cached(Recomputed):
 
     def __init__(self, core: DelayLM, positions: int) -> None:
         super().__init__(core, positions)
-        self.cache = KeyValueCache(positions)
+        self.cache = _cache_for(self.backbone, positions)
         fits = LeanDecoder.fits(self.backbone)
         self._lean = LeanDecoder(self.backbone, positions) if fits else None
 
@@ -115,3 +116,11 @@ class Cached(Recomputed):
 
     def repeat(self, n: int) -> None:
         self.cache.repeat(n)
+
+
+def _cache_for(backbone: nn.Module, positions: int) -> KeyValueCache:
+    if isinstance(backbone, BuiltinDecoder | LlamaDecoder):
+        return KeyValueCache(positions)
+    from espnet2_ext.speechlm.hf_cache import HfKeyValueCache
+
+    return HfKeyValueCache(positions)

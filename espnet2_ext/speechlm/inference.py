@@ -88,7 +88,9 @@ class SpeechLMInference:
         args = Namespace(**{**_DEFAULTS, **read_yaml(config)})
         if vocabulary_dir is not None:
             args.token_list, args.token_bias = Path(vocabulary_dir) / TOKEN_LIST, None
-        model = build_strict(lambda: build_speechlm(args, str(config)), state, config, weights)
+        model = build_strict(
+            lambda: build_speechlm(args, str(config), for_singing=True), state, config, weights
+        )
         return cls(model.to(device, getattr(torch, dtype)))
 
     @torch.no_grad()

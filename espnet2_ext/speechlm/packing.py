@@ -11,9 +11,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import LongTensor, Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 SDPA = "sdpa_packed"  # the name under which transformers finds `packed_attention`
 
@@ -91,6 +88,8 @@ def packed_attention(
     Returns:
         tuple: (1, N, heads, width), and None for the weights.
     """
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
     if segments is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     mixed = [
@@ -136,6 +135,9 @@ def allow_packing(backbone: nn.Module, attention: str) -> None:
     if not getattr(backbone, "_supports_attention_backend", False):
         raise ValueError(f"packing: {config.model_type} does not hand segments to its attention")
     if attention == "sdpa":
+        from transformers import AttentionInterface, AttentionMaskInterface
+        from transformers.masking_utils import sdpa_mask
+
         AttentionInterface.register(SDPA, packed_attention)
         AttentionMaskInterface.register(SDPA, sdpa_mask)
         config._attn_implementation = SDPA

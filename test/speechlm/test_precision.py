@@ -41,7 +41,7 @@ def auto(conditioning="prefix", attention="auto", **model_conf):
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_flash_attention_takes_16_bits_on_a_gpu_alone(monkeypatch, installed):
-    monkeypatch.setattr(corelm, "is_flash_attn_2_available", lambda: installed)
+    monkeypatch.setattr(corelm, "has_flash_attention", lambda: installed)
     runs = {
         (device, dtype)
         for device in ("cpu", "cuda")
@@ -57,7 +57,7 @@ def test_float32_is_computed_by_sdpa_where_flash_attention_is_installed(
 ):
     """Inference and training load float32 weights: FlashAttention would refuse them."""
     expected = auto(attention="sdpa", packing=packing).eval().score(Batch(batch))
-    monkeypatch.setattr(corelm, "is_flash_attn_2_available", lambda: True)
+    monkeypatch.setattr(corelm, "has_flash_attention", lambda: True)
     model = auto(packing=packing).eval()
     torch.testing.assert_close(model.score(Batch(batch)).log_prob, expected.log_prob)
     assert model.corelm.attention == "sdpa"

@@ -47,8 +47,8 @@ def load_speechlm(args: argparse.Namespace) -> tuple["SpeechLMInference", "Decod
     from espnet2_ext.speechlm.inference import SpeechLMInference, load_decoding
 
     decoding, dtype = load_decoding(args.decode_config), args.dtype or "float32"
-    weights = digest_files_once(args.output_dir, args.train_config, args.model_file)
     model = SpeechLMInference.load(args.train_config, args.model_file, args.device, dtype)
+    weights = digest_files_once(args.output_dir, args.train_config, args.model_file)
     return model, decoding, f"{weights} {dtype}"
 
 
