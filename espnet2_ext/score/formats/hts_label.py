@@ -12,14 +12,14 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.hts_lines import LabelLine, read_lines
-from espnet2_ext.score.formats.sung_words import SungWord, respelled, score_of
+from espnet2_ext.score.formats.label_phones import phone_of, rest_of_phone
+from espnet2_ext.score.formats.sung_words import SungWord, score_of
 from espnet2_ext.score.lyrics.languages import Language, language_of
 from espnet2_ext.score.music_score import BREATH, REST_MIDI, SILENCE, MusicScore
 
 MAX_DRIFT_SEC = 0.5
 """By how much notes as written may miss the phones that sing them before they are not believed."""
-
-_RESTS = {"pau": SILENCE, "sil": SILENCE, "xx": SILENCE, "br": BREATH}
+VOWELS_WARNING = "%s: notes begin where their vowels are sung, not as written"
 
 
 @dataclass
@@ -43,7 +43,7 @@ def _notes(lines: Sequence[LabelLine], spoken: Language) -> list[_LabelNote]:
     """Lines by their notes; silence and breath within a note are notes of their own."""
     notes = []
     for (_, rest), own in itertools.groupby(
-        lines, lambda line: (line.note, _RESTS.get(line.phone))
+        lines, lambda line: (line.note, rest_of_phone(line.phone))
     ):
         run = list(own)
         phones = [rest] if rest else [_phone(line, spoken) for line in run]
@@ -52,12 +52,7 @@ def _notes(lines: Sequence[LabelLine], spoken: Language) -> list[_LabelNote]:
 
 
 def _phone(line: LabelLine, spoken: Language) -> str:
-    """The language's own name of a phone; devoiced vowels, in capitals, are vowels."""
-    name = respelled([line.phone], spoken.code)[0]
-    name = name.lower() if name not in spoken.phones else name
-    if name not in spoken.phones:
-        expected = f"a phone of {spoken.name}, or another --lang"
-        raise UserError(line.place, f"phone {line.phone!r}", expected)
+    name = phone_of(line.phone, spoken, line.place)
     if line.midi == REST_MIDI:
         raise UserError(line.place, f"phone {line.phone!r} in a rest", "a note's pitch", "e1")
     return name
@@ -92,7 +87,7 @@ def _starts(notes: Sequence[_LabelNote], aligned: bool, path: Path) -> list[floa
         return [_known(note.lines[0].start_sec, note.place) for note in notes]
     starts = _written_starts(notes)
     if starts is None:
-        logging.warning("%s: notes begin where their vowels are sung, not as written", path)
+        logging.warning(VOWELS_WARNING, path)
         starts = [_known(n.lines[0 if n.is_rest else n.vowel].start_sec, n.place) for n in notes]
     return [0.0, *starts[1:]] if starts[0] <= MAX_DRIFT_SEC else starts
 

@@ -12,7 +12,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text
 
 MAX_BYTES = 64 * 2**20
-_UNITS_PER_SEC = 10_000_000
+UNITS_PER_SEC = 10_000_000
 _PHONE = re.compile(r"[^@]*@[^^]*\^[^-]*-(?P<phone>[^+]+)\+")
 _NOTE = re.compile(
     r"(?P<pitch>[^\]]*)\][^^]*\^[^=]*=[^~]*~(?P<tempo>[^!]*)![^@]*@[^#]*#(?P<length>[^+]*)\+"
@@ -85,7 +85,7 @@ def _line(items: list[str], place: str) -> LabelLine:
     values = _NOTE.match(note)
     if values is None:
         raise UserError(place, "a context without a note", "Sinsy's, with pitch and length in /E:")
-    start, end = (None if t == "-1" else int(t) / _UNITS_PER_SEC for t in items[:2])
+    start, end = (None if t == "-1" else int(t) / UNITS_PER_SEC for t in items[:2])
     language = _LANGUAGE.search(context)
     length = _decimal(values["length"])
     return LabelLine(

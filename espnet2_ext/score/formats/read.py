@@ -17,6 +17,7 @@ def read_score(
     lyrics: str | None = None,
     language: str | None = None,
     default_language: str | None = None,
+    score: str | Path | None = None,
 ) -> MusicScore:
     """Read a score.
 
@@ -30,6 +31,7 @@ def read_score(
         language: ISO 639 code of the lyrics, one of `languages.LANGUAGES`; what the file says
             by default.
         default_language: Where neither `language` nor the file says it; zh by default.
+        score: The score of a mono label; by default the one of its name beside it.
 
     Returns:
         MusicScore: Notes with phones; performed phones where the format has them.
@@ -40,7 +42,7 @@ def read_score(
     known, place, utt = format_of(path)
     part, voice = (None if value is None else str(value) for value in (part, voice))
     options = {"part": part, "voice": voice, "verse": verse, "lyrics": lyrics}
-    options |= {"language": language, "utt": utt}
+    options |= {"language": language, "utt": utt, "score": score}
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in known.options:

@@ -9,8 +9,8 @@ from espnet2_ext.score.formats.ccs import read_ccs
 from espnet2_ext.score.formats.ds import read_ds, write_ds
 from espnet2_ext.score.formats.espnet_format import read_scores, write_scores
 from espnet2_ext.score.formats.gtsinger import read_gtsinger, write_gtsinger
-from espnet2_ext.score.formats.hts_label import read_label
 from espnet2_ext.score.formats.json_format import write_json_score
+from espnet2_ext.score.formats.label_beside import label_reader
 from espnet2_ext.score.formats.m4singer import read_m4singer, write_m4singer
 from espnet2_ext.score.formats.midi import read_midi, write_midi
 from espnet2_ext.score.formats.mscx import read_mscx
@@ -48,7 +48,7 @@ class Format:
             note begins), glide times (of Mandarin's y and w), seconds (to the microsecond;
             otherwise times are rounded to ticks).
         options: What `read` can be told: part, voice, verse, lyrics, language, default_language
-            (where the file may say the language itself), utt.
+            (where the file may say the language itself), utt, score (of a mono label).
     """
 
     name: str
@@ -75,7 +75,7 @@ _PERFORMED = _ALL - {"language", "tempo"}
 _TICKS = frozenset(("tempo", "breaths"))
 _PROJECT = ("part", "language", "default_language")
 
-FORMATS = (
+_WRITTEN = (  # notes and lyrics, without phone times
     Format(
         "MusicXML",
         (".musicxml", ".xml", ".mxl"),
@@ -104,7 +104,16 @@ FORMATS = (
         read_mscx,
         options=("part", "voice", "verse", "language"),
     ),
-    Format("HTS label", (".lab",), read_label, options=_PROJECT[1:]),
+)
+
+FORMATS = (
+    *_WRITTEN,
+    Format(
+        "HTS label",
+        (".lab",),
+        label_reader(_WRITTEN),
+        options=("score", "part", "voice", "verse", "lyrics", "language", "default_language"),
+    ),
     Format(
         "DiffSinger",
         (".ds",),

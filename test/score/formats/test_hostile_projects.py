@@ -9,7 +9,7 @@ import pytest
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.read import read_score
 
-from . import test_ccs, test_hts_label, test_mscx, test_svp, test_vpr, test_vsqx
+from . import test_ccs, test_hts_label, test_mono_label, test_mscx, test_svp, test_vpr, test_vsqx
 from .test_hostile import damaged
 
 ROUNDS = 200
@@ -22,6 +22,7 @@ WHOLE = {
     "a.mscx": test_mscx.SONG.replace("><", ">\n<"),
     "a.lab": "\n".join(test_hts_label.SCORE),
     "b.lab": "\n".join(test_hts_label.SUNG),
+    "song.lab": test_mono_label.lines(test_mono_label.LABEL),
 }
 
 
@@ -39,6 +40,7 @@ def test_damage(tmp_path, name):
     rng = random.Random(0)
     data = WHOLE[name].encode()
     path = tmp_path / name
+    (tmp_path / "song.ust").write_text(test_mono_label.UST, encoding="utf-8")
     refused = 0
     for _ in range(ROUNDS):
         try:

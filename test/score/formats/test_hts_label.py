@@ -110,7 +110,7 @@ def test_a_breath_within_a_note(tmp_path):
         (1, SCORE[1].replace("/E:Db4", "/E:H4"), "lab:2: e1: 'H4'"),
         (1, SCORE[1].replace("/E:Db4", "/E:A9"), "lab:2: e1: 'A9' .expected a pitch of MIDI"),
         (1, SCORE[1].replace("/E:Db4", "/E:xx"), "lab:2: e1: phone 'k' in a rest"),
-        (1, SCORE[1].replace("-k+", "-q+"), "lab:2: phone 'q' .expected a phone of Japanese"),
+        (1, SCORE[1].replace("-k+", "-x+"), "lab:2: phone 'x' .expected a phone of Japanese"),
         (1, SCORE[1].replace("10000000 -1", "-1 -1"), "lab:2: -1 .expected a time where a note"),
         (1, line(1.5, None, "k", "Db4"), "lab:2: a note from 1.500 to 1.500 s"),
         (7, SCORE[7].replace("40000000", "-1"), "lab:8: -1"),
