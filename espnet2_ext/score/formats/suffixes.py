@@ -16,6 +16,7 @@ from espnet2_ext.score.formats.midi import read_midi, write_midi
 from espnet2_ext.score.formats.mscx import read_mscx
 from espnet2_ext.score.formats.musicxml import read_musicxml
 from espnet2_ext.score.formats.opencpop import read_transcriptions, write_transcriptions
+from espnet2_ext.score.formats.other_programs import instead_of
 from espnet2_ext.score.formats.several import (
     read_any_json,
     read_directory,
@@ -25,10 +26,12 @@ from espnet2_ext.score.formats.several import (
 )
 from espnet2_ext.score.formats.svp import read_svp
 from espnet2_ext.score.formats.textgrid import read_textgrid, write_textgrid
+from espnet2_ext.score.formats.tssln import read_tssln
 from espnet2_ext.score.formats.ust import read_ust, write_ust
 from espnet2_ext.score.formats.ustx import read_ustx, write_ustx
 from espnet2_ext.score.formats.vpr import read_vpr
 from espnet2_ext.score.formats.vsqx import read_vsqx
+from espnet2_ext.score.formats.vvproj import read_vvproj
 from espnet2_ext.score.formats.xml_writer import write_musicxml
 from espnet2_ext.score.music_score import MusicScore
 
@@ -98,6 +101,8 @@ _WRITTEN = (  # notes and lyrics, without phone times
     Format("VOCALOID 3, 4", (".vsqx",), read_vsqx, options=_PROJECT),
     Format("VOCALOID 5, 6", (".vpr",), read_vpr, options=_PROJECT),
     Format("CeVIO", (".ccs",), read_ccs, options=_PROJECT),
+    Format("VoiSona", (".tssln",), read_tssln, options=_PROJECT),
+    Format("VOICEVOX", (".vvproj",), read_vvproj, options=_PROJECT),
     Format(
         "MuseScore",
         (".mscz", ".mscx"),
@@ -194,10 +199,19 @@ def format_of(path: str | Path) -> tuple[Format, str, str | None]:
     for known in FORMATS:
         if place.lower().endswith(known.suffixes) and not Path(place).is_dir():
             return known, place, utt
+    other = instead_of(place)
+    if other and not _is_data_directory(place):
+        what, expected = other
+        raise UserError(path, f"suffix {Path(place).suffix!r}, {what}", expected)
     if _is_directory(place):
         return DIRECTORY, place, utt
     instead = "of another program export MusicXML or MIDI"
     raise UserError(path, f"suffix {Path(place).suffix!r}", f"{', '.join(SUFFIXES)}; {instead}")
+
+
+def _is_data_directory(place: str) -> bool:
+    """Whether a folder is no program's bundle, whatever it is called."""
+    return Path(place).is_dir() and any((Path(place) / t).exists() for t in ("label", "score.scp"))
 
 
 def _is_directory(place: str) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.other_programs import OTHERS
 from espnet2_ext.score.formats.suffixes import FORMATS, format_of
 
 
@@ -41,6 +42,33 @@ def test_which_format(path, found):
 
 def test_no_format():
     with pytest.raises(
-        UserError, match="suffix '.vvproj' .expected .musicxml, .xml.*export MusicXML or MIDI"
+        UserError, match="suffix '.xyz' .expected .musicxml, .xml.*export MusicXML or MIDI"
     ):
-        format_of("a.vvproj")
+        format_of("a.xyz")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.sib", r"a\.sib: suffix '.sib', a Sibelius score .expected export MusicXML"),
+        ("a.VSQ", r"a\.VSQ: suffix '.VSQ', a VOCALOID 2 project .expected save it as .vsqx"),
+        ("a.tstprj", "a VoiSona Talk project, which is speech"),
+        ("a.pdf", "a PDF, a picture of a score .expected its MusicXML"),
+    ],
+)
+def test_files_of_other_programs_name_what_to_export(name, message):
+    with pytest.raises(UserError, match=message):
+        format_of(name)
+
+
+def test_a_bundle_is_no_data_directory(tmp_path):
+    (tmp_path / "a.logicx").mkdir()
+    with pytest.raises(UserError, match="a Logic project .expected export MIDI"):
+        format_of(tmp_path / "a.logicx")
+    (tmp_path / "a.logicx" / "label").touch()
+    assert format_of(tmp_path / "a.logicx")[0].name == "ESPnet directory"
+
+
+def test_no_suffix_is_both_read_and_refused():
+    assert not {s for known in FORMATS for s in known.suffixes} & OTHERS.keys()
+    assert all(what and instead and suffix.islower() for suffix, (what, instead) in OTHERS.items())
