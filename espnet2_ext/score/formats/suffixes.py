@@ -15,6 +15,7 @@ from espnet2_ext.score.formats.m4singer import read_m4singer, write_m4singer
 from espnet2_ext.score.formats.midi import read_midi, write_midi
 from espnet2_ext.score.formats.mscx import read_mscx
 from espnet2_ext.score.formats.musicxml import read_musicxml
+from espnet2_ext.score.formats.notation import read_abc, read_kern, read_mei
 from espnet2_ext.score.formats.opencpop import read_transcriptions, write_transcriptions
 from espnet2_ext.score.formats.other_programs import instead_of
 from espnet2_ext.score.formats.several import (
@@ -76,6 +77,7 @@ _ALL = frozenset(
 )
 _PERFORMED = _ALL - {"language", "tempo"}
 _TICKS = frozenset(("tempo", "breaths"))
+_NOTATION = ("part", "voice", "verse", "language")
 _PROJECT = ("part", "language", "default_language")
 
 _WRITTEN = (  # notes and lyrics, without phone times
@@ -85,8 +87,11 @@ _WRITTEN = (  # notes and lyrics, without phone times
         read_musicxml,
         write_musicxml,
         _TICKS | {"language"},
-        options=("part", "voice", "verse", "language", "default_language"),
+        options=(*_NOTATION, "default_language"),
     ),
+    Format("ABC", (".abc",), read_abc, options=(*_NOTATION, "default_language", "utt")),
+    Format("Humdrum", (".krn", ".kern"), read_kern, options=(*_NOTATION, "default_language")),
+    Format("MEI", (".mei",), read_mei, options=(*_NOTATION, "default_language")),
     Format(
         "MIDI",
         (".mid", ".midi", ".kar"),
@@ -107,7 +112,7 @@ _WRITTEN = (  # notes and lyrics, without phone times
         "MuseScore",
         (".mscz", ".mscx"),
         read_mscx,
-        options=("part", "voice", "verse", "language"),
+        options=_NOTATION,
     ),
 )
 
