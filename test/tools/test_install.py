@@ -30,7 +30,7 @@ def pins():
 
 
 def setup_requirements():
-    """What setup.py declares, as setuptools understands it; with all extras but the optional one."""
+    """What setup.py declares, as setuptools understands it; all extras but the optional one."""
     code = (
         "import setuptools, runpy, json; kept = {};"
         "setuptools.setup = lambda **kw: kept.update(kw);"

@@ -9,10 +9,17 @@ from espnet2_ext.score.formats.mono_lines import MonoLine
 from espnet2_ext.score.lyrics.languages import Language
 from espnet2_ext.score.music_score import REST_PHONES, MusicScore, Note
 
-# Kana that are also sung as they are spoken: particles, and vowels that lengthen the one before.
-_SPOKEN = {("ja", ("h", "a")): ("w", "a"), ("ja", ("h", "e")): ("e",), ("ja", ("o",)): ("w", "o")}
-_PARTICLES = {"は": ("h", "a"), "へ": ("h", "e"), "を": ("o",)}
-_LENGTHENED = {("う", "o"): "o", ("い", "e"): "e"}
+MAX_WAYS = 64
+"""To sing the syllables so far, of which the best are kept: where one vowel follows another."""
+
+# Kana that are also sung as they are spoken: particles as written and spoken, and vowels that
+# lengthen the one before them.
+_PARTICLES = {
+    "は": (("h", "a"), ("w", "a")),
+    "へ": (("h", "e"), ("e",)),
+    "を": (("o",), ("w", "o")),
+}
+_LENGTHENED = {("う", "o"), ("い", "e")}
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,9 @@ def align(
     """The syllables of a score with the label's phones, in order.
 
     A vowel that a slur goes on with may stand in the label once, or once per note. Rests of the
-    label stand where the singer rests, which need not be where the score does. Kana that are
-    spoken otherwise than written may be sung so: the particles は, へ and を, う after o, い
+    label stand where the singer rests, which need not be where the score does; where a vowel could
+    belong to either of two syllables, as many of both as can be are in the same places. Kana that
+    are spoken otherwise than written may be sung so: the particles は, へ and を, う after o, い
     after e.
 
     Args:
@@ -93,34 +101,127 @@ def align(
             label has and what the score.
     """
     words = _words(score)
-    position, otherwise = 0, 0
-    last_vowel = ""
-    for index, word in enumerate(words):
-        while position < len(label) and label[position].phone in REST_PHONES:
-            word.before.append(label[position])
+    search = _Search(label, spoken, score_path)
+    for word in words:
+        search.sing(word)
+    takes, end = search.best()
+    for word, take in zip(words, takes, strict=True):
+        head = take.start + spoken.nucleus(take.phones)
+        vowels = head + 1 + take.repeats
+        word.before = list(label[take.begin : take.start])
+        word.head, word.vowels = list(label[take.start : head]), list(label[head:vowels])
+        word.coda = list(label[vowels : take.end])
+    otherwise = sum(take.phones != word.phones for word, take in zip(words, takes, strict=True))
+    return words, list(label[end:]), otherwise
+
+
+@dataclass(frozen=True)
+class _Take:
+    """A way to sing a syllable and those before it.
+
+    Its rests begin at `begin`, its phones at `start`, and end at `end`; its vowel stands there
+    `repeats` times again. `unlike` counts the rests so far that label or score alone have.
+    """
+
+    before: "_Take | None"
+    begin: int
+    start: int
+    end: int
+    phones: tuple[str, ...]
+    repeats: int
+    unlike: int
+
+
+class _Search:
+    """The ways to sing the syllables so far, the best one for each end in the label."""
+
+    def __init__(self, label: Sequence[LabelPhone], spoken: Language, score_path: object) -> None:
+        self.label, self.spoken, self.score_path = label, spoken, score_path
+        self.takes: dict[int, _Take | None] = {0: None}
+        self.words: list[AlignedWord] = []
+        self.last_vowel = ""
+        self.wanted = (0, "")  # the furthest place at which a phone was missing, and which
+
+    def _rests_end(self, position: int) -> int:
+        while position < len(self.label) and self.label[position].phone in REST_PHONES:
             position += 1
-        phones = _as_sung(word, label[position : position + 2], spoken.code, last_vowel)
-        otherwise += phones != word.phones
-        vowel = spoken.nucleus(phones)
-        for at, phone in enumerate(phones):
-            found = _expect(label, position, phone, word, score_path)
-            position += 1
-            part = word.head if at < vowel else word.vowels if at == vowel else word.coda
-            part.append(found)
-            if at == vowel:
-                spare = 0 if at + 1 < len(phones) else _needed(words, index + 1, phone)
-                more = _repeated(label, position, phone, len(word.notes) - 1 + spare) - spare
-                more = max(0, more)
-                word.vowels += label[position : position + more]
-                position += more
-        last_vowel = word.vowels[0].phone
-    after = []
-    for phone in label[position:]:
-        if phone.phone not in REST_PHONES:
-            expected = f"the end: {score_path} has no more notes"
+        return position
+
+    def sing(self, word: AlignedWord) -> None:
+        """Go on with a syllable; raises `UserError` where there is no way to."""
+        takes: dict[int, _Take | None] = {}
+        self.wanted = (-1, "")
+        for begin, before in self.takes.items():
+            start = self._rests_end(begin)
+            unlike = (before.unlike if before else 0) + ((start > begin) != word.after_rest)
+            for phones in self._readings(word):
+                for end, repeats in self._ends(start, phones, len(word.notes) - 1):
+                    known = takes.get(end)
+                    if known is None or unlike < known.unlike:
+                        takes[end] = _Take(before, begin, start, end, phones, repeats, unlike)
+        if not takes:
+            raise self._error(word)
+        kept = sorted(takes.values(), key=lambda take: take.unlike if take else 0)[:MAX_WAYS]
+        self.takes = {take.end: take for take in kept if take}
+        self.words.append(word)
+        self.last_vowel = word.phones[self.spoken.nucleus(word.phones)]
+
+    def _ends(self, start: int, phones: tuple[str, ...], slurs: int) -> list[tuple[int, int]]:
+        """Where the phones of a syllable can end, and how often its vowel is repeated then."""
+        vowel = self.spoken.nucleus(phones)
+        head = self._matched(start, phones[: vowel + 1])
+        if head is None:
+            return []
+        ends = []
+        for repeats in range(slurs + 1):
+            end = self._matched(head + repeats, phones[vowel + 1 :])
+            if end is not None:
+                ends.append((end, repeats))
+            if self._matched(head + repeats, phones[vowel : vowel + 1], note=False) is None:
+                break
+        return ends
+
+    def _matched(self, position: int, phones: tuple[str, ...], note: bool = True) -> int | None:
+        """The place after phones that stand at a position; None where others do."""
+        for index, phone in enumerate(phones, position):
+            if index >= len(self.label) or self.label[index].phone != phone:
+                if note and index > self.wanted[0]:
+                    self.wanted = (index, phone)
+                return None
+        return position + len(phones)
+
+    def _readings(self, word: AlignedWord) -> list[tuple[str, ...]]:
+        """The phones of a syllable as written, and as it is spoken where that differs."""
+        lyric = word.notes[0].lyric
+        other: tuple[str, ...] | None = None
+        if self.spoken.code == "ja" and _PARTICLES.get(lyric, ((), ()))[0] == word.phones:
+            other = _PARTICLES[lyric][1]
+        elif self.spoken.code == "ja" and (lyric, self.last_vowel) in _LENGTHENED:
+            other = (self.last_vowel,)
+        return [word.phones, other] if other else [word.phones]
+
+    def _error(self, word: AlignedWord) -> UserError:
+        note = word.notes[0]
+        position, phone = self.wanted
+        at = f"{note.lyric!r} at {note.start_sec:.2f} s in {self.score_path}"
+        if position >= len(self.label):
+            return UserError(self.label[-1].place, "the label ends", f"{phone!r} of {at}")
+        found = self.label[position]
+        return UserError(found.place, f"phone {found.phone!r}", f"{phone!r} of {at}")
+
+    def best(self) -> tuple[list[_Take], int]:
+        """The way after which only rests follow, with the fewest rests unlike, and its end."""
+        ends = {e: t for e, t in self.takes.items() if self._rests_end(e) == len(self.label)}
+        if not ends:
+            phone = self.label[self._rests_end(max(self.takes))]
+            expected = f"the end: {self.score_path} has no more notes"
             raise UserError(phone.place, f"phone {phone.phone!r}", expected)
-        after.append(phone)
-    return words, after, otherwise
+        end, last = min(ends.items(), key=lambda item: item[1].unlike if item[1] else 0)
+        takes: list[_Take] = []
+        while last is not None:
+            takes.append(last)
+            last = last.before
+        return takes[::-1], end
 
 
 def _words(score: MusicScore) -> list[AlignedWord]:
@@ -133,51 +234,3 @@ def _words(score: MusicScore) -> list[AlignedWord]:
             words.append(AlignedWord([note], after_rest=rested))
         rested = note.is_rest
     return words
-
-
-def _as_sung(
-    word: AlignedWord, label: Sequence[LabelPhone], language: str, last_vowel: str
-) -> tuple[str, ...]:
-    """The phones of a syllable: as it is spoken, where the label has it so."""
-    phones, lyric = word.phones, word.notes[0].lyric
-    found = tuple(phone.phone for phone in label)
-    other: tuple[str, ...] = ()
-    if _PARTICLES.get(lyric) == phones:
-        other = _SPOKEN.get((language, phones), ())
-    elif language == "ja" and (lyric, last_vowel) in _LENGTHENED:
-        other = (_LENGTHENED[lyric, last_vowel],)
-    if other and found[: len(other)] == other and found[: len(phones)] != phones:
-        return other
-    return phones
-
-
-def _expect(
-    label: Sequence[LabelPhone], position: int, phone: str, word: AlignedWord, score_path: object
-) -> LabelPhone:
-    note = word.notes[0]
-    expected = f"{phone!r} of {note.lyric!r} at {note.start_sec:.2f} s in {score_path}"
-    if position == len(label):
-        raise UserError(label[-1].place, "the label ends", expected)
-    found = label[position]
-    if found.phone != phone:
-        raise UserError(found.place, f"phone {found.phone!r}", expected)
-    return found
-
-
-def _repeated(label: Sequence[LabelPhone], position: int, vowel: str, most: int) -> int:
-    """How often the label has a vowel from a position on, counted up to `most`."""
-    end = min(len(label), position + most)
-    return next((i for i in range(position, end) if label[i].phone != vowel), end) - position
-
-
-def _needed(words: Sequence[AlignedWord], index: int, vowel: str) -> int:
-    """How often the syllables from an index on, up to a rest, begin with nothing but a vowel."""
-    needed = 0
-    while index + needed < len(words):
-        word = words[index + needed]
-        if word.after_rest or word.phones[0] != vowel:
-            break
-        needed += 1
-        if len(word.phones) > 1:
-            break
-    return needed

@@ -61,7 +61,8 @@ def prepare_mei(data: bytes, path: Path) -> MeiText:
         if syl.text:
             syl.text = _VERSE_NUMBER.sub("", syl.text).replace("~", " ")
     syllables = sum(bool((syl.text or "").strip()) for syl in body.iter("syl"))
-    syllables += sum("syl" in note.attrib for note in body.iter("note"))
+    notes = (note for note in body.iter("note") if note.find(".//syl") is None)
+    syllables += sum("syl" in note.attrib for note in notes)  # where it is not written twice
     endings, n_measures = endings_of(body)
     root.set("xmlns", _NAMESPACE)
     words = [" ".join("".join(mark.itertext()).split()) for mark in body.iter("tempo")

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.formats.suffixes import SUFFIXES, format_of
+from espnet2_ext.score.formats.contents import check_not_empty, suffix_of_contents
+from espnet2_ext.score.formats.suffixes import DIRECTORY, SUFFIXES, format_of
 from espnet2_ext.score.music_score import MusicScore
 
 __all__ = ["SUFFIXES", "read_score"]
@@ -53,4 +54,12 @@ def read_score(
             given["default_language"] = default_language
         elif "language" in known.options:  # such a file does not say it
             given["language"] = default_language
-    return known.read(place, **given)
+    check_not_empty(place, f"{known.name}: a score")
+    try:
+        return known.read(place, **given)
+    except UserError as error:
+        suffix = suffix_of_contents(place)
+        if suffix is None or suffix.lower() in known.suffixes or known is DIRECTORY:
+            raise
+        expected = f"{error.expected}; the file looks like a {suffix}: name it so"
+        raise UserError(error.place, error.found, expected, error.field) from None

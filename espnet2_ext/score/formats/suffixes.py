@@ -6,6 +6,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.ccs import read_ccs
+from espnet2_ext.score.formats.contents import suffix_of_contents
 from espnet2_ext.score.formats.ds import read_ds, write_ds
 from espnet2_ext.score.formats.espnet_format import read_scores, write_scores
 from espnet2_ext.score.formats.gtsinger import read_gtsinger, write_gtsinger
@@ -210,7 +211,10 @@ def format_of(path: str | Path) -> tuple[Format, str, str | None]:
         raise UserError(path, f"suffix {Path(place).suffix!r}, {what}", expected)
     if _is_directory(place):
         return DIRECTORY, place, utt
+    looks = suffix_of_contents(place)
     instead = "of another program export MusicXML or MIDI"
+    if looks is not None:
+        instead = f"the file looks like a {looks}: name it so"
     raise UserError(path, f"suffix {Path(place).suffix!r}", f"{', '.join(SUFFIXES)}; {instead}")
 
 

@@ -23,6 +23,18 @@ def test_documented_as_they_are():
         assert (table[known.name][6] in ("1 µs", "exact")) == ("seconds" in known.holds)
 
 
+def test_every_format_has_its_section():
+    text = Path("docs/scores.md").read_text(encoding="utf-8")
+    sections = {name.split()[0] for name in re.findall(r"^\*\*([^*]+)\.\*\*", text, re.MULTILINE)}
+    assert {known.name.split()[0] for known in FORMATS} <= sections
+
+
+def test_every_format_is_named_in_the_readme():
+    text = Path("README.md").read_text(encoding="utf-8")
+    for known in FORMATS:
+        assert known.name.partition(" ")[0] in text, known.name
+
+
 @pytest.mark.parametrize(
     ("path", "found"),
     [
