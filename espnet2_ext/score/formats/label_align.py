@@ -81,8 +81,8 @@ def align(
     """The syllables of a score with the label's phones, in order.
 
     A vowel that a slur goes on with may stand in the label once, or once per note. Rests of the
-    label stand where the singer rests, which need not be where the score does; where a vowel could
-    belong to either of two syllables, as many of both as can be are in the same places. Kana that
+    label stand where the singer rests, which need not be where the score does. Where a vowel could
+    belong to either of two syllables, as many rests as can be agree, then the times. Kana that
     are spoken otherwise than written may be sung so: the particles は, へ and を, う after o, い
     after e.
 
@@ -120,7 +120,8 @@ class _Take:
     """A way to sing a syllable and those before it.
 
     Its rests begin at `begin`, its phones at `start`, and end at `end`; its vowel stands there
-    `repeats` times again. `unlike` counts the rests so far that label or score alone have.
+    `repeats` times again. The cost of it all is how many rests label or score alone have so far,
+    then by how much (s) the notes' starts differ from the first one's lead in the label.
     """
 
     before: "_Take | None"
@@ -129,7 +130,7 @@ class _Take:
     end: int
     phones: tuple[str, ...]
     repeats: int
-    unlike: int
+    cost: tuple[int, float]
 
 
 class _Search:
@@ -140,6 +141,7 @@ class _Search:
         self.takes: dict[int, _Take | None] = {0: None}
         self.words: list[AlignedWord] = []
         self.last_vowel = ""
+        self.lead = 0.0  # of the first syllable's phones before its note (s)
         self.wanted = (0, "")  # the furthest place at which a phone was missing, and which
 
     def _rests_end(self, position: int) -> int:
@@ -153,18 +155,29 @@ class _Search:
         self.wanted = (-1, "")
         for begin, before in self.takes.items():
             start = self._rests_end(begin)
-            unlike = (before.unlike if before else 0) + ((start > begin) != word.after_rest)
+            cost = self._cost(word, before, begin, start)
             for phones in self._readings(word):
                 for end, repeats in self._ends(start, phones, len(word.notes) - 1):
                     known = takes.get(end)
-                    if known is None or unlike < known.unlike:
-                        takes[end] = _Take(before, begin, start, end, phones, repeats, unlike)
+                    if known is None or cost < known.cost:
+                        takes[end] = _Take(before, begin, start, end, phones, repeats, cost)
         if not takes:
             raise self._error(word)
-        kept = sorted(takes.values(), key=lambda take: take.unlike if take else 0)[:MAX_WAYS]
-        self.takes = {take.end: take for take in kept if take}
+        kept = sorted(filter(None, takes.values()), key=lambda take: take.cost)[:MAX_WAYS]
+        self.takes = {take.end: take for take in kept}
         self.words.append(word)
         self.last_vowel = word.phones[self.spoken.nucleus(word.phones)]
+
+    def _cost(
+        self, word: AlignedWord, before: _Take | None, begin: int, start: int
+    ) -> tuple[int, float]:
+        unlike, apart = before.cost if before else (0, 0.0)
+        lead = 0.0
+        if start < len(self.label):
+            lead = self.label[start].start_sec - word.notes[0].start_sec
+        if before is None:
+            self.lead = lead
+        return unlike + ((start > begin) != word.after_rest), apart + abs(lead - self.lead)
 
     def _ends(self, start: int, phones: tuple[str, ...], slurs: int) -> list[tuple[int, int]]:
         """Where the phones of a syllable can end, and how often its vowel is repeated then."""
@@ -216,7 +229,7 @@ class _Search:
             phone = self.label[self._rests_end(max(self.takes))]
             expected = f"the end: {self.score_path} has no more notes"
             raise UserError(phone.place, f"phone {phone.phone!r}", expected)
-        end, last = min(ends.items(), key=lambda item: item[1].unlike if item[1] else 0)
+        end, last = min(ends.items(), key=lambda item: item[1].cost if item[1] else (0, 0.0))
         takes: list[_Take] = []
         while last is not None:
             takes.append(last)
