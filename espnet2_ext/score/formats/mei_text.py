@@ -58,9 +58,10 @@ def prepare_mei(data: bytes, path: Path) -> MeiText:
         logging.warning("%s: %s: as key signature and accidentals say", path, found)
         state_sounding(body)
     for syl in body.iter("syl"):
-        if syl.text:
-            syl.text = _VERSE_NUMBER.sub("", syl.text).replace("~", " ")
-    syllables = sum(bool((syl.text or "").strip()) for syl in body.iter("syl"))
+        for part in syl.iter():  # a syl, or what marks its type
+            if part.text:
+                part.text = _VERSE_NUMBER.sub("", part.text).replace("~", " ")
+    syllables = sum(bool("".join(syl.itertext()).strip()) for syl in body.iter("syl"))
     notes = (note for note in body.iter("note") if note.find(".//syl") is None)
     syllables += sum("syl" in note.attrib for note in notes)  # where it is not written twice
     endings, n_measures = endings_of(body)

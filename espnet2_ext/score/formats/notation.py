@@ -13,8 +13,9 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_bytes, read_text
+from espnet2_ext.files import read_bytes
 from espnet2_ext.score.formats.abc_tunes import sung_in_another_order, tempo_in_words, tune_of
+from espnet2_ext.score.formats.code_pages import decode, encodings
 from espnet2_ext.score.formats.kern_text import expanded_otherwise, syllables_of_kern
 from espnet2_ext.score.formats.kern_text import tempo_in_words as tempo_in_words_of_kern
 from espnet2_ext.score.formats.mei_endings import add_endings
@@ -65,6 +66,18 @@ def _musicxml(text: str, kind: str, path: Path) -> Element:
     return root
 
 
+def _text(path: Path, language: str) -> str:
+    """The text of a file that may be older than UTF-8: then in a code page, with a warning."""
+    data = read_bytes(path, MAX_BYTES)
+    for encoding in (*encodings([data], language), "latin-1"):
+        text = decode(data, [encoding])
+        if text is not None:
+            if encoding != "utf-8-sig":
+                logging.warning("%s: not UTF-8, read as %s", path, encoding)
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+    raise AssertionError("latin-1 takes any bytes")
+
+
 def _warn_of_lost(root: Element, written: int, path: Path) -> None:
     """Say where the MusicXML has fewer syllables than the file."""
     kept = sum(lyric.find("text") is not None for lyric in root.iter("lyric"))
@@ -104,7 +117,7 @@ def read_abc(
         UserError: naming the tune, measure and note of the first mistake; without the extra.
     """
     path = Path(path)
-    tune = tune_of(read_text(path, MAX_BYTES), utt, path)
+    tune = tune_of(_text(path, language or default_language), utt, path)
     if sung_in_another_order(tune):
         logging.warning("%s: the order of parts (P:) is not played: as written", path)
     _warn_of_words(tempo_in_words(tune), path)
@@ -134,7 +147,7 @@ def read_kern(
         UserError: naming measure and note of the first mistake; without the extra.
     """
     path = Path(path)
-    text = read_text(path, MAX_BYTES)
+    text = _text(path, language or default_language)
     if "**kern" not in text:
         raise UserError(path, "no **kern spine", "a Humdrum file")
     if expanded_otherwise(text):

@@ -223,6 +223,16 @@ def test_what_is_not_read_is_a_warning(tmp_path, caplog):
     assert "1 files to include (abc-include) are not read" in caplog.text
 
 
+@installed
+@pytest.mark.parametrize("page", ["cp932", "utf-8-sig"])
+def test_encodings(tmp_path, caplog, page):
+    path = tmp_path / "a.abc"
+    path.write_bytes(ABC.replace("ka-ri so", "か-り そ").replace("\n", "\r\n").encode(page))
+    score = read_score(path, language="ja")
+    assert [n.lyric for n in score.notes][:3] == ["か", "り", "そ"]
+    assert ("not UTF-8, read as cp932" in caplog.text) == (page == "cp932")
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_without_the_extra(tmp_path, name, monkeypatch):
     monkeypatch.setattr("espnet2_ext.score.formats.notation.find_spec", lambda _: None)
@@ -331,7 +341,8 @@ def test_accidentals_follow_key_measure_and_tie(caplog):
 
 
 def test_numbers_of_verses_are_no_syllables():
-    mei = prepare_mei(MEI.replace(">ka<", ">1~ka<").replace(">o i<", ">o~i<").encode(), Path("a"))
+    text = MEI.replace(">ka<", "><rend>1~ka</rend><").replace(">o i<", ">o~i<")
+    mei = prepare_mei(text.encode(), Path("a"))
     assert ">ka<" in mei.text and ">o i<" in mei.text
 
 
