@@ -29,8 +29,8 @@ def state_sounding(body: Element) -> None:
     keys: dict[str, dict[str, str]] = {}
     tied: dict[tuple[str, ...], str] = {}
     for element in body.iter():
-        if element.tag == "scoreDef" and key_of(element) is not None:
-            keys = {"": key_of(element) or {}}
+        if element.tag == "scoreDef" and key_of(element) not in (None, keys.get("")):
+            keys = {"": key_of(element) or {}}  # said again, staves keep keys of their own
         elif element.tag == "staffDef" and key_of(element) is not None:
             keys[element.get("n", "")] = key_of(element) or {}
         elif element.tag == "measure":
