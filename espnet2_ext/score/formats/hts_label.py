@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.formats.hts_lines import LabelLine, read_lines
-from espnet2_ext.score.formats.label_phones import phone_of, rest_of_phone
+from espnet2_ext.score.formats.hts_lines import LabelLine, read_lines, without_times_of_notes
+from espnet2_ext.score.formats.label_phones import onset_of, phone_of, rest_of_phone
 from espnet2_ext.score.formats.sung_words import SungWord, score_of
 from espnet2_ext.score.lyrics.languages import Language, language_of
 from espnet2_ext.score.music_score import BREATH, REST_MIDI, SILENCE, MusicScore
@@ -29,6 +29,7 @@ class _LabelNote:
     lines: list[LabelLine]
     phones: list[str]
     vowel: int
+    onset: int
 
     @property
     def is_rest(self) -> bool:
@@ -47,7 +48,8 @@ def _notes(lines: Sequence[LabelLine], spoken: Language) -> list[_LabelNote]:
     ):
         run = list(own)
         phones = [rest] if rest else [_phone(line, spoken) for line in run]
-        notes.append(_LabelNote(run, phones, 0 if rest else spoken.nucleus(phones)))
+        vowel, onset = (0, 0) if rest else (spoken.nucleus(phones), onset_of(phones, spoken))
+        notes.append(_LabelNote(run, phones, vowel, onset))
     return notes
 
 
@@ -70,7 +72,7 @@ def _written_starts(notes: Sequence[_LabelNote]) -> list[float] | None:
     starts = []
     for index, note in enumerate(notes):
         line = note.lines[0]
-        sung = note.lines[min(note.vowel, len(note.lines) - 1)].start_sec
+        sung = note.lines[min(note.onset, len(note.lines) - 1)].start_sec
         same = index > 0 and notes[index - 1].lines[0].note == line.note
         if same or not line.beats or not line.tempo or sung is None:
             return None
@@ -88,7 +90,7 @@ def _starts(notes: Sequence[_LabelNote], aligned: bool, path: Path) -> list[floa
     starts = _written_starts(notes)
     if starts is None:
         logging.warning(VOWELS_WARNING, path)
-        starts = [_known(n.lines[0 if n.is_rest else n.vowel].start_sec, n.place) for n in notes]
+        starts = [_known(n.lines[0 if n.is_rest else n.onset].start_sec, n.place) for n in notes]
     return [0.0, *starts[1:]] if starts[0] <= MAX_DRIFT_SEC else starts
 
 
@@ -142,6 +144,7 @@ def read_label(
     """
     path = Path(path)
     lines = read_lines(path)
+    lines = without_times_of_notes(lines, [bool(rest_of_phone(line.phone)) for line in lines])
     said = next((line.language for line in lines if line.language), None)
     spoken = language_of(language or said or default_language, path)
     notes = _notes(lines, spoken)

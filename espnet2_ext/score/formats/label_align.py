@@ -12,13 +12,9 @@ from espnet2_ext.score.music_score import REST_PHONES, MusicScore, Note
 MAX_WAYS = 64
 """To sing the syllables so far, of which the best are kept: where one vowel follows another."""
 
-# Kana that are also sung as they are spoken: particles as written and spoken, and vowels that
-# lengthen the one before them.
-_PARTICLES = {
-    "は": (("h", "a"), ("w", "a")),
-    "へ": (("h", "e"), ("e",)),
-    "を": (("o",), ("w", "o")),
-}
+# Kana that are also sung as they are spoken: particles on a note of their own, を anywhere, and
+# vowels that lengthen the one before them.
+_PARTICLES = {"は": "わ", "へ": "え", "ハ": "わ", "ヘ": "え"}
 _LENGTHENED = {("う", "o"), ("い", "e")}
 
 
@@ -206,11 +202,13 @@ class _Search:
     def _readings(self, word: AlignedWord) -> list[tuple[str, ...]]:
         """The phones of a syllable as written, and as it is spoken where that differs."""
         lyric = word.notes[0].lyric
-        other: tuple[str, ...] | None = None
-        if self.spoken.code == "ja" and _PARTICLES.get(lyric, ((), ()))[0] == word.phones:
-            other = _PARTICLES[lyric][1]
-        elif self.spoken.code == "ja" and (lyric, self.last_vowel) in _LENGTHENED:
+        other: tuple[str, ...] = ()
+        if self.spoken.code == "ja" and (lyric, self.last_vowel) in _LENGTHENED:
             other = (self.last_vowel,)
+        elif self.spoken.code == "ja":
+            spelled = _PARTICLES.get(lyric, lyric.replace("を", "うぉ").replace("ヲ", "うぉ"))
+            if spelled != lyric:
+                other = tuple(p for mora in self.spoken.read(spelled) for p in mora.phones)
         return [word.phones, other] if other else [word.phones]
 
     def _error(self, word: AlignedWord) -> UserError:

@@ -42,7 +42,7 @@ def label_reader(formats: Sequence[ScoreFormat]) -> Callable[..., MusicScore]:
             path: A .lab.
             language: ISO 639 code of the lyrics.
             default_language: Where nothing says it.
-            score: The song's score.
+            score: The song's score; also a full-context label of it.
             choices: part, voice, verse, lyrics, for its reader.
 
         Raises:
@@ -55,6 +55,8 @@ def label_reader(formats: Sequence[ScoreFormat]) -> Callable[..., MusicScore]:
                 raise UserError(path, found, "language alone", name)
             return read_label(path, language, default_language)
         place = Path(score) if score else _beside(path, formats)
+        if place.suffix.lower() == path.suffix.lower() and not choices:
+            return with_label(read_label(place, language, default_language), path, place)
         known = next((f for f in formats if place.name.lower().endswith(f.suffixes)), None)
         if known is None:
             listed = ", ".join(suffix for f in formats for suffix in f.suffixes)

@@ -1,5 +1,7 @@
 """Phones of labels in the language's own names: silence, breath, devoiced vowels."""
 
+from collections.abc import Sequence
+
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.aliases import rest_phone
 from espnet2_ext.score.formats.sung_words import respelled
@@ -38,3 +40,9 @@ def phone_of(name: str, spoken: Language, place: str) -> str:
     if own not in spoken.phones:
         raise UserError(place, f"phone {name!r}", f"a phone of {spoken.name}, or another --lang")
     return own
+
+
+def onset_of(phones: Sequence[str], spoken: Language) -> int:
+    """Index of the phone that is on the beat: the first that can carry a pitch, or the last."""
+    able = (index for index, phone in enumerate(phones) if phone in spoken.carriers)
+    return next(able, len(phones) - 1)

@@ -10,8 +10,9 @@ from pathlib import Path
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.hts_label import MAX_DRIFT_SEC, VOWELS_WARNING
 from espnet2_ext.score.formats.label_align import AlignedWord, LabelPhone, align, label_phones
+from espnet2_ext.score.formats.label_phones import onset_of
 from espnet2_ext.score.formats.mono_lines import read_mono
-from espnet2_ext.score.lyrics.languages import language_of
+from espnet2_ext.score.lyrics.languages import Language, language_of
 from espnet2_ext.score.music_score import REST_MIDI, MusicScore, Note, Phone
 
 MIN_REST_SEC = 1e-3
@@ -21,14 +22,11 @@ MAX_SHARE = 0.5
 
 @dataclass
 class _Syllable:
-    """A syllable on the label's clock: the bounds of its notes (s), one more than notes."""
+    """A syllable on the label's clock: its first vowel, and the bounds of its notes (s)."""
 
     word: AlignedWord
+    onset_sec: float
     bounds: list[float]
-
-    @property
-    def onset_sec(self) -> float:
-        return self.word.vowels[0].start_sec
 
     @property
     def last(self) -> LabelPhone:
@@ -58,7 +56,8 @@ def with_label(score: MusicScore, path: str | Path, score_path: object) -> Music
         raise UserError(score_path, "no sung notes", f"the notes of {path}")
     if otherwise:
         logging.warning("%s: %d syllables are sung as spoken, not as written", path, otherwise)
-    syllables = _placed(words, path, score_path)
+    syllables = [_syllable(word, spoken) for word in words]
+    syllables = _placed(syllables, path, score_path)
     end_sec = syllables[-1].bounds[-1] + score.notes[-1].end_sec - words[-1].notes[-1].end_sec
     builder = _Builder(path)
     for syllable in syllables:
@@ -74,18 +73,23 @@ def with_label(score: MusicScore, path: str | Path, score_path: object) -> Music
         raise UserError(path, str(error)) from None
 
 
-def _placed(words: Sequence[AlignedWord], path: str | Path, score_path: object) -> list[_Syllable]:
+def _syllable(word: AlignedWord, spoken: Language) -> _Syllable:
+    """A syllable where the score has it."""
+    phones = [*word.head, word.vowels[0]]
+    onset = phones[onset_of([phone.phone for phone in phones], spoken)]
+    bounds = [note.start_sec for note in word.notes] + [word.notes[-1].end_sec]
+    return _Syllable(word, onset.start_sec, bounds)
+
+
+def _placed(syllables: list[_Syllable], path: str | Path, score_path: object) -> list[_Syllable]:
     """The syllables on the label's clock: as written, moved, or at their vowels."""
-    syllables = [
-        _Syllable(w, [n.start_sec for n in w.notes] + [w.notes[-1].end_sec]) for w in words
-    ]
     early = [s.onset_sec - s.bounds[0] for s in syllables]
     if max(map(abs, early)) <= MAX_DRIFT_SEC and not _lacks_room(syllables[0]):
         return syllables
     by_sec = statistics.median(early)
     if max(abs(sec - by_sec) for sec in early) <= MAX_DRIFT_SEC:
         first = syllables[0].bounds[0] + by_sec
-        if first >= MIN_REST_SEC or (first >= 0 and not words[0].before):
+        if first >= MIN_REST_SEC or (first >= 0 and not syllables[0].word.before):
             logging.warning("%s: %s is moved by %.3f s to fit", path, score_path, by_sec)
             return [replace(s, bounds=[sec + by_sec for sec in s.bounds]) for s in syllables]
     logging.warning(VOWELS_WARNING, path)

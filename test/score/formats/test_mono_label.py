@@ -151,6 +151,25 @@ def test_particles_and_long_vowels_as_spoken(tmp_path, caplog):
     assert "4 syllables are sung as spoken" in caplog.text
 
 
+def test_notes_of_several_morae(tmp_path, caplog):
+    """Their first vowel is on the beat; を within a lyric may be sung as wo."""
+    ust = "[#SETTING]\nTempo=60\n" + "".join(
+        f"[#{i:04d}]\nLength=960\nLyric={lyric}\nNoteNum=60\n"
+        for i, lyric in enumerate(["よを", "をっ", "う゛ん"])
+    )
+    names = ["y o w o", "w o cl", "v u N"]
+    times = [0, 0.1, 1.2, 1.3]
+    label = []
+    for index, row in enumerate(names):
+        starts = [2 * index + sec for sec in times[: len(row.split())]]
+        label += zip(starts, [*starts[1:], 2 * index + 2], row.split(), strict=True)
+    score = read_score(song(tmp_path, label, ust))
+    assert [(n.start_sec, n.phones) for n in score.notes] == [
+        (2 * i, tuple(row.split())) for i, row in enumerate(names)
+    ]
+    assert "2 syllables are sung as spoken" in caplog.text and len(caplog.messages) == 1
+
+
 def test_full_context_labels_need_no_score(tmp_path):
     path = tmp_path / "song.lab"
     path.write_text("\n".join(SUNG))
@@ -158,6 +177,18 @@ def test_full_context_labels_need_no_score(tmp_path):
     for option in ({"score": "a.ust"}, {"part": 1}):
         with pytest.raises(UserError, match=f"{next(iter(option))}: given for a full-context"):
             read_score(path, **option)
+
+
+def test_the_score_may_be_a_full_context_label(tmp_path):
+    (tmp_path / "full.lab").write_text("\n".join(SUNG))
+    mono = [(0, 0.8, "pau"), (0.8, 1, "k"), (1, 1.5, "a"), (1.5, 2, "a"), (2, 2.25, "br")]
+    mono += [(2.25, 2.4, "sh"), (2.4, 3, "I"), (3, 4, "pau")]
+    (tmp_path / "mono.lab").write_text(lines(mono))
+    score = read_score(tmp_path / "mono.lab", score=tmp_path / "full.lab")
+    assert [p.start_sec for p in score.phones] == [a for a, _, _ in mono]
+    assert score.notes == read_score(tmp_path / "full.lab").notes
+    with pytest.raises(UserError, match=r"mono\.lab:1: a phone 'pau' without its note"):
+        read_score(tmp_path / "mono.lab", score=tmp_path / "mono.lab")
 
 
 def test_which_score(tmp_path, caplog):
