@@ -19,6 +19,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--part", help="part of a score with several: its name or number from 1")
     parser.add_argument("--voice", help="voice of that part")
     parser.add_argument("--verse", type=int, help="verse of the lyrics, from 1")
+    parser.add_argument(
+        "--score", help="score of a mono label; by default the one of its name beside it"
+    )
     parser.add_argument("--lyrics", help="for MIDI without lyrics: a syllable a note, - for a slur")
     return parser
 
@@ -29,7 +32,8 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.score.formats.read import read_score
     from espnet2_ext.score.formats.write import write_score
 
-    score = read_score(args.input, args.part, args.voice, args.verse, args.lyrics, args.lang)
+    options = {"part": args.part, "voice": args.voice, "verse": args.verse, "lyrics": args.lyrics}
+    score = read_score(args.input, language=args.lang, score=args.score, **options)
     lost = write_score(args.output, score)
     if lost:
         logging.warning("%s does not hold: %s", args.output, "; ".join(lost))

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.formats.hts_lines import LabelLine, read_lines
-from espnet2_ext.score.formats.sung_words import SungWord, respelled, score_of
+from espnet2_ext.score.formats.hts_lines import LabelLine, read_lines, without_times_of_notes
+from espnet2_ext.score.formats.label_phones import onset_of, phone_of, rest_of_phone
+from espnet2_ext.score.formats.sung_words import SungWord, score_of
 from espnet2_ext.score.lyrics.languages import Language, language_of
 from espnet2_ext.score.music_score import BREATH, REST_MIDI, SILENCE, MusicScore
 
 MAX_DRIFT_SEC = 0.5
 """By how much notes as written may miss the phones that sing them before they are not believed."""
-
-_RESTS = {"pau": SILENCE, "sil": SILENCE, "xx": SILENCE, "br": BREATH}
+VOWELS_WARNING = "%s: notes begin where their vowels are sung, not as written"
 
 
 @dataclass
@@ -29,6 +29,7 @@ class _LabelNote:
     lines: list[LabelLine]
     phones: list[str]
     vowel: int
+    onset: int
 
     @property
     def is_rest(self) -> bool:
@@ -43,21 +44,17 @@ def _notes(lines: Sequence[LabelLine], spoken: Language) -> list[_LabelNote]:
     """Lines by their notes; silence and breath within a note are notes of their own."""
     notes = []
     for (_, rest), own in itertools.groupby(
-        lines, lambda line: (line.note, _RESTS.get(line.phone))
+        lines, lambda line: (line.note, rest_of_phone(line.phone))
     ):
         run = list(own)
         phones = [rest] if rest else [_phone(line, spoken) for line in run]
-        notes.append(_LabelNote(run, phones, 0 if rest else spoken.nucleus(phones)))
+        vowel, onset = (0, 0) if rest else (spoken.nucleus(phones), onset_of(phones, spoken))
+        notes.append(_LabelNote(run, phones, vowel, onset))
     return notes
 
 
 def _phone(line: LabelLine, spoken: Language) -> str:
-    """The language's own name of a phone; devoiced vowels, in capitals, are vowels."""
-    name = respelled([line.phone], spoken.code)[0]
-    name = name.lower() if name not in spoken.phones else name
-    if name not in spoken.phones:
-        expected = f"a phone of {spoken.name}, or another --lang"
-        raise UserError(line.place, f"phone {line.phone!r}", expected)
+    name = phone_of(line.phone, spoken, line.place)
     if line.midi == REST_MIDI:
         raise UserError(line.place, f"phone {line.phone!r} in a rest", "a note's pitch", "e1")
     return name
@@ -75,7 +72,7 @@ def _written_starts(notes: Sequence[_LabelNote]) -> list[float] | None:
     starts = []
     for index, note in enumerate(notes):
         line = note.lines[0]
-        sung = note.lines[min(note.vowel, len(note.lines) - 1)].start_sec
+        sung = note.lines[min(note.onset, len(note.lines) - 1)].start_sec
         same = index > 0 and notes[index - 1].lines[0].note == line.note
         if same or not line.beats or not line.tempo or sung is None:
             return None
@@ -92,8 +89,8 @@ def _starts(notes: Sequence[_LabelNote], aligned: bool, path: Path) -> list[floa
         return [_known(note.lines[0].start_sec, note.place) for note in notes]
     starts = _written_starts(notes)
     if starts is None:
-        logging.warning("%s: notes begin where their vowels are sung, not as written", path)
-        starts = [_known(n.lines[0 if n.is_rest else n.vowel].start_sec, n.place) for n in notes]
+        logging.warning(VOWELS_WARNING, path)
+        starts = [_known(n.lines[0 if n.is_rest else n.onset].start_sec, n.place) for n in notes]
     return [0.0, *starts[1:]] if starts[0] <= MAX_DRIFT_SEC else starts
 
 
@@ -147,6 +144,7 @@ def read_label(
     """
     path = Path(path)
     lines = read_lines(path)
+    lines = without_times_of_notes(lines, [bool(rest_of_phone(line.phone)) for line in lines])
     said = next((line.language for line in lines if line.language), None)
     spoken = language_of(language or said or default_language, path)
     notes = _notes(lines, spoken)

@@ -4,15 +4,19 @@ The context is Sinsy's, from HTS's demonstration of singing; NNSVS and NEUTRINO 
 phone is in p3; the note's pitch, tempo, length and slur are in e1, e5, e8 and e26.
 """
 
+import itertools
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_text
 
 MAX_BYTES = 64 * 2**20
-_UNITS_PER_SEC = 10_000_000
+UNITS_PER_SEC = 10_000_000
+BREATH_SHARE = 0.25
+"""Of a note that a breath ends, where the label gives both the note's times."""
 _PHONE = re.compile(r"[^@]*@[^^]*\^[^-]*-(?P<phone>[^+]+)\+")
 _NOTE = re.compile(
     r"(?P<pitch>[^\]]*)\][^^]*\^[^=]*=[^~]*~(?P<tempo>[^!]*)![^@]*@[^#]*#(?P<length>[^+]*)\+"
@@ -70,6 +74,38 @@ def read_lines(path: Path) -> list[LabelLine]:
     return lines
 
 
+def without_times_of_notes(lines: Sequence[LabelLine], rests: Sequence[bool]) -> list[LabelLine]:
+    """The lines with times left open where each phone of a note has the times of the whole note.
+
+    So NEUTRINO writes the label of a score. A breath that ends such a note gets `BREATH_SHARE` of
+    it.
+
+    Args:
+        lines: Of a label.
+        rests: For each line whether it is a silence or a breath.
+    """
+    left: list[LabelLine] = []
+    position = 0
+    for _, group in itertools.groupby(
+        lines, lambda line: (line.note, line.start_sec, line.end_sec)
+    ):
+        run = list(group)
+        resting = rests[position : position + len(run)]
+        position += len(run)
+        start, end = run[0].start_sec, run[-1].end_sec
+        if len(run) == 1 or start is None or end is None or all(resting):
+            left += run
+            continue
+        n_sung = len(run) - 1 if resting[-1] else len(run)
+        sung_end = end - (end - start) * BREATH_SHARE if resting[-1] else end
+        for index, line in enumerate(run[:n_sung]):
+            first, last = index == 0, index == n_sung - 1
+            times = (start if first else None, sung_end if last else None)
+            left.append(replace(line, start_sec=times[0], end_sec=times[1]))
+        left += [replace(line, start_sec=sung_end, end_sec=end) for line in run[n_sung:]]
+    return left
+
+
 def _line(items: list[str], place: str) -> LabelLine:
     if len(items) != 3 or not all(_TIME.fullmatch(item) for item in items[:2]):
         found = repr(" ".join(items)[:60])
@@ -85,7 +121,7 @@ def _line(items: list[str], place: str) -> LabelLine:
     values = _NOTE.match(note)
     if values is None:
         raise UserError(place, "a context without a note", "Sinsy's, with pitch and length in /E:")
-    start, end = (None if t == "-1" else int(t) / _UNITS_PER_SEC for t in items[:2])
+    start, end = (None if t == "-1" else int(t) / UNITS_PER_SEC for t in items[:2])
     language = _LANGUAGE.search(context)
     length = _decimal(values["length"])
     return LabelLine(

@@ -27,7 +27,8 @@ _ISO_639_3 = {
 }  # fmt: skip
 
 
-def _parse(data: bytes, place: str | Path) -> Element:
+def parse_musicxml(data: bytes, place: str | Path) -> Element:
+    """The root of a MusicXML; raises `UserError` where it is broken or has entities of its own."""
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
@@ -47,14 +48,14 @@ def _load(path: Path) -> Element:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(path, f"{path.stat().st_size} bytes", f"at most {MAX_BYTES}")
         if path.suffix.lower() != ".mxl":
-            return _parse(path.read_bytes(), path)
+            return parse_musicxml(path.read_bytes(), path)
         with open_archive(path, _ARCHIVE) as archive:
             read = partial(read_member, archive, place=path, max_bytes=MAX_BYTES, expected=_ARCHIVE)
-            container = _parse(read("META-INF/container.xml"), path)
+            container = parse_musicxml(read("META-INF/container.xml"), path)
             roots = [e.get("full-path") for e in container.iter() if e.tag.endswith("rootfile")]
             if not roots or not roots[0]:
                 raise UserError(path, "a container without a score", _ARCHIVE)
-            return _parse(read(roots[0]), f"{path}: {roots[0]}")
+            return parse_musicxml(read(roots[0]), f"{path}: {roots[0]}")
     except OSError as error:
         raise UserError(path, error.strerror or "not readable", "a MusicXML file") from None
 
@@ -171,7 +172,20 @@ def read_musicxml(
         UserError: broken, truncated or unsafe file; no such part, voice or verse; overlaps.
     """
     path = Path(path)
-    root = _load(path)
+    return score_of_root(_load(path), path, part, voice, verse, language, graces, default_language)
+
+
+def score_of_root(
+    root: Element,
+    path: Path,
+    part: str | None,
+    voice: str | None,
+    verse: int | None,
+    language: str | None,
+    graces: bool,
+    default_language: str,
+) -> MusicScore:
+    """Read one voice of a MusicXML that is parsed; arguments and errors as in `read_musicxml`."""
     element, name = _choose_part(root, part, path)
     place = f"{path}: part {name or element.get('id')}"
     measures = parse_measures(element, place)

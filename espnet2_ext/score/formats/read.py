@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.formats.suffixes import SUFFIXES, format_of
+from espnet2_ext.score.formats.contents import check_not_empty, suffix_of_contents
+from espnet2_ext.score.formats.suffixes import DIRECTORY, SUFFIXES, format_of
 from espnet2_ext.score.music_score import MusicScore
 
 __all__ = ["SUFFIXES", "read_score"]
@@ -17,6 +18,7 @@ def read_score(
     lyrics: str | None = None,
     language: str | None = None,
     default_language: str | None = None,
+    score: str | Path | None = None,
 ) -> MusicScore:
     """Read a score.
 
@@ -30,6 +32,7 @@ def read_score(
         language: ISO 639 code of the lyrics, one of `languages.LANGUAGES`; what the file says
             by default.
         default_language: Where neither `language` nor the file says it; zh by default.
+        score: The score of a mono label; by default the one of its name beside it.
 
     Returns:
         MusicScore: Notes with phones; performed phones where the format has them.
@@ -40,7 +43,7 @@ def read_score(
     known, place, utt = format_of(path)
     part, voice = (None if value is None else str(value) for value in (part, voice))
     options = {"part": part, "voice": voice, "verse": verse, "lyrics": lyrics}
-    options |= {"language": language, "utt": utt}
+    options |= {"language": language, "utt": utt, "score": score}
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if name not in known.options:
@@ -51,4 +54,12 @@ def read_score(
             given["default_language"] = default_language
         elif "language" in known.options:  # such a file does not say it
             given["language"] = default_language
-    return known.read(place, **given)
+    check_not_empty(place, f"{known.name}: a score")
+    try:
+        return known.read(place, **given)
+    except UserError as error:
+        suffix = suffix_of_contents(place)
+        if suffix is None or suffix.lower() in known.suffixes or known is DIRECTORY:
+            raise
+        expected = f"{error.expected}; the file looks like a {suffix}: name it so"
+        raise UserError(error.place, error.found, expected, error.field) from None

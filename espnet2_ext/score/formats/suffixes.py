@@ -6,16 +6,19 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.ccs import read_ccs
+from espnet2_ext.score.formats.contents import suffix_of_contents
 from espnet2_ext.score.formats.ds import read_ds, write_ds
 from espnet2_ext.score.formats.espnet_format import read_scores, write_scores
 from espnet2_ext.score.formats.gtsinger import read_gtsinger, write_gtsinger
-from espnet2_ext.score.formats.hts_label import read_label
 from espnet2_ext.score.formats.json_format import write_json_score
+from espnet2_ext.score.formats.label_beside import label_reader
 from espnet2_ext.score.formats.m4singer import read_m4singer, write_m4singer
 from espnet2_ext.score.formats.midi import read_midi, write_midi
 from espnet2_ext.score.formats.mscx import read_mscx
 from espnet2_ext.score.formats.musicxml import read_musicxml
+from espnet2_ext.score.formats.notation import read_abc, read_kern, read_mei
 from espnet2_ext.score.formats.opencpop import read_transcriptions, write_transcriptions
+from espnet2_ext.score.formats.other_programs import instead_of
 from espnet2_ext.score.formats.several import (
     read_any_json,
     read_directory,
@@ -25,10 +28,12 @@ from espnet2_ext.score.formats.several import (
 )
 from espnet2_ext.score.formats.svp import read_svp
 from espnet2_ext.score.formats.textgrid import read_textgrid, write_textgrid
+from espnet2_ext.score.formats.tssln import read_tssln
 from espnet2_ext.score.formats.ust import read_ust, write_ust
 from espnet2_ext.score.formats.ustx import read_ustx, write_ustx
 from espnet2_ext.score.formats.vpr import read_vpr
 from espnet2_ext.score.formats.vsqx import read_vsqx
+from espnet2_ext.score.formats.vvproj import read_vvproj
 from espnet2_ext.score.formats.xml_writer import write_musicxml
 from espnet2_ext.score.music_score import MusicScore
 
@@ -48,7 +53,7 @@ class Format:
             note begins), glide times (of Mandarin's y and w), seconds (to the microsecond;
             otherwise times are rounded to ticks).
         options: What `read` can be told: part, voice, verse, lyrics, language, default_language
-            (where the file may say the language itself), utt.
+            (where the file may say the language itself), utt, score (of a mono label).
     """
 
     name: str
@@ -73,17 +78,21 @@ _ALL = frozenset(
 )
 _PERFORMED = _ALL - {"language", "tempo"}
 _TICKS = frozenset(("tempo", "breaths"))
+_NOTATION = ("part", "voice", "verse", "language")
 _PROJECT = ("part", "language", "default_language")
 
-FORMATS = (
+_WRITTEN = (  # notes and lyrics, without phone times
     Format(
         "MusicXML",
         (".musicxml", ".xml", ".mxl"),
         read_musicxml,
         write_musicxml,
         _TICKS | {"language"},
-        options=("part", "voice", "verse", "language", "default_language"),
+        options=(*_NOTATION, "default_language"),
     ),
+    Format("ABC", (".abc",), read_abc, options=(*_NOTATION, "default_language", "utt")),
+    Format("Humdrum", (".krn", ".kern"), read_kern, options=(*_NOTATION, "default_language")),
+    Format("MEI", (".mei",), read_mei, options=(*_NOTATION, "default_language")),
     Format(
         "MIDI",
         (".mid", ".midi", ".kar"),
@@ -98,13 +107,24 @@ FORMATS = (
     Format("VOCALOID 3, 4", (".vsqx",), read_vsqx, options=_PROJECT),
     Format("VOCALOID 5, 6", (".vpr",), read_vpr, options=_PROJECT),
     Format("CeVIO", (".ccs",), read_ccs, options=_PROJECT),
+    Format("VoiSona", (".tssln",), read_tssln, options=_PROJECT),
+    Format("VOICEVOX", (".vvproj",), read_vvproj, options=_PROJECT),
     Format(
         "MuseScore",
         (".mscz", ".mscx"),
         read_mscx,
-        options=("part", "voice", "verse", "language"),
+        options=_NOTATION,
     ),
-    Format("HTS label", (".lab",), read_label, options=_PROJECT[1:]),
+)
+
+FORMATS = (
+    *_WRITTEN,
+    Format(
+        "HTS label",
+        (".lab",),
+        label_reader(_WRITTEN),
+        options=("score", "part", "voice", "verse", "lyrics", "language", "default_language"),
+    ),
     Format(
         "DiffSinger",
         (".ds",),
@@ -185,10 +205,22 @@ def format_of(path: str | Path) -> tuple[Format, str, str | None]:
     for known in FORMATS:
         if place.lower().endswith(known.suffixes) and not Path(place).is_dir():
             return known, place, utt
+    other = instead_of(place)
+    if other and not _is_data_directory(place):
+        what, expected = other
+        raise UserError(path, f"suffix {Path(place).suffix!r}, {what}", expected)
     if _is_directory(place):
         return DIRECTORY, place, utt
+    looks = suffix_of_contents(place)
     instead = "of another program export MusicXML or MIDI"
+    if looks is not None:
+        instead = f"the file looks like a {looks}: name it so"
     raise UserError(path, f"suffix {Path(place).suffix!r}", f"{', '.join(SUFFIXES)}; {instead}")
+
+
+def _is_data_directory(place: str) -> bool:
+    """Whether a folder is no program's bundle, whatever it is called."""
+    return Path(place).is_dir() and any((Path(place) / t).exists() for t in ("label", "score.scp"))
 
 
 def _is_directory(place: str) -> bool:

@@ -59,6 +59,7 @@ _ROMAJI_CONSONANTS |= {"sy": "sh", "zy": "j", "jy": "j", "cy": "ch", "dz": "z", 
 _ROMAJI_CONSONANTS |= {"ty": "ch", "dj": "j"}
 _ROMAJI = {"si": "sh i", "ti": "ch i", "tu": "ts u", "hu": "f u", "zi": "j i", "di": "j i"}
 _ROMAJI |= {"du": "z u", "wo": "o", "wi": "i", "we": "e"}
+_VOICING = {0x309B: 0x3099, 0x309C: 0x309A}  # marks that stand alone, to those that combine
 _MACRONS = {"ā": "aa", "ī": "ii", "ū": "uu", "ē": "ee", "ō": "oo"}
 _MACRONS |= {"â": "aa", "î": "ii", "û": "uu", "ê": "ee", "ô": "oo"}
 _MORA = re.compile(
@@ -70,8 +71,8 @@ _KANA_MORA = re.compile("[ぁ-ゖ][ぁぃぅぇぉゃゅょ]?|ー")
 
 
 def _hiragana(text: str) -> str:
-    """NFKC (half-width kana, full-width Latin), katakana as hiragana."""
-    text = unicodedata.normalize("NFKC", text)
+    """NFKC (half-width kana, full-width Latin, う゛ as one), katakana as hiragana."""
+    text = unicodedata.normalize("NFKC", text.translate(_VOICING))
     return "".join(chr(ord(c) - 0x60) if "ァ" <= c <= "ヶ" else c for c in text)
 
 
@@ -156,7 +157,7 @@ def read(text: str, place: object) -> list[Syllable]:
 
 def split(text: str) -> list[str]:
     """One item per note: a mora of kana, or a word of romaji."""
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text.translate(_VOICING))
     small = "ぁぃぅぇぉゃゅょァィゥェォャュョ"
     return re.findall(
         f"[ぁ-ゖァ-ヶ][{small}]?|[^\\s\\Wぁ-ゖァ-ヶー_][^\\s\\W_ぁ-ゖァ-ヶー]*|ー", text

@@ -55,8 +55,8 @@ def test_a_data_directory_is_not_overwritten(tmp_path, capsys):
 
 def test_mistakes(tmp_path, capsys):
     (tmp_path / "a.ust").write_text(UST)
-    assert run(tmp_path / "a.ust", tmp_path / "a.vvproj") == 2
-    assert "suffix '.vvproj'" in capsys.readouterr().err
+    assert run(tmp_path / "a.ust", tmp_path / "a.xyz") == 2
+    assert "suffix '.xyz'" in capsys.readouterr().err
     assert run(tmp_path / "a.ust", tmp_path / "b.ust", "--verse", 2) == 2
     assert "verse: given for a .ust file (expected language)" in capsys.readouterr().err
     assert not (tmp_path / "b.ust").exists()

@@ -9,12 +9,23 @@ import pytest
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.read import read_score
 
-from . import test_ccs, test_hts_label, test_mscx, test_svp, test_vpr, test_vsqx
+from . import (
+    test_ccs,
+    test_hts_label,
+    test_mono_label,
+    test_mscx,
+    test_svp,
+    test_tssln,
+    test_vpr,
+    test_vsqx,
+    test_vvproj,
+)
 from .test_hostile import damaged
 
 ROUNDS = 200
 WHOLE = {
     "a.svp": json.dumps(test_svp.PROJECT, indent=1),
+    "a.vvproj": json.dumps(test_vvproj.PROJECT, indent=1),
     "a.vsqx": test_vsqx.VSQ4,
     "b.vsqx": test_vsqx.version_3(),
     "a.vpr": json.dumps(test_vpr.PROJECT, indent=1),
@@ -22,6 +33,7 @@ WHOLE = {
     "a.mscx": test_mscx.SONG.replace("><", ">\n<"),
     "a.lab": "\n".join(test_hts_label.SCORE),
     "b.lab": "\n".join(test_hts_label.SUNG),
+    "song.lab": test_mono_label.lines(test_mono_label.LABEL),
 }
 
 
@@ -39,6 +51,7 @@ def test_damage(tmp_path, name):
     rng = random.Random(0)
     data = WHOLE[name].encode()
     path = tmp_path / name
+    (tmp_path / "song.ust").write_text(test_mono_label.UST, encoding="utf-8")
     refused = 0
     for _ in range(ROUNDS):
         try:
@@ -48,6 +61,17 @@ def test_damage(tmp_path, name):
             assert "\n" not in str(error) and len(str(error)) < 500 + len(str(tmp_path)) * 3
     assert refused > ROUNDS / 5
     assert read_score(write(path, data))
+
+
+def test_damaged_trees(tmp_path):
+    rng = random.Random(0)
+    path = tmp_path / "a.tssln"
+    for _ in range(ROUNDS):
+        path.write_bytes(damaged(test_tssln.project(), rng))
+        try:
+            read_score(path)
+        except UserError as error:
+            assert "\n" not in str(error)
 
 
 def test_damaged_archive(tmp_path):

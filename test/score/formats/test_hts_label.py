@@ -83,6 +83,31 @@ def test_a_performance_far_from_its_notes_has_its_own(tmp_path, caplog):
     assert "notes begin where their vowels are sung" in caplog.text and score.tempo == 60
 
 
+def test_phones_that_have_the_times_of_their_note(tmp_path, caplog):
+    """As NEUTRINO writes a score; a breath that ends a note has them too."""
+    lines = [
+        line(0, 1, "pau", length=48),
+        *[line(1, 1.5, phone, "Db4") for phone in ("k", "a")],
+        *[line(1.5, 2.5, phone, "E4", position=2, length=48) for phone in ("sh", "i", "br")],
+        *[line(2.5, 3, phone, "E4", position=3) for phone in ("t", "o")],
+    ]
+    score = read_score(write(tmp_path / "a.lab", lines))
+    assert rows(score) == [
+        *[(0, 1, 0, ("SP",)), (1, 1.5, 61, ("k", "a")), (1.5, 2.25, 64, ("sh", "i"))],
+        *[(2.25, 2.5, 0, ("AP",)), (2.5, 3, 64, ("t", "o"))],
+    ]
+    assert not score.phones and not caplog.text
+
+
+def test_a_note_of_several_morae_begins_at_its_first_vowel(tmp_path, caplog):
+    lines = [line(0, 1, "pau", length=48)]
+    for start, end, phone in ((1, 1.1, "k"), (1.1, 1.7, "a"), (1.7, 1.8, "r"), (1.8, 2, "i")):
+        lines.append(line(start, end, phone, "Db4", length=48))
+    lines.append(line(2, 3, "pau", length=48, position=3))
+    score = read_score(write(tmp_path / "a.lab", lines))
+    assert rows(score)[1] == (1, 2, 61, ("k", "a", "r", "i")) and not caplog.text
+
+
 def test_a_vowel_again_is_no_slur_without_the_mark(tmp_path):
     lines = [text.replace("[100|1]", "[100|0]") for text in SCORE]
     score = read_score(write(tmp_path / "a.lab", lines))
@@ -110,7 +135,7 @@ def test_a_breath_within_a_note(tmp_path):
         (1, SCORE[1].replace("/E:Db4", "/E:H4"), "lab:2: e1: 'H4'"),
         (1, SCORE[1].replace("/E:Db4", "/E:A9"), "lab:2: e1: 'A9' .expected a pitch of MIDI"),
         (1, SCORE[1].replace("/E:Db4", "/E:xx"), "lab:2: e1: phone 'k' in a rest"),
-        (1, SCORE[1].replace("-k+", "-q+"), "lab:2: phone 'q' .expected a phone of Japanese"),
+        (1, SCORE[1].replace("-k+", "-x+"), "lab:2: phone 'x' .expected a phone of Japanese"),
         (1, SCORE[1].replace("10000000 -1", "-1 -1"), "lab:2: -1 .expected a time where a note"),
         (1, line(1.5, None, "k", "Db4"), "lab:2: a note from 1.500 to 1.500 s"),
         (7, SCORE[7].replace("40000000", "-1"), "lab:8: -1"),

@@ -97,8 +97,8 @@ def test_dispatch(tmp_path, score):
         read_score(lines)
     with pytest.raises(UserError, match="no utterance 'u3'"):
         read_score(f"{lines}#u3")
-    with pytest.raises(UserError, match="suffix '.vvproj'"):
-        read_score(tmp_path / "a.vvproj")
+    with pytest.raises(UserError, match="suffix '.xyz'"):
+        read_score(tmp_path / "a.xyz")
     with pytest.raises(UserError, match="verse: given for a .mid file"):
         read_score(tmp_path / "a.mid", verse=2)
 

@@ -182,3 +182,12 @@ def test_vowels_of_any_language():
     assert [is_vowel(p, "zh") for p in ("v", "m", "SP", "iou")] == [True, False, False, True]
     assert [is_vowel(p, "ja") for p in ("v", "o", "ja:k")] == [False, True, False]
     assert is_vowel("ko:ʌː", "ko") and not is_vowel("ko:k", "ko")
+
+
+def test_marks_of_voicing_that_stand_alone():
+    from espnet2_ext.score.lyrics import japanese
+
+    for lyric in ("う゛", "ゔ", "ｳﾞ", "か゛", "は゜"):
+        (mora,) = japanese.read(lyric, "t")
+        assert mora.phones == {"か゛": ("g", "a"), "は゜": ("p", "a")}.get(lyric, ("v", "u"))
+        assert len(japanese.split(lyric)) == 1
