@@ -16,6 +16,7 @@ _VERSE_NUMBER = re.compile(  # 1. or 1-4. or (1) before the first word
     r"(?<=[.)\]:\uff0e\u3001\uff09])\s*(?=[^\s\d])"
 )
 _PASSES = re.compile(r"([0-9]{1,2})(?:\.?\s*[-\u2013]\s*([0-9]{1,2}))?")
+_BEATS = re.compile(r"[0-9]{1,3}(\s*\+\s*[0-9]{1,3}){0,8}")
 _WORDS = {
     "dacapo": re.compile(r"d\.?\s*c\.?\b|da capo", re.IGNORECASE),
     "dalsegno": re.compile(r"d\.?\s*s\.?\b|dal segno", re.IGNORECASE),
@@ -54,8 +55,10 @@ class XmlNote:
 class Measure:
     """A measure as written.
 
+    `length` is that of what stands in it, `nominal` what its time signature says, 0 if unknown.
     `passes` are the numbers of its ending, empty outside endings. `signs` are the marks of jumps:
     segno, coda (where they lead), tocoda, dalsegno, dacapo, fine; each with its label, if any.
+    `repeats_after`: whether what was heard is played with its repeats again after the jump here.
     `unsung` are lyrics that no sung note carries: voice, kind of note, verses.
     """
 
@@ -63,11 +66,13 @@ class Measure:
     notes: list[XmlNote] = field(default_factory=list)
     bpms: list[tuple[Fraction, float]] = field(default_factory=list)
     length: Fraction = Fraction(0)
+    nominal: Fraction = Fraction(0)
     forward: bool = False
     backward: int = 0
     passes: frozenset[int] = frozenset()
     ending_stops: bool = False
     signs: dict[str, str] = field(default_factory=dict)
+    repeats_after: bool = False
     unsung: list[tuple[str, str, set[int]]] = field(default_factory=list)
 
 
@@ -95,12 +100,27 @@ def _midi(note: Element, transpose: int, place: str) -> int:
 
 
 @dataclass
-class _Verses:
+class Verses:
     """The lyrics of a note by verse, and the verses where they begin a word or leave it open."""
 
     lyrics: dict[int, str] = field(default_factory=dict)
     begins: set[int] = field(default_factory=set)
     goes_on: set[int] = field(default_factory=set)
+
+    def add(self, verse: int, text: str, begins: bool, goes_on: bool) -> None:
+        """Add the lyric of a verse, if that has none, without the label of the verse.
+
+        A hyphen stands at its end where the word goes on on the next note.
+        """
+        text = _VERSE_NUMBER.sub("", text.replace("\u203f", " ").strip())
+        if not text or verse in self.lyrics:
+            return
+        if goes_on:
+            text = text.rstrip("-") + "-"
+            self.goes_on.add(verse)
+        if begins:
+            self.begins.add(verse)
+        self.lyrics[verse] = text
 
 
 def verse_of(lyric: Element, index: int) -> int:
@@ -109,23 +129,14 @@ def verse_of(lyric: Element, index: int) -> int:
     return int(digits) if digits else index
 
 
-def _verses(note: Element) -> _Verses:
-    """Lyric of each verse; a hyphen at its end where the word goes on on the next note."""
-    verses = _Verses()
+def _verses(note: Element) -> Verses:
+    verses = Verses()
     for index, lyric in enumerate(note.findall("lyric"), 1):
         parts = [part for part in lyric if part.tag in ("text", "elision")]
         text = "".join(" " if part.tag == "elision" else part.text or "" for part in parts)
-        text = _VERSE_NUMBER.sub("", text.replace("\u203f", " ").strip())
-        verse = verse_of(lyric, index)
-        if not text or verse in verses.lyrics:
-            continue
-        syllabic = [(part.text or "").strip() for part in lyric.findall("syllabic")]
-        if syllabic and syllabic[-1] in ("begin", "middle"):
-            text = text.rstrip("-") + "-"
-            verses.goes_on.add(verse)
-        if syllabic and syllabic[0] in ("begin", "single"):
-            verses.begins.add(verse)
-        verses.lyrics[verse] = text
+        said = [(part.text or "").strip() for part in lyric.findall("syllabic")] or [""]
+        begins, goes_on = said[0] in ("begin", "single"), said[-1] in ("begin", "middle")
+        verses.add(verse_of(lyric, index), text, begins, goes_on)
     return verses
 
 
@@ -137,6 +148,17 @@ def _passes(numbers: str) -> frozenset[int]:
     return frozenset(passes.intersection(range(1, MAX_PASSES + 1)))
 
 
+def _nominal_length(attributes: Element) -> Fraction:
+    """Quarters of a measure of a time signature such as 4/4, 3+2/8 or 2/4+3/8; 0 without one."""
+    beats = [(e.text or "").strip() for e in attributes.findall("time/beats")]
+    units = [(e.text or "").strip() for e in attributes.findall("time/beat-type")]
+    said = list(zip(beats, units, strict=False))
+    if not all(_BEATS.fullmatch(beat) and unit.isdecimal() for beat, unit in said):
+        return Fraction(0)
+    each = ((sum(map(int, beat.split("+"))), int(unit)) for beat, unit in said)
+    return sum((Fraction(4 * count, unit) for count, unit in each if unit), Fraction(0))
+
+
 def _is_small(note: Element) -> bool:
     size = note.find("type")
     return size is not None and size.get("size") == "cue"
@@ -146,6 +168,7 @@ class _PartReader:
     def __init__(self, place: str) -> None:
         self.part_place = place
         self.divisions = Fraction(1)
+        self.nominal = Fraction(0)
         self.transpose = 0
         self.handlers = {
             "attributes": self._attributes,
@@ -165,6 +188,7 @@ class _PartReader:
             if child.tag in self.handlers:
                 self.handlers[child.tag](child)
             measure.length = max(measure.length, self.position)
+        measure.nominal = self.nominal
         measure.bpms.sort()
         return measure
 
@@ -172,6 +196,8 @@ class _PartReader:
         place = self.measure.place
         if element.find("divisions") is not None:
             self.divisions = _number(element.findtext("divisions"), place, "divisions", 1e-6)
+        if element.find("time") is not None:
+            self.nominal = _nominal_length(element)
         moved = element.find("transpose")
         if moved is not None:
             semitones = _number(moved.findtext("chromatic") or "0", place, "chromatic", -99)
@@ -211,7 +237,7 @@ class _PartReader:
             if element.get("print-object") == "no" and element.find("notations") is None:
                 return  # it keeps the time of a voice that is not there
         ties = {tie.get("type") for tie in element.findall("tie")}
-        verses = _Verses() if is_rest else _verses(element)
+        verses = Verses() if is_rest else _verses(element)
         number = sum(note.midi > 0 for note in self.measure.notes) + 1
         place = f"{self.measure.place}, note {number}"
         note = XmlNote(
@@ -295,13 +321,11 @@ class _PartReader:
 def parse_measures(part: Element, place: str) -> list[Measure]:
     """Read the measures of a part; `UserError` names part, measure and field."""
     reader = _PartReader(place)
-    measures = [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
-    _complete_endings(measures)
-    return measures
+    return [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
 
 
-def _complete_endings(measures: list[Measure]) -> None:
-    """Give every measure of an ending its passes, which the first has from its bracket."""
+def complete_endings(measures: list[Measure]) -> None:
+    """Give every measure of an ending its passes, which the first has from its bracket; once."""
     for first in [i for i, measure in enumerate(measures) if measure.passes]:
         last = _last_of_ending(measures, first)
         for measure in measures[first : last + 1]:

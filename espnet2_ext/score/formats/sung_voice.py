@@ -1,0 +1,95 @@
+"""The sung voice of a score's part, MusicXML's or MuseScore's: which it is, and its melody."""
+
+import logging
+from fractions import Fraction
+
+from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.xml_measures import Measure, complete_endings
+from espnet2_ext.score.formats.xml_melody import Melody, sing
+from espnet2_ext.score.formats.xml_voices import fill_from_other_voices, leave_out_small
+
+
+def sing_voice(
+    measures: list[Measure],
+    others: list[list[Measure]],
+    place: str,
+    voice: str | None,
+    verse: int | None,
+    graces: bool = True,
+) -> tuple[Melody, int]:
+    """The melody of one voice of a part, and the verse that its lyrics begin with.
+
+    Args:
+        measures: Of the part; changed in place.
+        others: Measures of the other parts or staves: their marks hold for all.
+        place: File and part, for errors.
+        voice: Its name; by default the first with lyrics.
+        verse: Number of the lyrics line; by default the first, and the n-th in the n-th pass.
+        graces: Whether grace notes are sung, or left out.
+
+    Raises:
+        UserError: no such voice or verse, or no lyrics.
+    """
+    leave_out_small(measures)
+    chosen = _choose_voice(measures, voice, place)
+    if voice is None:
+        fill_from_other_voices(measures, chosen)
+    in_voice = [note for measure in measures for note in measure.notes if note.voice == chosen]
+    verses = sorted({number for note in in_voice for number in note.lyrics})
+    if verse is not None and verse not in verses:
+        listed = ", ".join(map(str, verses)) or "lyrics"
+        raise UserError(f"{place}: voice {chosen}", f"no verse {verse}", listed, "verse")
+    if not verses:
+        raise UserError(f"{place}: voice {chosen}", "no lyrics", "lyrics under the notes")
+    _align(measures, others)
+    _share_marks(measures, others)
+    complete_endings(measures)
+    return sing(measures, chosen, verse, graces), verse or verses[0]
+
+
+def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str:
+    voices: dict[str, bool] = {}
+    for measure in measures:
+        for note in measure.notes:
+            sings = bool(note.lyrics) and not note.small
+            voices[note.voice] = voices.get(note.voice, False) or sings
+    if voice is not None:
+        if voice not in voices:
+            raise UserError(place, f"no voice {voice!r}", ", ".join(sorted(voices)), "voice")
+        return voice
+    if not voices:
+        raise UserError(place, "no notes", "a part with notes")
+    small = (note.voice for measure in measures for note in measure.notes if note.lyrics)
+    first = next((name for name, sings in voices.items() if sings), None)
+    return first or next(small, next(iter(voices)))
+
+
+def _align(measures: list[Measure], others: list[list[Measure]]) -> None:
+    """Give a measure without enough in it the length that it has in the other parts, with a warning.
+
+    One that is as long as its time signature says stays; one without anything in it, in any part,
+    is that long too.
+    """
+    short = []
+    for index, measure in enumerate(measures):
+        in_others = [other[index].length for other in others if index < len(other)]
+        length = max(in_others, default=Fraction(0)) or measure.length or measure.nominal
+        if measure.length < length and measure.length != measure.nominal:
+            measure.length = length
+            short.append(measure.place)
+    if short:
+        found = f"{len(short)} measures hold less than those of other parts, or nothing"
+        logging.warning("%s: %s: a rest fills them", short[0], found)
+
+
+def _share_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
+    """Give a part the tempo marks, endings and jumps of the others: a score has them in one."""
+    for other in others:
+        for mine, theirs in zip(measures, other, strict=False):
+            mine.bpms = sorted({**dict(theirs.bpms), **dict(mine.bpms)}.items())
+            mine.signs = {**theirs.signs, **mine.signs}
+            mine.passes = mine.passes or theirs.passes
+            mine.ending_stops = mine.ending_stops or theirs.ending_stops
+            mine.forward = mine.forward or theirs.forward
+            mine.backward = mine.backward or theirs.backward
+            mine.repeats_after = mine.repeats_after or theirs.repeats_after
