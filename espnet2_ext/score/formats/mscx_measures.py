@@ -1,36 +1,25 @@
 """The measures of a staff of MuseScore's format, versions 3 and 4, as those of a MusicXML part.
 
-Lengths are names of notes, with dots and the tuplets around them; pitches are as they sound, but
-for ottava lines. Which mark holds from where is as in MuseScore's own player.
+Pitches are as they sound, but for ottava lines. Which mark of tempo holds from where is as in
+MuseScore's own player.
 """
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
-from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.mscx_notes import fraction, grace_of, is_on, length_of, notes_of
 from espnet2_ext.score.formats.project_fields import integer, number
-from espnet2_ext.score.formats.xml_measures import (
-    MAX_PASSES,
-    Measure,
-    Verses,
-    XmlNote,
-)
+from espnet2_ext.score.formats.xml_measures import MAX_PASSES, Measure, XmlNote
 
-_QUARTERS = {
-    **{"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2)},
-    **{f"{n}{'nd' if n == 32 else 'th'}": Fraction(4, n) for n in (16, 32, 64, 128, 256)},
-}
-_FRACTION = re.compile(r"(-?[0-9]{1,6})/([1-9][0-9]{0,5})")
 _SIGNS = {"fine": "fine", "coda": "tocoda", "codab": "coda", "varcoda": "coda"}
 _SIGNS |= {"segno": "segno", "varsegno": "segno"}
-_GRACES = ("acciaccatura", "appoggiatura", "grace4", "grace16", "grace32")
-_GRACES_AFTER = ("grace8after", "grace16after", "grace32after")
 _OTTAVAS = {"8va": 12, "8vb": -12, "15ma": 24, "15mb": -24, "22ma": 36, "22mb": -36}
 NOT_PLAYED = {
-    "GradualTempoChange": "gradual changes of tempo are not sung, each tempo holds to the next mark",
+    "GradualTempoChange": "gradual changes of tempo are not sung, only marks of tempo",
     "MeasureRepeat": "signs that repeat a measure are sung as rests",
     "RepeatMeasure": "signs that repeat a measure are sung as rests",
     "swing": "marks of swing are not sung, notes are as long as written",
@@ -52,33 +41,13 @@ class Staff:
     not_played: Counter[str] = field(default_factory=Counter)
 
 
-def _fraction(text: str | None, place: str, field: str) -> Fraction:
-    """Quarters of a length such as 3/4 of a whole note."""
-    match = _FRACTION.fullmatch((text or "").strip())
-    if match is None:
-        raise UserError(place, repr(text), "a fraction such as 3/4", field)
-    return 4 * Fraction(int(match[1]), int(match[2]))
-
-
-def _is_on(element: Element, tag: str, otherwise: str = "0") -> bool:
-    return (element.findtext(tag) or otherwise).strip() != "0"
-
-
-def _is_small(chord: Element, note: Element) -> bool:
-    return _is_on(chord, "small") or _is_on(note, "small")
-
-
-def _is_cue(chord: Element, note: Element) -> bool:
-    """Whether a note is a cue, small and not to be heard, which MusicXML marks as such."""
-    return _is_small(chord, note) and not _is_on(note, "play", "1")
-
-
 class _StaffReader:
     def __init__(self, place: str) -> None:
         self.place = place
         self.staff = Staff()
         self.number = 0  # of the measure, as printed
         self.starts_section = False
+        self.repeats_after_jumps = False
         self.stretch = Fraction(1)  # where a staff has a time signature of its own
         self.voltas: list[tuple[int, int, frozenset[int]]] = []  # first, last measure, passes
         self.ottavas: list[tuple[tuple[int, Fraction], tuple[int, Fraction], int]] = []
@@ -96,13 +65,13 @@ class _StaffReader:
         for child in [*element, *(c for voice in element.findall("voice") for c in voice)]:
             self._sign(child, measure)
         if element.get("len"):
-            measure.length = _fraction(element.get("len"), measure.place, "len")
+            measure.length = fraction(element.get("len"), measure.place, "len")
         measure.bpms.sort()
 
     def _name(self, element: Element) -> str:
         """The number that is printed: pickups and the like have none."""
         offset = integer(element.findtext("noOffset") or 0, self.place, "noOffset", -9999, 9999)
-        if _is_on(element, "irregular"):
+        if is_on(element, "irregular"):
             self.number += offset
             return f"irregular measure after {self.number}"
         self.number += 1 + offset
@@ -116,7 +85,7 @@ class _StaffReader:
         elif element.tag == "Jump":
             to = (element.findtext("jumpTo") or "start").strip()
             measure.signs["dacapo" if to == "start" else "dalsegno"] = ""
-            measure.repeats_after = _is_on(element, "playRepeats")
+            self.repeats_after_jumps |= is_on(element, "playRepeats")
         elif element.tag == "LayoutBreak":
             self.starts_section |= (element.findtext("subtype") or "").strip() == "section"
 
@@ -133,7 +102,7 @@ class _StaffReader:
                 tuplets = tuplets[:-1]
             elif child.tag == "location":
                 moved = child.findtext("fractions")
-                position += _fraction(moved, measure.place, "fractions") if moved else 0
+                position += fraction(moved, measure.place, "fractions") if moved else 0
             elif child.tag == "TimeSig":
                 low = integer(child.findtext("stretchN") or 1, measure.place, "stretchN", 1, 99)
                 high = integer(child.findtext("stretchD") or 1, measure.place, "stretchD", 1, 99)
@@ -142,40 +111,35 @@ class _StaffReader:
                 self._tempo(child, max(position, Fraction(0)), measure)
             elif child.tag == "Spanner":
                 self._spanner(child, position, measure)
-            elif child.tag == "Breath" and _is_on(child, "visible", "1") and measure.notes and measure.notes[-1].voice == voice:
-                measure.notes[-1].breath = True
+            elif child.tag == "Breath" and is_on(child, "visible", "1"):
+                for note in measure.notes[-1:]:
+                    note.breath = note.breath or note.voice == voice
             elif child.tag in ("Chord", "Rest", "MeasureRepeat", "RepeatMeasure"):
-                self._note_what_is_not_played(child)
-                length = self._length(child, measure.place) * self.stretch
-                for ratio in tuplets:
-                    length *= ratio
-                is_after = any(child.find(tag) is not None for tag in _GRACES_AFTER)
-                if is_after:
-                    after[:0] = self._notes(child, position, Fraction(0), voice, measure, "previous")
+                if child.tag in NOT_PLAYED:
+                    self.staff.not_played[child.tag] += 1
+                length = length_of(child, measure.place) * self.stretch * math.prod(tuplets)
+                grace = grace_of(child)
+                notes = notes_of(child, position, length, voice, measure, grace)
+                if grace == "previous":
+                    after = notes + after
                     continue
-                grace = "next" if any(child.find(tag) is not None for tag in _GRACES) else ""
-                length = Fraction(0) if grace else length
-                measure.notes += self._notes(child, position, length, voice, measure, grace)
-                position += length
+                measure.notes += notes
                 if not grace:
+                    position += length
                     measure.notes += [replace(note, start=position) for note in after]
                     after = []
             elif child.find("swing") is not None:
                 self.staff.not_played["swing"] += 1
             measure.length = max(measure.length, position)
 
-    def _note_what_is_not_played(self, element: Element) -> None:
-        if element.tag in NOT_PLAYED:
-            self.staff.not_played[element.tag] += 1
-
     def _tempo(self, element: Element, position: Fraction, measure: Measure) -> None:
         """A mark of tempo; `a tempo` ends a gradual change, which is not sung."""
-        if not _is_on(element, "play", "1"):
+        if not is_on(element, "play", "1"):
             return
         kind = (element.findtext("type") or "").strip()
-        if _is_on(element, "followText") and kind == "tempoPrimo":
+        if is_on(element, "followText") and kind == "tempoPrimo":
             self.staff.primos.append((len(self.staff.measures) - 1, position))
-        elif not (_is_on(element, "followText") and kind == "aTempo"):
+        elif not (is_on(element, "followText") and kind == "aTempo"):
             text = element.findtext("tempo")
             beats = number(text, measure.place, "tempo", 0.01, _MAX_BEATS_PER_SEC)
             measure.bpms.append((position, 60 * beats))
@@ -190,7 +154,7 @@ class _StaffReader:
         measures = spanner.findtext("next/location/measures") or 0
         moved = spanner.findtext("next/location/fractions")
         end = here + integer(measures, measure.place, "measures", -_MAX_MEASURES, _MAX_MEASURES)
-        until = position + (_fraction(moved, measure.place, "fractions") if moved else 0)
+        until = position + (fraction(moved, measure.place, "fractions") if moved else 0)
         volta, ottava = spanner.find("Volta"), spanner.find("Ottava")
         if volta is not None:
             numbers = re.findall("[0-9]{1,2}", volta.findtext("endings") or "1")
@@ -200,60 +164,14 @@ class _StaffReader:
             shift = _OTTAVAS.get((ottava.findtext("subtype") or "").strip(), 0)
             self.ottavas.append(((here, position), (end, until), shift))
 
-    def _length(self, element: Element, place: str) -> Fraction:
-        name = (element.findtext("durationType") or "").strip()
-        duration = element.findtext("duration")  # a tremolo of two notes has one too, half as long
-        if name == "measure" or (duration is not None and name in _QUARTERS):
-            return _fraction(duration, place, "duration")
-        if name not in _QUARTERS:
-            raise UserError(place, repr(name), "a length such as quarter", "durationType")
-        dots = integer(element.findtext("dots") or 0, place, "dots", 0, 4)
-        return Fraction(_QUARTERS[name]) * (2 - Fraction(1, 2**dots))
-
-    def _notes(
-        self, chord: Element, start: Fraction, length: Fraction, voice: str, measure: Measure,
-        grace: str,
-    ) -> list[XmlNote]:  # fmt: skip
-        """The notes of a chord, or a rest; none where they keep the time of what is not there."""
-        common = {"start": start, "length": length, "voice": voice, "grace": grace}
-        verses = _verses(chord, measure.place)
-        silent = {"midi": 0, "chord": False, "tie_start": False, "tie_stop": False, "lyrics": {}}
-        if chord.tag != "Chord":
-            if verses.lyrics:
-                measure.unsung.append((voice, "rests", set(verses.lyrics)))
-            hidden = not _is_on(chord, "visible", "1")
-            return [] if hidden else [XmlNote(**common, **silent, place=measure.place)]
-        written = [note for note in chord.findall("Note") if not _is_cue(chord, note)]
-        if not written and verses.lyrics:
-            measure.unsung.append((voice, "cue notes", set(verses.lyrics)))
-        count = sum(note.midi > 0 for note in measure.notes)
-        notes = []
-        for index, note in enumerate(written):
-            place = f"{measure.place}, note {count + index + 1}"
-            ties = [s for s in note.findall("Spanner") if s.get("type") == "Tie"]
-            sung = Verses() if index else verses
-            notes.append(
-                XmlNote(
-                    **common,
-                    midi=integer(note.findtext("pitch"), place, "pitch", 1, 127),
-                    chord=index > 0,
-                    tie_start=any(tie.find("next") is not None for tie in ties),
-                    tie_stop=any(tie.find("prev") is not None for tie in ties),
-                    lyrics=sung.lyrics,
-                    begins=frozenset(sung.begins),
-                    goes_on=frozenset(sung.goes_on),
-                    small=not grace and _is_small(chord, note),
-                    place=place,
-                )
-            )
-        return notes
-
     def finish(self) -> Staff:
         """The staff, with the endings that its brackets span and the octaves of its lines."""
         measures = self.staff.measures
         for first, last, passes in self.voltas:
             measures[first].passes = passes
             measures[min(last, len(measures) - 1)].ending_stops = True
+        for measure in measures:
+            measure.after_jump = bool(measure.backward) and self.repeats_after_jumps
         for start, end, shift in self.ottavas:
             for index in range(start[0], min(end[0] + 1, len(measures))):
                 notes = measures[index].notes
@@ -261,18 +179,6 @@ class _StaffReader:
                     if note.midi and start <= (index, note.start) < end:
                         notes[at] = replace(note, midi=min(max(note.midi + shift, 1), 127))
         return self.staff
-
-
-def _verses(chord: Element, place: str) -> Verses:
-    """Lyric of each verse, and whether the word goes on on the next note."""
-    verses = Verses()
-    for lyric in chord.findall("Lyrics"):
-        element = lyric.find("text")
-        text = "".join(element.itertext()) if element is not None else ""
-        verse = integer(lyric.findtext("no") or 0, place, "no", 0, 99) + 1
-        syllabic = (lyric.findtext("syllabic") or "single").strip()
-        verses.add(verse, text, syllabic in ("begin", "single"), syllabic in ("begin", "middle"))
-    return verses
 
 
 def parse_staff(staff: Element, place: str) -> Staff:

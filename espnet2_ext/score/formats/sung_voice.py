@@ -65,21 +65,27 @@ def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str
 
 
 def _align(measures: list[Measure], others: list[list[Measure]]) -> None:
-    """Give a measure without enough in it the length that it has in the other parts, with a warning.
+    """Fill a measure up to the length that it has in the other parts, with a warning.
 
-    One that is as long as its time signature says stays; one without anything in it, in any part,
-    is that long too.
+    Bars stand at the same time in all parts. What another part has beyond its own time signature
+    does not count; a measure with nothing in it, in any part, is as long as its time signature.
     """
-    short = []
+    short, long = [], []
     for index, measure in enumerate(measures):
-        in_others = [other[index].length for other in others if index < len(other)]
-        length = max(in_others, default=Fraction(0)) or measure.length or measure.nominal
-        if measure.length < length and measure.length != measure.nominal:
+        beside = [other[index] for other in others if index < len(other)]
+        lengths = [min(m.length, m.nominal or m.length) for m in beside]
+        length = max(lengths, default=Fraction(0)) or measure.length or measure.nominal
+        if measure.length < length:
             measure.length = length
             short.append(measure.place)
+        elif beside and 0 < measure.nominal < measure.length > max(m.length for m in beside):
+            long.append(measure.place)
     if short:
-        found = f"{len(short)} measures hold less than those of other parts, or nothing"
-        logging.warning("%s: %s: a rest fills them", short[0], found)
+        found = f"{len(short)} measures hold less than in other parts, or nothing"
+        logging.warning("%s: %s: a rest fills them up", short[0], found)
+    if long:
+        found = f"{len(long)} measures hold more than in other parts and than their time signature"
+        logging.warning("%s: %s", long[0], found)
 
 
 def _share_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
@@ -92,4 +98,4 @@ def _share_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
             mine.ending_stops = mine.ending_stops or theirs.ending_stops
             mine.forward = mine.forward or theirs.forward
             mine.backward = mine.backward or theirs.backward
-            mine.repeats_after = mine.repeats_after or theirs.repeats_after
+            mine.after_jump = mine.after_jump or theirs.after_jump

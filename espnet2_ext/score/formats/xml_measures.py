@@ -58,7 +58,7 @@ class Measure:
     `length` is that of what stands in it, `nominal` what its time signature says, 0 if unknown.
     `passes` are the numbers of its ending, empty outside endings. `signs` are the marks of jumps:
     segno, coda (where they lead), tocoda, dalsegno, dacapo, fine; each with its label, if any.
-    `repeats_after`: whether what was heard is played with its repeats again after the jump here.
+    `after_jump`: whether the repeat that ends here is played after a jump too, though heard before.
     `unsung` are lyrics that no sung note carries: voice, kind of note, verses.
     """
 
@@ -69,10 +69,10 @@ class Measure:
     nominal: Fraction = Fraction(0)
     forward: bool = False
     backward: int = 0
+    after_jump: bool = False
     passes: frozenset[int] = frozenset()
     ending_stops: bool = False
     signs: dict[str, str] = field(default_factory=dict)
-    repeats_after: bool = False
     unsung: list[tuple[str, str, set[int]]] = field(default_factory=list)
 
 
@@ -169,6 +169,7 @@ class _PartReader:
         self.part_place = place
         self.divisions = Fraction(1)
         self.nominal = Fraction(0)
+        self.cue: Verses | None = None  # of the cue note that begins the chord
         self.transpose = 0
         self.handlers = {
             "attributes": self._attributes,
@@ -226,8 +227,10 @@ class _PartReader:
             self.chord_start = self.position
             self.position += length
         if element.find("cue") is not None:
+            self.cue = None if chord else _verses(element)
             self._unsung(element, voice, "cue notes")
             return
+        of_cue, self.cue = (self.cue if chord else None), None
         if element.find("unpitched") is not None:
             self._unsung(element, voice, "notes without pitch")
             return
@@ -238,6 +241,9 @@ class _PartReader:
                 return  # it keeps the time of a voice that is not there
         ties = {tie.get("type") for tie in element.findall("tie")}
         verses = Verses() if is_rest else _verses(element)
+        if of_cue and of_cue.lyrics and not verses.lyrics:  # of the chord, on its cue note
+            verses = of_cue
+            self.measure.unsung.pop()
         number = sum(note.midi > 0 for note in self.measure.notes) + 1
         place = f"{self.measure.place}, note {number}"
         note = XmlNote(
@@ -316,6 +322,7 @@ class _PartReader:
             else:
                 times = _number(repeat.get("times", "2"), measure.place, "times", 1)
                 measure.backward = min(MAX_PASSES, int(times))
+                measure.after_jump = repeat.get("after-jump") == "yes"
 
 
 def parse_measures(part: Element, place: str) -> list[Measure]:
