@@ -48,6 +48,7 @@ def unfold(measures: list[Measure]) -> list[tuple[int, int]]:
     if len(codas) > 1 and not any("tocoda" in measure.signs for measure in measures):
         measures[codas[0]].signs["tocoda"] = measures[codas[0]].signs.pop("coda")
     plays: Counter[int] = Counter()
+    first_pass: dict[int, int] = {}  # a last ending is first played in the last pass
     heard: frozenset[int] = frozenset()  # when the latest jump was taken
     jumped: set[int] = set()
     index = start = 0
@@ -68,7 +69,8 @@ def unfold(measures: list[Measure]) -> list[tuple[int, int]]:
                 index += 1
                 continue
         plays[index] += 1
-        order.append((index, plays[index] if again else times))
+        first_pass.setdefault(index, times)
+        order.append((index, first_pass[index] + plays[index] - 1 if again else times))
         if measure.backward and (not again or measure.after_jump):
             following = measures[index + 1].passes if index + 1 < len(measures) else frozenset()
             total = max(measure.passes | following) if measure.passes else measure.backward
