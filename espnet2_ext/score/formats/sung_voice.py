@@ -5,7 +5,8 @@ from fractions import Fraction
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.xml_measures import Measure, complete_endings
-from espnet2_ext.score.formats.xml_melody import Melody, sing
+from espnet2_ext.score.formats.xml_melody import DEFAULT_BPM, Melody, sing
+from espnet2_ext.score.formats.xml_relations import apply_relations
 from espnet2_ext.score.formats.xml_voices import fill_from_other_voices, leave_out_small
 
 
@@ -44,6 +45,7 @@ def sing_voice(
     _align(measures, others)
     _share_marks(measures, others)
     complete_endings(measures)
+    apply_relations(measures, DEFAULT_BPM)
     return sing(measures, chosen, verse, graces), verse or verses[0]
 
 
@@ -93,6 +95,7 @@ def _share_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
     for other in others:
         for mine, theirs in zip(measures, other, strict=False):
             mine.bpms = sorted({**dict(theirs.bpms), **dict(mine.bpms)}.items())
+            mine.relations = theirs.relations + mine.relations
             mine.signs = {**theirs.signs, **mine.signs}
             mine.passes = mine.passes or theirs.passes
             mine.ending_stops = mine.ending_stops or theirs.ending_stops

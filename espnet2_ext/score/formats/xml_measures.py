@@ -6,7 +6,7 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.formats.xml_tempo import tempo_mark
+from espnet2_ext.score.formats.xml_tempo import tempo_mark, tempo_relation
 
 MAX_PASSES = 16
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
@@ -17,6 +17,7 @@ _VERSE_NUMBER = re.compile(  # 1. or 1-4. or (1) before the first word
 )
 _PASSES = re.compile(r"([0-9]{1,2})(?:\.?\s*[-\u2013]\s*([0-9]{1,2}))?")
 _BEATS = re.compile(r"[0-9]{1,3}(\s*\+\s*[0-9]{1,3}){0,8}")
+_UNIT = re.compile(r"[1-9][0-9]{0,3}")
 _WORDS = {
     "dacapo": re.compile(r"d\.?\s*c\.?\b|da capo", re.IGNORECASE),
     "dalsegno": re.compile(r"d\.?\s*s\.?\b|dal segno", re.IGNORECASE),
@@ -55,7 +56,8 @@ class XmlNote:
 class Measure:
     """A measure as written.
 
-    `length` is that of what stands in it, `nominal` what its time signature says, 0 if unknown.
+    `length` is that of what stands in it, `nominal` what its time signature says, `beat`
+    what that beats, 0 if unknown. `relations` are places where two notes are said to be equal.
     `passes` are the numbers of its ending, empty outside endings. `signs` are the marks of jumps:
     segno, coda (where they lead), tocoda, dalsegno, dacapo, fine; each with its label, if any.
     `after_jump`: whether the repeat that ends here is played after a jump too, though heard before.
@@ -65,8 +67,10 @@ class Measure:
     place: str
     notes: list[XmlNote] = field(default_factory=list)
     bpms: list[tuple[Fraction, float]] = field(default_factory=list)
+    relations: list[tuple[Fraction, Fraction, Fraction]] = field(default_factory=list)
     length: Fraction = Fraction(0)
     nominal: Fraction = Fraction(0)
+    beat: Fraction = Fraction(0)
     forward: bool = False
     backward: int = 0
     after_jump: bool = False
@@ -148,15 +152,20 @@ def _passes(numbers: str) -> frozenset[int]:
     return frozenset(passes.intersection(range(1, MAX_PASSES + 1)))
 
 
-def _nominal_length(attributes: Element) -> Fraction:
-    """Quarters of a measure of a time signature such as 4/4, 3+2/8 or 2/4+3/8; 0 without one."""
+def _time_signature(attributes: Element) -> tuple[Fraction, Fraction]:
+    """Quarters of a measure and of its beat: 4/4, 6/8 (beats are dotted), 3+2/8; 0 if unknown."""
     beats = [(e.text or "").strip() for e in attributes.findall("time/beats")]
     units = [(e.text or "").strip() for e in attributes.findall("time/beat-type")]
     said = list(zip(beats, units, strict=False))
-    if not all(_BEATS.fullmatch(beat) and unit.isdecimal() for beat, unit in said):
-        return Fraction(0)
-    each = ((sum(map(int, beat.split("+"))), int(unit)) for beat, unit in said)
-    return sum((Fraction(4 * count, unit) for count, unit in each if unit), Fraction(0))
+    if not all(_BEATS.fullmatch(count) and _UNIT.fullmatch(unit) for count, unit in said):
+        return Fraction(0), Fraction(0)
+    each = [(sum(map(int, count.split("+"))), Fraction(4, int(unit))) for count, unit in said]
+    length = sum((count * unit for count, unit in each), Fraction(0))
+    if len(each) != 1 or "+" in beats[0]:
+        return length, Fraction(0)
+    count, unit = each[0]
+    dotted = count > 3 and count % 3 == 0 and unit < 1
+    return length, 3 * unit if dotted else unit
 
 
 def _is_small(note: Element) -> bool:
@@ -168,7 +177,7 @@ class _PartReader:
     def __init__(self, place: str) -> None:
         self.part_place = place
         self.divisions = Fraction(1)
-        self.nominal = Fraction(0)
+        self.nominal = self.beat = Fraction(0)
         self.cue: Verses | None = None  # of the cue note that begins the chord
         self.transpose = 0
         self.handlers = {
@@ -189,7 +198,7 @@ class _PartReader:
             if child.tag in self.handlers:
                 self.handlers[child.tag](child)
             measure.length = max(measure.length, self.position)
-        measure.nominal = self.nominal
+        measure.nominal, measure.beat = self.nominal, self.beat
         measure.bpms.sort()
         return measure
 
@@ -198,7 +207,7 @@ class _PartReader:
         if element.find("divisions") is not None:
             self.divisions = _number(element.findtext("divisions"), place, "divisions", 1e-6)
         if element.find("time") is not None:
-            self.nominal = _nominal_length(element)
+            self.nominal, self.beat = _time_signature(element)
         moved = element.find("transpose")
         if moved is not None:
             semitones = _number(moved.findtext("chromatic") or "0", place, "chromatic", -99)
@@ -290,7 +299,10 @@ class _PartReader:
         shift = _number(offset, self.measure.place, "offset", -1e6) if offset else Fraction(0)
         at = max(Fraction(0), self.position + shift / self.divisions)
         sounds = [self._sound(sound, at) for sound in element.findall("sound")]
-        bpm = None if any(sounds) else tempo_mark(element, self.measure.place)
+        relation = None if any(sounds) else tempo_relation(element)
+        bpm = None if any(sounds) or relation else tempo_mark(element, self.measure.place)
+        if relation:
+            self.measure.relations.append((at, *relation))
         if bpm:
             self._tempo(at, bpm)
         if not any(sound.attrib.keys() - {"tempo", "dynamics"} for sound in element.iter("sound")):

@@ -133,7 +133,7 @@ def test_staff_with_a_time_signature_of_its_own(tmp_path, caplog):
     """2/4 in the time of 6/8: a quarter of the voice is a dotted quarter of the piano."""
     own = "<TimeSig><sigN>2</sigN><sigD>4</sigD><stretchN>2</stretchN><stretchD>3</stretchD>"
     piano = measure(rest("measure", "<duration>6/8</duration>")) * 2
-    voice = measure(own + "</TimeSig>", chord(60, "a"), chord(62, "a"))
+    voice = measure(own + "</TimeSig>", tempo(2), chord(60, "a"), chord(62, "a"))
     voice += measure("<TimeSig><sigN>6</sigN><sigD>8</sigD></TimeSig>", chord(60, "a", "half"))
     voice = voice.replace("<durationType>half", "<dots>1</dots><durationType>half")
     assert ends(read(tmp_path, ("Piano", piano), voice)) == [0.75, 1.5, 3]
