@@ -167,14 +167,23 @@ def _choose(
         if best.lyrics:  # of a track's channels, the one that the words are sung on
             of_track = [p for p in sung if p.lyrics is best.lyrics]
             best = max(of_track, key=lambda p: _sung_together(p.notes, p.lyrics, near))
+    of_tracks = {id(p.lyrics): p.name for p in sung if p.lyrics}
+    if part is None and len(of_tracks) > 1:
+        found = f"1 of {len(of_tracks)} tracks with lyrics is sung: {best.name}"
+        logging.warning("%s: %s", path, found)
     if not best.lyrics and not has_lyrics:
         words = [p for p in parts if p.lyrics and not p.notes]  # karaoke: words apart from notes
         if not words:
             found = f"no lyric events in {best.name}"
             raise UserError(path, found, "lyric events, or lyrics given beside the file")
-        most = max(words, key=lambda p: len(p.lyrics))
-        if part is None:  # the part whose notes the words are sung on
+        if part is None:  # most words, and the part whose notes they are sung on
+            most = max(words, key=lambda p: len(p.lyrics))
             best = max(sung, key=lambda p: _sung_together(p.notes, most.lyrics, near))
+        else:
+            most = max(words, key=lambda p: _sung_together(best.notes, p.lyrics, near))
+        if len(words) > 1:
+            found = f"1 of {len(words)} tracks of lyrics is sung"
+            logging.warning("%s: %s: %s, with the notes of %s", path, found, most.name, best.name)
         best.lyrics = most.lyrics
     return best
 

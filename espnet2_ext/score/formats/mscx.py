@@ -16,7 +16,7 @@ from espnet2_ext.files import read_bytes
 from espnet2_ext.score.formats.assemble import assemble
 from espnet2_ext.score.formats.mscx_measures import NOT_PLAYED, Staff, parse_staff
 from espnet2_ext.score.formats.project_fields import MAX_BYTES, parse_xml
-from espnet2_ext.score.formats.sung_voice import sing_voice
+from espnet2_ext.score.formats.sung_voice import say_which_part, sing_voice
 from espnet2_ext.score.formats.xml_melody import DEFAULT_BPM
 from espnet2_ext.score.music_score import MusicScore
 
@@ -51,7 +51,7 @@ def _choose_staff(score: Element, part: str | None, path: Path) -> tuple[Element
     numbers = itertools.count(1)  # since 4.6 the staves of a part have no id, but stand in order
     parts = [
         (
-            (p.findtext("trackName") or "").strip(),
+            " ".join((p.findtext("trackName") or "").split()),
             [s.get("id") or str(n) for s, n in zip(p.findall("Staff"), numbers, strict=False)],
         )
         for p in score.findall("Part")
@@ -64,12 +64,16 @@ def _choose_staff(score: Element, part: str | None, path: Path) -> tuple[Element
     if not wanted:
         listed = ", ".join(f"{number} ({name})" for number, (name, _) in enumerate(parts, 1))
         raise UserError(path, f"no part {part!r}" if part else "no parts", listed, "part")
-    for name, ids in wanted:
-        for own in ids:
-            staff = staves.get(own)
-            if staff is not None and staff.find(".//Lyrics") is not None:
-                return staff, name
-    raise UserError(path, "no lyrics", "lyrics under the notes")
+    sung = [
+        (staves[own], name)
+        for name, ids in wanted
+        for own in ids
+        if own in staves and staves[own].find(".//Lyrics") is not None
+    ]
+    if not sung:
+        raise UserError(path, "no lyrics", "lyrics under the notes")
+    say_which_part(path, [name or staff.get("id", "") for staff, name in sung])
+    return sung[0]
 
 
 def _set_first_tempo(staves: list[Staff]) -> None:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, ParseError
 from espnet2_ext.archive import open_archive, read_member
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.assemble import assemble
-from espnet2_ext.score.formats.sung_voice import sing_voice
+from espnet2_ext.score.formats.sung_voice import say_which_part, sing_voice
 from espnet2_ext.score.formats.xml_measures import parse_measures, verse_of
 from espnet2_ext.score.music_score import MusicScore
 
@@ -61,17 +61,18 @@ def _choose_part(root: Element, part: str | None, path: Path) -> tuple[Element, 
     if root.tag != "score-partwise":
         raise UserError(path, f"root element {root.tag!r}", "score-partwise")
     names = {
-        element.get("id", ""): (element.findtext("part-name") or "").strip()
+        element.get("id", ""): " ".join((element.findtext("part-name") or "").split())
         for element in root.iter("score-part")
     }
     parts = [(element, names.get(element.get("id", ""), "")) for element in root.findall("part")]
     if not parts:
         raise UserError(path, "no parts", "score-partwise with a part")
     if part is None:
-        chosen = next((p for p in parts if p[0].find(".//lyric/text") is not None), None)
-        if chosen is None:
+        sung = [p for p in parts if p[0].find(".//lyric/text") is not None]
+        if not sung:
             raise UserError(path, "no part has lyrics", "lyrics under the notes")
-        return chosen
+        say_which_part(path, [name or element.get("id", "") for element, name in sung])
+        return sung[0]
     for number, (element, name) in enumerate(parts, 1):
         if part in (str(number), name, element.get("id")):
             return element, name

@@ -2,6 +2,7 @@
 
 import logging
 from fractions import Fraction
+from pathlib import Path
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.xml_measures import Measure, complete_endings
@@ -47,6 +48,13 @@ def sing_voice(
     complete_endings(measures)
     apply_relations(measures, DEFAULT_BPM)
     return sing(measures, chosen, verse, graces), verse or verses[0]
+
+
+def say_which_part(path: Path, names: list[str]) -> None:
+    """A warning that only the first of several parts or staves with lyrics is sung."""
+    if len(names) > 1:
+        found = f"1 of {len(names)} parts with lyrics is sung: {names[0]}"
+        logging.warning("%s: %s (also %s)", path, found, ", ".join(names[1:6]))
 
 
 def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str:

@@ -194,3 +194,12 @@ def test_places_have_the_numbers_that_are_printed(tmp_path):
         read(tmp_path, voice.replace(">a<", ">qqq<"))
     score = read(tmp_path, voice.replace("xyz", "a"))
     assert rows(score)[0][:2] == (0, 0.5)
+
+
+def test_several_parts_with_lyrics_are_named(tmp_path, caplog):
+    voice = measure(TEMPO, WHOLE[0])
+    assert midis(read(tmp_path, ("High", voice), ("Low", measure(WHOLE[1])))) == [60]
+    assert "1 of 2 parts with lyrics is sung: High (also Low)" in caplog.text
+    caplog.clear()
+    assert midis(read(tmp_path, ("High", voice), ("Low", measure(WHOLE[1])), part="Low")) == [62]
+    assert not caplog.records
