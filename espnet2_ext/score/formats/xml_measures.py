@@ -6,7 +6,7 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.formats.xml_tempo import tempo_mark, tempo_relation
+from espnet2_ext.score.formats.xml_tempo import tempo_mark, tempo_relation, warn_of_another_tempo
 
 MAX_PASSES = 16
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
@@ -301,6 +301,8 @@ class _PartReader:
         sounds = [self._sound(sound, at) for sound in element.findall("sound")]
         relation = None if any(sounds) else tempo_relation(element)
         bpm = None if any(sounds) or relation else tempo_mark(element, self.measure.place)
+        if any(sounds):
+            warn_of_another_tempo(element, dict(self.measure.bpms)[at], self.measure.place)
         if relation:
             self.measure.relations.append((at, *relation))
         if bpm:

@@ -1,6 +1,7 @@
 """Tempo marks of MusicXML that are drawn: metronome marks, text with notes, equal notes."""
 
 import logging
+import math
 import re
 from fractions import Fraction
 from xml.etree.ElementTree import Element
@@ -16,6 +17,7 @@ _SYMBOLS = {
 _PER_MINUTE = re.compile(
     r"[0-9]{1,4}(?:\.[0-9]{1,6})?(?:\s*(?:[-\u2013\u2014/]|to|bis)\s*[0-9]{1,4}(?:\.[0-9]{1,6})?)?"
 )
+_FAR = math.log(1.1)
 _SYMBOL = rf"([{''.join(_SYMBOLS)}])\s*([.\u00b7\uecb7]?)"
 _TEMPO_WORDS = re.compile(rf"{_SYMBOL}\s*[=\u2248]([^=]*)")
 _RELATION_WORDS = re.compile(rf"{_SYMBOL}\s*[=\u2248]\s*{_SYMBOL}")
@@ -33,13 +35,28 @@ def tempo_mark(direction: Element, place: str) -> float | None:
     metronome = direction.find("direction-type/metronome")
     if metronome is None:
         return _tempo_in_words(direction)
-    text = (metronome.findtext("per-minute") or "").strip()
-    units = _units(metronome)
-    per_minute = _per_minute(text)
-    if not per_minute or len(units) != 1 or units[0] is None:
-        names = [unit.text or "" for unit in metronome.iter("beat-unit")]
-        found = text or " = ".join(names)
+    bpm = _bpm(metronome)
+    if bpm is None:
+        names = " = ".join(unit.text or "" for unit in metronome.iter("beat-unit"))
+        found = (metronome.findtext("per-minute") or "").strip() or names
         logging.warning("%s: a metronome mark %r is not read, the tempo stays", place, found)
+    return bpm
+
+
+def warn_of_another_tempo(direction: Element, bpm: float, place: str) -> None:
+    """Say where the mark that is drawn is far from the tempo that the file is played at."""
+    metronome = direction.find("direction-type/metronome")
+    drawn = _bpm(metronome) if metronome is not None else None
+    if drawn and abs(math.log(drawn / bpm)) > _FAR:
+        found = f"a metronome mark of {drawn:g} quarters a minute is played at {bpm:g}"
+        logging.warning("%s: %s", place, found)
+
+
+def _bpm(metronome: Element) -> float | None:
+    """Quarters per minute of a note and a number."""
+    units = _units(metronome)
+    per_minute = _per_minute((metronome.findtext("per-minute") or "").strip())
+    if not per_minute or len(units) != 1 or units[0] is None:
         return None
     return per_minute * float(units[0])
 

@@ -132,3 +132,11 @@ def test_no_tempo_is_named_and_120(read, caplog):
 def test_pickup_has_the_tempo_of_the_measure_after_it(read, caplog):
     assert read([DIVISIONS + note("C4", 2, "a"), TEMPO + note("D4", 4, "a")]).notes[0].end_sec == 1
     assert not caplog.records
+
+
+def test_mark_that_is_drawn_and_played_otherwise_is_named(read, caplog):
+    sounding = metronome("72").replace("</direction>", '<sound tempo="{}"/></direction>')
+    read([DIVISIONS + sounding.format(70) + note("C4", 2, "a")])
+    assert not caplog.records
+    assert read([DIVISIONS + sounding.format(50) + note("C4", 2, "a")]).tempo == 50
+    assert "measure 1: a metronome mark of 72 quarters a minute is played at 50" in caplog.text
