@@ -20,6 +20,7 @@ from espnet2_ext.score.music_score import MusicScore
 MAX_BYTES = 8 * 2**20
 _PERCUSSION = 9
 _CREDIT = "@"  # titles and the like in Soft Karaoke
+_TAGGED = {"@LENGL": "en", "@LJAPN": "ja", "@LCHIN": "zh", "@LMAND": "zh", "@LCANT": "yue"}
 _KARAOKE = ("@K", "\\", "/")
 _AFTER = 32  # eighths of a beat after the last note
 _NAMES = ("utf-8", "cp932", "gb18030", "latin1")
@@ -82,6 +83,12 @@ def _read_tracks(
     parts: list[_Part] = []
     tempos: list[tuple[int, float]] = []
     words = _lyric_events(midi)
+    texts = (m.text.strip().upper() for track in midi.tracks for m in track if m.type == "text")
+    said = next((_TAGGED[text] for text in texts if text in _TAGGED), language)
+    if said != language and words == "text":
+        logging.warning(
+            "%s: the file says that its lyrics are %s, read as %s", path, said, language
+        )
     to_text = _to_text(midi, words, language)
     for number, track in enumerate(midi.tracks, 1):
         name = track.name or ""  # nobody needs it, whatever its encoding

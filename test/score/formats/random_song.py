@@ -32,7 +32,6 @@ class Event:
     graces: int = 0
     lower: int = 0
     triplet: bool = False
-    breath: bool = False
 
 
 @dataclass
@@ -104,7 +103,7 @@ class Song:
             midi = self.draw.randrange(55, 76)
             lyrics, vowels = self._syllable(verses)
             if kind < 0.15 and left > length:
-                events.append(Event(length, 0, breath=self._is(0.2)))
+                events.append(Event(length, 0))
             elif kind < 0.25 and left >= 1:
                 length = Fraction(1)
                 events.append(Event(length / 3, midi, lyrics, vowels, triplet=True))

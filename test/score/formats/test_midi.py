@@ -300,3 +300,14 @@ def test_several_tracks_with_lyrics_are_named(tmp_path, caplog):
     caplog.clear()
     assert [n.lyric for n in read_midi(path, part="Low").notes] == ["ni"]
     assert not caplog.records
+
+
+def test_karaoke_that_says_another_language_is_named(tmp_path, caplog):
+    tags = [(0, 0, "text", "@KMIDI KARAOKE FILE"), (0, 0, "text", "@LENGL")]
+    path = build(tmp_path / "a.kar", [*tags, (0, 0, "text", "me"), *note(None, 60)])
+    assert [n.lyric for n in read_midi(path).notes] == ["me"]  # pinyin too
+    assert "says that its lyrics are en, read as zh" in caplog.text
+    caplog.clear()
+    pytest.importorskip("espeakng_loader")
+    read_midi(path, language="en")
+    assert not caplog.records
