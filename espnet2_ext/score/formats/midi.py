@@ -20,6 +20,7 @@ from espnet2_ext.score.music_score import MusicScore
 MAX_BYTES = 8 * 2**20
 _PERCUSSION = 9
 _CREDIT = "@"  # titles and the like in Soft Karaoke
+_TAGGED = {"@LENGL": "en", "@LJAPN": "ja", "@LCHIN": "zh", "@LMAND": "zh", "@LCANT": "yue"}
 _KARAOKE = ("@K", "\\", "/")
 _AFTER = 32  # eighths of a beat after the last note
 _NAMES = ("utf-8", "cp932", "gb18030", "latin1")
@@ -82,6 +83,12 @@ def _read_tracks(
     parts: list[_Part] = []
     tempos: list[tuple[int, float]] = []
     words = _lyric_events(midi)
+    texts = (m.text.strip().upper() for track in midi.tracks for m in track if m.type == "text")
+    said = next((_TAGGED[text] for text in texts if text in _TAGGED), language)
+    if said != language and words == "text":
+        logging.warning(
+            "%s: the file says that its lyrics are %s, read as %s", path, said, language
+        )
     to_text = _to_text(midi, words, language)
     for number, track in enumerate(midi.tracks, 1):
         name = track.name or ""  # nobody needs it, whatever its encoding
@@ -167,14 +174,23 @@ def _choose(
         if best.lyrics:  # of a track's channels, the one that the words are sung on
             of_track = [p for p in sung if p.lyrics is best.lyrics]
             best = max(of_track, key=lambda p: _sung_together(p.notes, p.lyrics, near))
+    of_tracks = {id(p.lyrics): p.name for p in sung if p.lyrics}
+    if part is None and len(of_tracks) > 1:
+        found = f"1 of {len(of_tracks)} tracks with lyrics is sung: {best.name}"
+        logging.warning("%s: %s", path, found)
     if not best.lyrics and not has_lyrics:
         words = [p for p in parts if p.lyrics and not p.notes]  # karaoke: words apart from notes
         if not words:
             found = f"no lyric events in {best.name}"
             raise UserError(path, found, "lyric events, or lyrics given beside the file")
-        most = max(words, key=lambda p: len(p.lyrics))
-        if part is None:  # the part whose notes the words are sung on
+        if part is None:  # most words, and the part whose notes they are sung on
+            most = max(words, key=lambda p: len(p.lyrics))
             best = max(sung, key=lambda p: _sung_together(p.notes, most.lyrics, near))
+        else:
+            most = max(words, key=lambda p: _sung_together(best.notes, p.lyrics, near))
+        if len(words) > 1:
+            found = f"1 of {len(words)} tracks of lyrics is sung"
+            logging.warning("%s: %s: %s, with the notes of %s", path, found, most.name, best.name)
         best.lyrics = most.lyrics
     return best
 

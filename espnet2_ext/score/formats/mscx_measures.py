@@ -1,48 +1,62 @@
 """The measures of a staff of MuseScore's format, versions 3 and 4, as those of a MusicXML part.
 
-Lengths are names of notes, with dots and the tuplets around them; pitches are as they sound.
+Pitches are as they sound, but for ottava lines. Which mark of tempo holds from where is as in
+MuseScore's own player.
 """
 
+import math
 import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from xml.etree.ElementTree import Element
 
-from espnet2_ext.errors import UserError
+from espnet2_ext.score.formats.mscx_notes import fraction, grace_of, is_on, length_of, notes_of
 from espnet2_ext.score.formats.project_fields import integer, number
 from espnet2_ext.score.formats.xml_measures import MAX_PASSES, Measure, XmlNote
 
-_QUARTERS = {
-    **{"long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2)},
-    **{f"{n}{'nd' if n == 32 else 'th'}": Fraction(4, n) for n in (16, 32, 64, 128, 256)},
-}
-_FRACTION = re.compile(r"(-?[0-9]{1,6})/([1-9][0-9]{0,5})")
 _SIGNS = {"fine": "fine", "coda": "tocoda", "codab": "coda", "varcoda": "coda"}
 _SIGNS |= {"segno": "segno", "varsegno": "segno"}
-_GRACES = ("acciaccatura", "appoggiatura", "grace4", "grace16", "grace32")
-_GRACES_AFTER = ("grace8after", "grace16after", "grace32after")
-_VERSE_LABEL = re.compile(r"^[0-9]{1,2}\s*[.)．、]\s*(?=\S)")
+_OTTAVAS = {"8va": 12, "8vb": -12, "15ma": 24, "15mb": -24, "22ma": 36, "22mb": -36}
+NOT_PLAYED = {
+    "GradualTempoChange": "gradual changes of tempo are not sung, only marks of tempo",
+    "MeasureRepeat": "signs that repeat a measure are sung as rests",
+    "RepeatMeasure": "signs that repeat a measure are sung as rests",
+    "swing": "marks of swing are not sung, notes are as long as written",
+}
 _MAX_BEATS_PER_SEC = 100
+_MAX_MEASURES = 1000  # of a bracket or line
 
 
-def _fraction(text: str | None, place: str, field: str) -> Fraction:
-    """Quarters of a length such as 3/4 of a whole note."""
-    match = _FRACTION.fullmatch((text or "").strip())
-    if match is None:
-        raise UserError(place, repr(text), "a fraction such as 3/4", field)
-    return 4 * Fraction(int(match[1]), int(match[2]))
+@dataclass
+class Staff:
+    """A staff as written.
+
+    `primos` are the places, as (index of measure, position), where the first tempo of the score is
+    taken up again; `not_played` counts what is written and not sung, by what the warning says.
+    """
+
+    measures: list[Measure] = field(default_factory=list)
+    primos: list[tuple[int, Fraction]] = field(default_factory=list)
+    not_played: Counter[str] = field(default_factory=Counter)
 
 
 class _StaffReader:
     def __init__(self, place: str) -> None:
         self.place = place
-        self.measures: list[Measure] = []
-        self.voltas: dict[int, frozenset[int]] = {}  # of each measure to come
+        self.staff = Staff()
+        self.number = 0  # of the measure, as printed
+        self.starts_section = False
+        self.repeats_after_jumps = False
+        self.stretch = Fraction(1)  # where a staff has a time signature of its own
+        self.voltas: list[tuple[int, int, frozenset[int]]] = []  # first, last measure, passes
+        self.ottavas: list[tuple[tuple[int, Fraction], tuple[int, Fraction], int]] = []
 
     def read(self, element: Element) -> None:
-        index = len(self.measures)
-        measure = Measure(f"{self.place}, measure {index + 1}")
-        self.measures.append(measure)
-        measure.forward = element.find("startRepeat") is not None
+        measure = Measure(f"{self.place}, {self._name(element)}")
+        self.staff.measures.append(measure)
+        measure.forward = element.find("startRepeat") is not None or self.starts_section
+        self.starts_section = False
         times = element.findtext("endRepeat")
         if times is not None:
             measure.backward = integer(times or 2, measure.place, "endRepeat", 1, MAX_PASSES)
@@ -50,8 +64,18 @@ class _StaffReader:
             self._voice(content, str(voice), measure)
         for child in [*element, *(c for voice in element.findall("voice") for c in voice)]:
             self._sign(child, measure)
-        measure.passes = self.voltas.get(index, frozenset())
+        if element.get("len"):
+            measure.length = fraction(element.get("len"), measure.place, "len")
         measure.bpms.sort()
+
+    def _name(self, element: Element) -> str:
+        """The number that is printed: pickups and the like have none."""
+        offset = integer(element.findtext("noOffset") or 0, self.place, "noOffset", -9999, 9999)
+        if is_on(element, "irregular"):
+            self.number += offset
+            return f"irregular measure after {self.number}"
+        self.number += 1 + offset
+        return f"measure {self.number}"
 
     def _sign(self, element: Element, measure: Measure) -> None:
         if element.tag == "Marker":
@@ -61,10 +85,14 @@ class _StaffReader:
         elif element.tag == "Jump":
             to = (element.findtext("jumpTo") or "start").strip()
             measure.signs["dacapo" if to == "start" else "dalsegno"] = ""
+            self.repeats_after_jumps |= is_on(element, "playRepeats")
+        elif element.tag == "LayoutBreak":
+            self.starts_section |= (element.findtext("subtype") or "").strip() == "section"
 
     def _voice(self, element: Element, voice: str, measure: Measure) -> None:
         position = Fraction(0)
         tuplets: list[Fraction] = []
+        after: list[XmlNote] = []  # graces; before the note that they follow, the last one first
         for child in element:
             if child.tag == "Tuplet":
                 normal = integer(child.findtext("normalNotes"), measure.place, "normalNotes", 1, 99)
@@ -74,97 +102,89 @@ class _StaffReader:
                 tuplets = tuplets[:-1]
             elif child.tag == "location":
                 moved = child.findtext("fractions")
-                position += _fraction(moved, measure.place, "fractions") if moved else 0
+                position += fraction(moved, measure.place, "fractions") if moved else 0
+            elif child.tag == "TimeSig":
+                low = integer(child.findtext("stretchN") or 1, measure.place, "stretchN", 1, 99)
+                high = integer(child.findtext("stretchD") or 1, measure.place, "stretchD", 1, 99)
+                self.stretch = Fraction(high, low)
             elif child.tag == "Tempo":
-                beats = number(
-                    child.findtext("tempo"), measure.place, "tempo", 0.01, _MAX_BEATS_PER_SEC
-                )
-                measure.bpms.append((max(position, Fraction(0)), 60 * beats))
-            elif child.tag == "Spanner" and child.get("type") == "Volta":
-                self._volta(child)
-            elif child.tag == "Breath" and measure.notes and measure.notes[-1].voice == voice:
-                measure.notes[-1].breath = True
-            elif child.tag in ("Chord", "Rest"):
-                length = self._length(child, measure.place)
-                for ratio in tuplets:
-                    length *= ratio
-                position = self._notes(child, position, length, voice, measure)
+                self._tempo(child, max(position, Fraction(0)), measure)
+            elif child.tag == "Spanner":
+                self._spanner(child, position, measure)
+            elif child.tag == "Breath" and is_on(child, "visible", "1"):
+                for note in measure.notes[-1:]:
+                    note.breath = note.breath or note.voice == voice
+            elif child.tag in ("Chord", "Rest", "MeasureRepeat", "RepeatMeasure"):
+                if child.tag in NOT_PLAYED:
+                    self.staff.not_played[child.tag] += 1
+                length = length_of(child, measure.place) * self.stretch * math.prod(tuplets)
+                grace = grace_of(child)
+                notes = notes_of(child, position, length, voice, measure, grace)
+                if grace == "previous":
+                    after = notes + after
+                    continue
+                measure.notes += notes
+                if not grace:
+                    position += length
+                    measure.notes += [replace(note, start=position) for note in after]
+                    after = []
+            elif child.find("swing") is not None:
+                self.staff.not_played["swing"] += 1
             measure.length = max(measure.length, position)
 
-    def _volta(self, spanner: Element) -> None:
-        """Endings hold for the measures from here on that their bracket spans."""
-        volta = spanner.find("Volta")
-        if volta is None:
+    def _tempo(self, element: Element, position: Fraction, measure: Measure) -> None:
+        """A mark of tempo; `a tempo` ends a gradual change, which is not sung."""
+        if not is_on(element, "play", "1"):
             return
-        numbers = re.findall("[0-9]{1,2}", volta.findtext("endings") or "1")
-        passes = frozenset(n for n in map(int, numbers) if 1 <= n <= MAX_PASSES)
-        span = spanner.findtext("next/location/measures") or "1"
-        here = len(self.measures) - 1
-        for index in range(here, here + integer(span, self.place, "measures", 0, 1000)):
-            self.voltas[index] = passes
+        kind = (element.findtext("type") or "").strip()
+        if is_on(element, "followText") and kind == "tempoPrimo":
+            self.staff.primos.append((len(self.staff.measures) - 1, position))
+        elif not (is_on(element, "followText") and kind == "aTempo"):
+            text = element.findtext("tempo")
+            beats = number(text, measure.place, "tempo", 0.01, _MAX_BEATS_PER_SEC)
+            measure.bpms.append((position, 60 * beats))
 
-    def _length(self, element: Element, place: str) -> Fraction:
-        name = (element.findtext("durationType") or "").strip()
-        if name == "measure":
-            return _fraction(element.findtext("duration"), place, "duration")
-        if name not in _QUARTERS:
-            raise UserError(place, repr(name), "a length such as quarter", "durationType")
-        dots = integer(element.findtext("dots") or 0, place, "dots", 0, 4)
-        return Fraction(_QUARTERS[name]) * (2 - Fraction(1, 2**dots))
+    def _spanner(self, spanner: Element, position: Fraction, measure: Measure) -> None:
+        kind = spanner.get("type", "")
+        if spanner.find("next") is None:
+            return
+        if kind in NOT_PLAYED:
+            self.staff.not_played[kind] += 1
+        here = len(self.staff.measures) - 1
+        measures = spanner.findtext("next/location/measures") or 0
+        moved = spanner.findtext("next/location/fractions")
+        end = here + integer(measures, measure.place, "measures", -_MAX_MEASURES, _MAX_MEASURES)
+        until = position + (fraction(moved, measure.place, "fractions") if moved else 0)
+        volta, ottava = spanner.find("Volta"), spanner.find("Ottava")
+        if volta is not None:
+            numbers = re.findall("[0-9]{1,2}", volta.findtext("endings") or "1")
+            passes = frozenset(n for n in map(int, numbers) if 1 <= n <= MAX_PASSES)
+            self.voltas.append((here, end if until > 0 else max(end - 1, here), passes))
+        elif ottava is not None:
+            shift = _OTTAVAS.get((ottava.findtext("subtype") or "").strip(), 0)
+            self.ottavas.append(((here, position), (end, until), shift))
 
-    def _notes(
-        self, chord: Element, start: Fraction, length: Fraction, voice: str, measure: Measure
-    ) -> Fraction:
-        """Add the notes of a chord, or a rest; where the next begins."""
-        if any(chord.find(tag) is not None for tag in _GRACES_AFTER):
-            return start  # they stand before the note that they follow
-        grace = "next" if any(chord.find(tag) is not None for tag in _GRACES) else ""
-        end = start if grace else start + length
-        common = {"start": start, "length": Fraction(0) if grace else length, "voice": voice}
-        silent = {"midi": 0, "chord": False, "tie_start": False, "tie_stop": False, "lyrics": {}}
-        if chord.tag == "Rest":
-            measure.notes.append(XmlNote(**common, **silent, place=measure.place))
-            return end
-        if (chord.findtext("small") or "0") == "1":  # cue notes
-            return end
-        count = sum(note.midi > 0 for note in measure.notes)
-        for index, note in enumerate(chord.findall("Note")):
-            place = f"{measure.place}, note {count + index + 1}"
-            ties = [s for s in note.findall("Spanner") if s.get("type") == "Tie"]
-            measure.notes.append(
-                XmlNote(
-                    **common,
-                    midi=integer(note.findtext("pitch"), place, "pitch", 1, 127),
-                    chord=index > 0,
-                    tie_start=any(tie.find("next") is not None for tie in ties),
-                    tie_stop=any(tie.find("prev") is not None for tie in ties),
-                    lyrics={} if index else _lyrics(chord, place),
-                    place=place,
-                    grace=grace,
-                )
-            )
-        return end
+    def finish(self) -> Staff:
+        """The staff, with the endings that its brackets span and the octaves of its lines."""
+        measures = self.staff.measures
+        for first, last, passes in self.voltas:
+            measures[first].passes = passes
+            measures[min(last, len(measures) - 1)].ending_stops = True
+        for measure in measures:
+            measure.after_jump = bool(measure.backward) and self.repeats_after_jumps
+        for start, end, shift in self.ottavas:
+            for index in range(start[0], min(end[0] + 1, len(measures))):
+                notes = measures[index].notes
+                for at, note in enumerate(notes):
+                    if note.midi and start <= (index, note.start) < end:
+                        notes[at] = replace(note, midi=min(max(note.midi + shift, 1), 127))
+        return self.staff
 
 
-def _lyrics(chord: Element, place: str) -> dict[int, str]:
-    """Lyric of each verse; a hyphen at its end where the word goes on on the next note."""
-    lyrics: dict[int, str] = {}
-    for lyric in chord.findall("Lyrics"):
-        element = lyric.find("text")
-        text = "".join(element.itertext()).strip() if element is not None else ""
-        text = _VERSE_LABEL.sub("", text)
-        verse = integer(lyric.findtext("no") or 0, place, "no", 0, 99) + 1
-        if text and (lyric.findtext("syllabic") or "").strip() in ("begin", "middle"):
-            text = text.rstrip("-") + "-"
-        if text:
-            lyrics.setdefault(verse, text)
-    return lyrics
-
-
-def parse_staff(staff: Element, place: str) -> list[Measure]:
+def parse_staff(staff: Element, place: str) -> Staff:
     """Read the measures of a staff; `UserError` names staff, measure and element."""
     reader = _StaffReader(place)
     for measure in staff.findall("Measure"):
         if measure.find("multiMeasureRest") is None:  # drawn in place of the rests that follow it
             reader.read(measure)
-    return reader.measures
+    return reader.finish()

@@ -12,9 +12,8 @@ from xml.etree.ElementTree import Element, ParseError
 from espnet2_ext.archive import open_archive, read_member
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.assemble import assemble
-from espnet2_ext.score.formats.xml_measures import Measure, parse_measures, verse_of
-from espnet2_ext.score.formats.xml_melody import sing
-from espnet2_ext.score.formats.xml_voices import fill_from_other_voices, leave_out_small
+from espnet2_ext.score.formats.sung_voice import say_which_part, sing_voice
+from espnet2_ext.score.formats.xml_measures import parse_measures, verse_of
 from espnet2_ext.score.music_score import MusicScore
 
 MAX_BYTES = 64 * 2**20
@@ -64,47 +63,23 @@ def _choose_part(root: Element, part: str | None, path: Path) -> tuple[Element, 
     if root.tag != "score-partwise":
         raise UserError(path, f"root element {root.tag!r}", "score-partwise")
     names = {
-        element.get("id", ""): (element.findtext("part-name") or "").strip()
+        element.get("id", ""): " ".join((element.findtext("part-name") or "").split())
         for element in root.iter("score-part")
     }
     parts = [(element, names.get(element.get("id", ""), "")) for element in root.findall("part")]
     if not parts:
         raise UserError(path, "no parts", "score-partwise with a part")
     if part is None:
-        chosen = next((p for p in parts if p[0].find(".//lyric/text") is not None), None)
-        if chosen is None:
+        sung = [p for p in parts if p[0].find(".//lyric/text") is not None]
+        if not sung:
             raise UserError(path, "no part has lyrics", "lyrics under the notes")
-        return chosen
+        say_which_part(path, [name or element.get("id", "") for element, name in sung])
+        return sung[0]
     for number, (element, name) in enumerate(parts, 1):
         if part in (str(number), name, element.get("id")):
             return element, name
     listed = ", ".join(f"{i} ({name})" for i, (_, name) in enumerate(parts, 1))
     raise UserError(path, f"no part {part!r}", listed, "part")
-
-
-def _choose_voice(measures: list[Measure], voice: str | None, place: str) -> str:
-    voices: dict[str, bool] = {}
-    for measure in measures:
-        for note in measure.notes:
-            sings = bool(note.lyrics) and not note.small
-            voices[note.voice] = voices.get(note.voice, False) or sings
-    if voice is not None:
-        if voice not in voices:
-            raise UserError(place, f"no voice {voice!r}", ", ".join(sorted(voices)), "voice")
-        return voice
-    if not voices:
-        raise UserError(place, "no notes", "a part with notes")
-    small = (note.voice for measure in measures for note in measure.notes if note.lyrics)
-    first = next((name for name, sings in voices.items() if sings), None)
-    return first or next(small, next(iter(voices)))
-
-
-def _shared_marks(measures: list[Measure], others: list[list[Measure]]) -> None:
-    """Give a part the tempo marks and jumps of the others: a score writes them in one part."""
-    for other in others:
-        for mine, theirs in zip(measures, other, strict=False):
-            mine.bpms = sorted({**dict(theirs.bpms), **dict(mine.bpms)}.items())
-            mine.signs = {**theirs.signs, **mine.signs}
 
 
 def _stated(code: str | None) -> str:
@@ -189,20 +164,7 @@ def score_of_root(
     element, name = _choose_part(root, part, path)
     place = f"{path}: part {name or element.get('id')}"
     measures = parse_measures(element, place)
-    leave_out_small(measures)
-    chosen = _choose_voice(measures, voice, place)
-    if voice is None:
-        fill_from_other_voices(measures, chosen)
-    voice = chosen
-    in_voice = [note for measure in measures for note in measure.notes if note.voice == voice]
-    verses = sorted({number for note in in_voice for number in note.lyrics})
-    if verse is not None and verse not in verses:
-        listed = ", ".join(map(str, verses)) or "lyrics"
-        raise UserError(f"{place}: voice {voice}", f"no verse {verse}", listed, "verse")
-    if not verses:
-        raise UserError(f"{place}: voice {voice}", "no lyrics", "lyrics under the notes")
     others = [parse_measures(p, place) for p in root.findall("part") if p is not element]
-    _shared_marks(measures, others)
-    melody = sing(measures, voice, verse, graces)
-    language = language or _language(root, element, verse or verses[0], place) or default_language
+    melody, first = sing_voice(measures, others, place, voice, verse, graces)
+    language = language or _language(root, element, first, place) or default_language
     return assemble(melody.notes, str(path), melody.tempo, language, vocalise=True)

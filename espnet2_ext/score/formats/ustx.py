@@ -163,6 +163,8 @@ def _choose(project: dict[str, Any], wanted: str | None, path: Path) -> list[_Pa
     parts = _parts(project, path)
     first = next((part for part in parts if part.heard), parts[0])
     chosen = [part for part in parts if part.track == first.track]
+    if wanted is None and not first.heard:
+        logging.warning("%s: no track with notes is heard, the muted %s is read", path, first.track)
     if wanted is not None:
         chosen = [part for n, part in enumerate(parts, 1) if wanted == str(n)]
         chosen = chosen or [part for part in parts if wanted == part.name]

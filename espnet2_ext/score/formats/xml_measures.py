@@ -6,7 +6,7 @@ from fractions import Fraction
 from xml.etree.ElementTree import Element
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.formats.xml_tempo import tempo_mark
+from espnet2_ext.score.formats.xml_tempo import tempo_mark, tempo_relation, warn_of_another_tempo
 
 MAX_PASSES = 16
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(\.[0-9]{0,12})?")
@@ -16,6 +16,8 @@ _VERSE_NUMBER = re.compile(  # 1. or 1-4. or (1) before the first word
     r"(?<=[.)\]:\uff0e\u3001\uff09])\s*(?=[^\s\d])"
 )
 _PASSES = re.compile(r"([0-9]{1,2})(?:\.?\s*[-\u2013]\s*([0-9]{1,2}))?")
+_BEATS = re.compile(r"[0-9]{1,3}(\s*\+\s*[0-9]{1,3}){0,8}")
+_UNIT = re.compile(r"[1-9][0-9]{0,3}")
 _WORDS = {
     "dacapo": re.compile(r"d\.?\s*c\.?\b|da capo", re.IGNORECASE),
     "dalsegno": re.compile(r"d\.?\s*s\.?\b|dal segno", re.IGNORECASE),
@@ -54,17 +56,24 @@ class XmlNote:
 class Measure:
     """A measure as written.
 
+    `length` is that of what stands in it, `nominal` what its time signature says, `beat`
+    what that beats, 0 if unknown. `relations` are places where two notes are said to be equal.
     `passes` are the numbers of its ending, empty outside endings. `signs` are the marks of jumps:
     segno, coda (where they lead), tocoda, dalsegno, dacapo, fine; each with its label, if any.
+    `after_jump`: whether the repeat that ends here is played after a jump too, though heard before.
     `unsung` are lyrics that no sung note carries: voice, kind of note, verses.
     """
 
     place: str
     notes: list[XmlNote] = field(default_factory=list)
     bpms: list[tuple[Fraction, float]] = field(default_factory=list)
+    relations: list[tuple[Fraction, Fraction, Fraction]] = field(default_factory=list)
     length: Fraction = Fraction(0)
+    nominal: Fraction = Fraction(0)
+    beat: Fraction = Fraction(0)
     forward: bool = False
     backward: int = 0
+    after_jump: bool = False
     passes: frozenset[int] = frozenset()
     ending_stops: bool = False
     signs: dict[str, str] = field(default_factory=dict)
@@ -95,12 +104,27 @@ def _midi(note: Element, transpose: int, place: str) -> int:
 
 
 @dataclass
-class _Verses:
+class Verses:
     """The lyrics of a note by verse, and the verses where they begin a word or leave it open."""
 
     lyrics: dict[int, str] = field(default_factory=dict)
     begins: set[int] = field(default_factory=set)
     goes_on: set[int] = field(default_factory=set)
+
+    def add(self, verse: int, text: str, begins: bool, goes_on: bool) -> None:
+        """Add the lyric of a verse, if that has none, without the label of the verse.
+
+        A hyphen stands at its end where the word goes on on the next note.
+        """
+        text = _VERSE_NUMBER.sub("", text.replace("\u203f", " ").strip())
+        if not text or verse in self.lyrics:
+            return
+        if goes_on:
+            text = text.rstrip("-") + "-"
+            self.goes_on.add(verse)
+        if begins:
+            self.begins.add(verse)
+        self.lyrics[verse] = text
 
 
 def verse_of(lyric: Element, index: int) -> int:
@@ -109,23 +133,14 @@ def verse_of(lyric: Element, index: int) -> int:
     return int(digits) if digits else index
 
 
-def _verses(note: Element) -> _Verses:
-    """Lyric of each verse; a hyphen at its end where the word goes on on the next note."""
-    verses = _Verses()
+def _verses(note: Element) -> Verses:
+    verses = Verses()
     for index, lyric in enumerate(note.findall("lyric"), 1):
         parts = [part for part in lyric if part.tag in ("text", "elision")]
         text = "".join(" " if part.tag == "elision" else part.text or "" for part in parts)
-        text = _VERSE_NUMBER.sub("", text.replace("\u203f", " ").strip())
-        verse = verse_of(lyric, index)
-        if not text or verse in verses.lyrics:
-            continue
-        syllabic = [(part.text or "").strip() for part in lyric.findall("syllabic")]
-        if syllabic and syllabic[-1] in ("begin", "middle"):
-            text = text.rstrip("-") + "-"
-            verses.goes_on.add(verse)
-        if syllabic and syllabic[0] in ("begin", "single"):
-            verses.begins.add(verse)
-        verses.lyrics[verse] = text
+        said = [(part.text or "").strip() for part in lyric.findall("syllabic")] or [""]
+        begins, goes_on = said[0] in ("begin", "single"), said[-1] in ("begin", "middle")
+        verses.add(verse_of(lyric, index), text, begins, goes_on)
     return verses
 
 
@@ -137,6 +152,22 @@ def _passes(numbers: str) -> frozenset[int]:
     return frozenset(passes.intersection(range(1, MAX_PASSES + 1)))
 
 
+def _time_signature(attributes: Element) -> tuple[Fraction, Fraction]:
+    """Quarters of a measure and of its beat: 4/4, 6/8 (beats are dotted), 3+2/8; 0 if unknown."""
+    beats = [(e.text or "").strip() for e in attributes.findall("time/beats")]
+    units = [(e.text or "").strip() for e in attributes.findall("time/beat-type")]
+    said = list(zip(beats, units, strict=False))
+    if not all(_BEATS.fullmatch(count) and _UNIT.fullmatch(unit) for count, unit in said):
+        return Fraction(0), Fraction(0)
+    each = [(sum(map(int, count.split("+"))), Fraction(4, int(unit))) for count, unit in said]
+    length = sum((count * unit for count, unit in each), Fraction(0))
+    if len(each) != 1 or "+" in beats[0]:
+        return length, Fraction(0)
+    count, unit = each[0]
+    dotted = count > 3 and count % 3 == 0 and unit < 1
+    return length, 3 * unit if dotted else unit
+
+
 def _is_small(note: Element) -> bool:
     size = note.find("type")
     return size is not None and size.get("size") == "cue"
@@ -146,6 +177,8 @@ class _PartReader:
     def __init__(self, place: str) -> None:
         self.part_place = place
         self.divisions = Fraction(1)
+        self.nominal = self.beat = Fraction(0)
+        self.cue: Verses | None = None  # of the cue note that begins the chord
         self.transpose = 0
         self.handlers = {
             "attributes": self._attributes,
@@ -165,6 +198,7 @@ class _PartReader:
             if child.tag in self.handlers:
                 self.handlers[child.tag](child)
             measure.length = max(measure.length, self.position)
+        measure.nominal, measure.beat = self.nominal, self.beat
         measure.bpms.sort()
         return measure
 
@@ -172,6 +206,8 @@ class _PartReader:
         place = self.measure.place
         if element.find("divisions") is not None:
             self.divisions = _number(element.findtext("divisions"), place, "divisions", 1e-6)
+        if element.find("time") is not None:
+            self.nominal, self.beat = _time_signature(element)
         moved = element.find("transpose")
         if moved is not None:
             semitones = _number(moved.findtext("chromatic") or "0", place, "chromatic", -99)
@@ -200,8 +236,10 @@ class _PartReader:
             self.chord_start = self.position
             self.position += length
         if element.find("cue") is not None:
+            self.cue = None if chord else _verses(element)
             self._unsung(element, voice, "cue notes")
             return
+        of_cue, self.cue = (self.cue if chord else None), None
         if element.find("unpitched") is not None:
             self._unsung(element, voice, "notes without pitch")
             return
@@ -211,7 +249,10 @@ class _PartReader:
             if element.get("print-object") == "no" and element.find("notations") is None:
                 return  # it keeps the time of a voice that is not there
         ties = {tie.get("type") for tie in element.findall("tie")}
-        verses = _Verses() if is_rest else _verses(element)
+        verses = Verses() if is_rest else _verses(element)
+        if of_cue and of_cue.lyrics and not verses.lyrics:  # of the chord, on its cue note
+            verses = of_cue
+            self.measure.unsung.pop()
         number = sum(note.midi > 0 for note in self.measure.notes) + 1
         place = f"{self.measure.place}, note {number}"
         note = XmlNote(
@@ -258,7 +299,12 @@ class _PartReader:
         shift = _number(offset, self.measure.place, "offset", -1e6) if offset else Fraction(0)
         at = max(Fraction(0), self.position + shift / self.divisions)
         sounds = [self._sound(sound, at) for sound in element.findall("sound")]
-        bpm = None if any(sounds) else tempo_mark(element, self.measure.place)
+        relation = None if any(sounds) else tempo_relation(element)
+        bpm = None if any(sounds) or relation else tempo_mark(element, self.measure.place)
+        if any(sounds):
+            warn_of_another_tempo(element, dict(self.measure.bpms)[at], self.measure.place)
+        if relation:
+            self.measure.relations.append((at, *relation))
         if bpm:
             self._tempo(at, bpm)
         if not any(sound.attrib.keys() - {"tempo", "dynamics"} for sound in element.iter("sound")):
@@ -290,18 +336,17 @@ class _PartReader:
             else:
                 times = _number(repeat.get("times", "2"), measure.place, "times", 1)
                 measure.backward = min(MAX_PASSES, int(times))
+                measure.after_jump = repeat.get("after-jump") == "yes"
 
 
 def parse_measures(part: Element, place: str) -> list[Measure]:
     """Read the measures of a part; `UserError` names part, measure and field."""
     reader = _PartReader(place)
-    measures = [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
-    _complete_endings(measures)
-    return measures
+    return [reader.read(m, i) for i, m in enumerate(part.findall("measure"), 1)]
 
 
-def _complete_endings(measures: list[Measure]) -> None:
-    """Give every measure of an ending its passes, which the first has from its bracket."""
+def complete_endings(measures: list[Measure]) -> None:
+    """Give every measure of an ending its passes, which the first has from its bracket; once."""
     for first in [i for i, measure in enumerate(measures) if measure.passes]:
         last = _last_of_ending(measures, first)
         for measure in measures[first : last + 1]:

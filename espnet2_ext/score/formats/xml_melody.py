@@ -138,8 +138,18 @@ class _Clock:
 
 
 def _tempos(measures: list[Measure]) -> list[float]:
-    """The tempo that each measure begins with, as written: a jump does not take one along."""
+    """The tempo that each measure begins with, as written: a jump does not take one along.
+
+    A pickup has the tempo of the measure that it leads to.
+    """
     tempos = [DEFAULT_BPM]
+    first = next((i for i, measure in enumerate(measures) if measure.bpms), None)
+    sounding = next((i for i, m in enumerate(measures) if any(n.midi for n in m.notes)), 0)
+    if first == 1 and measures[0].length < measures[1].length and not measures[1].bpms[0][0]:
+        tempos = [measures[1].bpms[0][1]]
+    elif measures and (first is None or first > sounding):
+        found = "no tempo is written, taken as"
+        logging.warning("%s: %s %g quarters a minute", measures[0].place, found, DEFAULT_BPM)
     for measure in measures:
         tempos.append(measure.bpms[-1][1] if measure.bpms else tempos[-1])
     return tempos[:-1]

@@ -38,8 +38,9 @@ def unfold(measures: list[Measure]) -> list[tuple[int, int]]:
     """Order of play: (index of a measure, how many times it has been played, from 1).
 
     Repeats with endings are played; nested repeats are not a thing in MusicXML. Da capo and dal
-    segno are followed once each. After one, what was heard before is played without its repeats,
-    with its last ending; Fine ends the piece and To Coda leads to the coda.
+    segno are followed once each. After one, what was heard before is played without its repeats
+    (but those said to be played after jumps), with its last ending; Fine ends the piece and To Coda
+    leads to the coda.
     """
     order: list[tuple[int, int]] = []
     runs = _ending_runs(measures)
@@ -47,6 +48,7 @@ def unfold(measures: list[Measure]) -> list[tuple[int, int]]:
     if len(codas) > 1 and not any("tocoda" in measure.signs for measure in measures):
         measures[codas[0]].signs["tocoda"] = measures[codas[0]].signs.pop("coda")
     plays: Counter[int] = Counter()
+    first_pass: dict[int, int] = {}  # a last ending is first played in the last pass
     heard: frozenset[int] = frozenset()  # when the latest jump was taken
     jumped: set[int] = set()
     index = start = 0
@@ -60,14 +62,16 @@ def unfold(measures: list[Measure]) -> list[tuple[int, int]]:
             start, times = index, 1
         again = index in heard
         if measure.passes:
-            leaving = bool(heard.intersection(runs[index]))
+            once = heard and not any(measures[i].after_jump for i in runs[index])
+            leaving = once and bool(heard.intersection(runs[index]))
             wanted = _last_pass(measures, runs[index]) if leaving else times
             if wanted not in measure.passes:
                 index += 1
                 continue
         plays[index] += 1
-        order.append((index, plays[index] if again else times))
-        if measure.backward and not again:
+        first_pass.setdefault(index, times)
+        order.append((index, first_pass[index] + plays[index] - 1 if again else times))
+        if measure.backward and (not again or measure.after_jump):
             following = measures[index + 1].passes if index + 1 < len(measures) else frozenset()
             total = max(measure.passes | following) if measure.passes else measure.backward
             if measure.passes and not following:

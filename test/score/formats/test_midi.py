@@ -278,3 +278,36 @@ def test_tempos_that_midi_cannot_write(tmp_path):
     score = read_midi(build(tmp_path / "a.mid", note("wo", 60)))
     with pytest.raises(UserError, match="tempo: 2 beats per minute"):
         write_midi(tmp_path / "b.mid", replace(score, tempo=2))
+
+
+def test_tracks_of_words_are_sung_with_the_part_that_they_fit(tmp_path, caplog):
+    """Of a karaoke file with words for two voices the ones of the voice asked for."""
+    lead, choir = note(None, 60) + note(None, 62) + note(None, 64), note(None, 50, 960, track=1)
+    names = [(i, 0, "name", name) for i, name in enumerate(("Lead", "Choir", "Words", "Oohs"))]
+    words = [(2, 0, "lyric", "wo"), (2, 480, "lyric", "ai"), (2, 480, "lyric", "ni")]
+    oohs = [(3, 0, "lyric", "wu")]
+    path = build(tmp_path / "a.mid", [*names, *lead, *choir, *words, *oohs], tracks=4)
+    assert [n.lyric for n in read_midi(path).notes if n.midi] == ["wo", "ai", "ni"]
+    assert "1 of 2 tracks of lyrics is sung: Words, with the notes of Lead" in caplog.text
+    assert [n.lyric for n in read_midi(path, part="Choir").notes if n.midi] == ["wu"]
+
+
+def test_several_tracks_with_lyrics_are_named(tmp_path, caplog):
+    events = [(0, 0, "name", "High"), (1, 0, "name", "Low"), *note("wo", 60)]
+    path = build(tmp_path / "a.mid", events + note("ni", 50, track=1), tracks=2)
+    assert [n.lyric for n in read_midi(path).notes] == ["wo"]
+    assert "1 of 2 tracks with lyrics is sung: High" in caplog.text
+    caplog.clear()
+    assert [n.lyric for n in read_midi(path, part="Low").notes] == ["ni"]
+    assert not caplog.records
+
+
+def test_karaoke_that_says_another_language_is_named(tmp_path, caplog):
+    tags = [(0, 0, "text", "@KMIDI KARAOKE FILE"), (0, 0, "text", "@LENGL")]
+    path = build(tmp_path / "a.kar", [*tags, (0, 0, "text", "me"), *note(None, 60)])
+    assert [n.lyric for n in read_midi(path).notes] == ["me"]  # pinyin too
+    assert "says that its lyrics are en, read as zh" in caplog.text
+    caplog.clear()
+    pytest.importorskip("espeakng_loader")
+    read_midi(path, language="en")
+    assert not caplog.records

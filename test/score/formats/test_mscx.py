@@ -46,7 +46,8 @@ PIANO = measure("<Tempo><tempo>2</tempo></Tempo>", rest("measure", "<duration>4/
 PIANO += measure(rest("half"), TEMPO, rest("half"))
 VOICE = measure(chord(60, "ni"), chord(62), rest(), chord(64, "好", tie="next"))
 VOICE += measure(
-    chord(64, None, "quarter", "<dots>1</dots>", tie="prev"), chord(65, "ma", "eighth")
+    *[chord(64, None, "quarter", "<dots>1</dots>", tie="prev"), chord(65, "ma", "eighth")],
+    rest("half"),
 )
 SONG = document(("Piano", PIANO), ("Voice", VOICE))
 
@@ -70,7 +71,7 @@ def test_as_the_program_writes_it(tmp_path, suffix):
     score = read_score(write(tmp_path / f"a.{suffix}"))
     assert rows(score) == [
         *[(0, 0.5, 60, "ni"), (0.5, 1, 62, "—"), (1, 1.5, 0, ""), (1.5, 2.75, 64, "好")],
-        *[(2.75, 3, 65, "ma")],
+        *[(2.75, 3, 65, "ma"), (3, 5, 0, "")],
     ]
     assert score.notes[1].slur and score.tempo == 120
 
@@ -131,9 +132,10 @@ def test_da_capo_al_fine(tmp_path):
 def test_tuplet_grace_small_and_breath(tmp_path):
     tuplet = "<Tuplet><normalNotes>2</normalNotes><actualNotes>3</actualNotes></Tuplet>"
     three = [chord(60, "ni", "eighth"), chord(61, None, "eighth"), chord(62, None, "eighth")]
+    cue = chord(90, "wo").replace("<tpc>", "<small>1</small><play>0</play><tpc>")
     breath = "<Breath><symbol>breathMarkComma</symbol></Breath>"
     voice = measure(
-        *[tuplet, *three, "<endTuplet/>", chord(90, "wo", "quarter", "<small>1</small>")],
+        *[tuplet, *three, "<endTuplet/>", cue],
         *[chord(70, None, "eighth", "<acciaccatura/>"), chord(64, "hao"), breath, rest()],
     )
     score = read_score(write(tmp_path / "a.mscx", document(("Voice", voice))))

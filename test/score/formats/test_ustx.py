@@ -150,6 +150,8 @@ def test_a_track_that_is_heard(tmp_path, first, second, lyric, caplog):
     score = read_ustx(write(tmp_path / "a.ustx", text))
     assert next(n.lyric for n in score.notes if not n.is_rest) == lyric
     assert f"those of {'choir' if lyric == '爱' else 'Track1'}" in caplog.text
+    all_muted = first == second == "mute: true"
+    assert ("no track with notes is heard, the muted Track1 is read" in caplog.text) == all_muted
     assert read_ustx(tmp_path / "a.ustx", part="Track1").notes[1].lyric == "ni"
 
 

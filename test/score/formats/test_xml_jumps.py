@@ -145,3 +145,22 @@ def test_passes_of_an_ending_as_a_range(read):
     first_ending = ending("1.-3.", "start") + ending("1.-3.", "stop") + repeat("backward")
     second_ending = ending("4", "start") + ending("4", "stop")
     assert played(read, "", first_ending, second_ending) == "CDCDCDCE"
+
+
+def test_last_ending_keeps_its_verse_after_a_jump(read):
+    """The verse that is written under the last ending alone was lost, without a warning."""
+    measures = [
+        first(note("C4", 2, "a", v2="e", v3="o")),
+        ending("1, 2", "start") + note("D4", 2, "ni") + ending("1, 2", "stop") + repeat("backward"),
+        ending("3", "start") + note("E4", 2, v3="wo") + ending("3", "stop") + sign(dacapo="yes"),
+    ]
+    assert lyrics(read(measures)) == "ani" + "eni" + "owo" + "awo"
+
+
+def test_repeat_that_is_played_after_a_jump_too(read):
+    """MusicXML's after-jump."""
+    again = repeat("backward").replace("/></barline>", ' after-jump="yes"/></barline>')
+    assert played(read, "", again, sign(dacapo="yes")) == "CDCDE" + "CDCDE"
+    first_ending = ending("1", "start") + ending("1", "stop") + again
+    second_ending = ending("2", "start") + ending("2", "stop")
+    assert played(read, "", first_ending, second_ending + sign(dacapo="1")) == "CDCE" + "CDCE"
