@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from espnet2_ext.audio.band import Band
 from espnet2_ext.audio.f0 import extract_f0
 from espnet2_ext.audio.pitch import OCTAVE, hz_to_midi
 from espnet2_ext.lint.findings import Findings
@@ -48,6 +49,7 @@ def check_audio(
     _check_clipped(findings, place, wav, limits)
     sound = Sound.of(wav, fs)
     _check_dc(findings, place, sound, limits)
+    _check_band(findings, place, sound, limits)
     if score is None or not score.phones or all(note.is_rest for note in score.notes):
         return
     against = AgainstLabel(findings, place, sound, score, limits)
@@ -80,6 +82,14 @@ def _check_dc(findings: Findings, place: str, sound: Sound, limits: Limits) -> N
         found = f"samples are {sound.offset:+.4f} off centre"
         badness = abs(sound.offset) / allowed
         findings.add("dc", place, found, f"at most {allowed:.4f}", badness=badness)
+
+
+def _check_band(findings: Findings, place: str, sound: Sound, limits: Limits) -> None:
+    edge_hz = Band.of(sound.wav, sound.fs, sound.pitch[1]).edge_hz(limits.cliff_db)
+    if edge_hz is not None:
+        found, expected = f"nothing above {edge_hz / 1000:.1f} kHz at {sound.fs} Hz", "a full band"
+        badness = sound.fs / 2 / edge_hz
+        findings.add("empty_band", place, found, expected, badness=badness)
 
 
 class AgainstLabel:

@@ -44,6 +44,7 @@ KINDS = {
     "silent": Kind(ERROR, True, "the audio is silence throughout"),
     "clipped": Kind(WARNING, False, "the waveform is cut flat at its peaks"),
     "dc": Kind(WARNING, False, "the waveform is off centre"),
+    "empty_band": Kind(WARNING, False, "the top of the spectrum is empty: resampled up, or lossy"),
     "rest_energy": Kind(WARNING, True, "a voice sounds where the label rests"),
     "silent_note": Kind(WARNING, True, "nothing sounds where the label sings"),
     "cut_onset": Kind(WARNING, True, "the first consonant is missing from the audio"),

@@ -21,7 +21,7 @@ from espnet2_ext.score.lyrics.languages import LANGUAGES
 from espnet2_ext.score.music_score import REST_PHONES, MusicScore
 
 SEGMENT_TOLERANCE_SEC = 0.01
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 """Raised when a check of samples changes, so that work files of before are not believed."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.bin import data as data_dir_bin
@@ -69,7 +70,13 @@ def at_other_rate(corpus, utt):
     soundfile.write(path, soundfile.read(path)[0], FS * 3 // 2)
 
 
+def resampled_up(corpus, utt):
+    """Half the rate's material in a file of the rate of the others."""
+    respoil(corpus, utt, lambda w: soxr.resample(soxr.resample(w, FS, FS // 2), FS // 2, FS))
+
+
 PLANTED = {
+    "empty_band": resampled_up,
     "clipped": lambda c, u: respoil(c, u, lambda w: np.clip(4 * w, -0.5, 0.5)),
     "dc": lambda c, u: respoil(c, u, lambda w: w * 0.9 + 0.05),
     "rest_energy": lambda c, u: respoil(c, u, lambda w: a_voice(w, 2.2, 2.6)),
@@ -104,6 +111,17 @@ def test_a_corpus_with_many_mistakes(corpus):
     for kind, utt in planted.items():
         PLANTED[kind](corpus, utt)
     assert kinds_of(lint(corpus)) == sorted(planted.items())
+
+
+@pytest.mark.parametrize("work", [False, True])
+def test_an_empty_band_of_the_whole_corpus_is_one_finding(corpus, tmp_path, work):
+    for utt in list(SCORES)[1:]:
+        resampled_up(corpus, utt)
+    options = Options(work=tmp_path / "work.jsonl" if work else None)
+    for _ in range(2):
+        (finding,) = iterate(corpus, options)
+        assert (finding.kind, finding.utt) == ("empty_band", "")
+        assert "9 of 10 utterances" in finding.found and "nothing above 3.8 kHz" in finding.found
 
 
 def test_clean(corpus):
