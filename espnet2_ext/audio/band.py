@@ -1,9 +1,10 @@
 """How far up the spectrum of a recording reaches.
 
 Material that was resampled up, or went through a lossy codec or a telephone, says a higher rate
-than it holds: above an edge there is nothing but rounding. Such an edge is steep and cuts through noise. So it is looked for where there is noise, in frames that are not periodic
-(consonants, breaths, the room): where a voice ends by itself it ends in its harmonics, and tones
-without any noise have nothing above them whatever their rate. Audio without noise is not judged.
+than it holds: above an edge there is nothing but rounding. Such an edge is steep and cuts through
+noise. So it is looked for where there is noise, in frames that are not periodic (consonants,
+breaths, the room): where a voice ends by itself it ends in its harmonics, and tones without any
+noise have nothing above them whatever their rate. Audio without noise is not judged.
 """
 
 import itertools

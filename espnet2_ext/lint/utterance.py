@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet2_ext.audio.wav import audio_info, mix
+from espnet2_ext.audio.wav import audio_info
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json
 from espnet2_ext.lint.audio import check_audio
@@ -106,11 +106,11 @@ class Audio:
     end: int
 
     def read(self) -> np.ndarray:
-        """Samples (N,), channels mixed as stage 2 mixes them."""
+        """Samples (N, channels)."""
         wav, _ = soundfile.read(
             self.path, start=self.start, stop=self.end, dtype="float32", always_2d=True
         )
-        return mix(wav)
+        return wav
 
 
 def read_utterance(item: Item, findings: Findings, checks: Checks) -> MusicScore | None:

@@ -75,7 +75,20 @@ def resampled_up(corpus, utt):
     respoil(corpus, utt, lambda w: soxr.resample(soxr.resample(w, FS, FS // 2), FS // 2, FS))
 
 
+def stereo(corpus, utt, right):
+    path = read_table(corpus / "wav.scp")[utt]
+    left, _ = read_wav(path)
+    soundfile.write(path, np.stack([left, right(left)], axis=1), FS)
+
+
+def beside_a_drum(corpus, utt):
+    """Soft noise that comes and goes, on the right of the voice."""
+    noise = np.random.default_rng(0).standard_normal
+    stereo(corpus, utt, lambda w: 4e-3 * noise(len(w)) * (np.arange(len(w)) % 5000 < 2000))
+
+
 PLANTED = {
+    "channels": beside_a_drum,
     "empty_band": resampled_up,
     "clipped": lambda c, u: respoil(c, u, lambda w: np.clip(4 * w, -0.5, 0.5)),
     "dc": lambda c, u: respoil(c, u, lambda w: w * 0.9 + 0.05),
@@ -104,6 +117,32 @@ PLANTED = {
 def test_one_mistake_is_one_finding(corpus, kind):
     PLANTED[kind](corpus, "u4")
     assert kinds_of(lint(corpus)) == [(kind, "u4")]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (lambda c, u: stereo(c, u, np.negative), "2 channels that cancel each other"),
+        (lambda c, u: write_float(c, u, lambda w: 32768 * w), "samples of up to "),
+        (lambda c, u: write_float(c, u, lambda w: np.where(w > 0.3, np.nan, w)), "not finite"),
+    ],
+)
+def test_samples_that_are_no_sound(corpus, tmp_path, spoil, found):
+    spoil(corpus, "u4")
+    (finding,) = lint(corpus)
+    assert (finding.kind, finding.utt) == ("audio_file", "u4") and found in finding.found
+    assert run_bin(lint_bin.main, corpus, "--html", tmp_path / "page.html") == 2
+
+
+def write_float(corpus, utt, change):
+    path = read_table(corpus / "wav.scp")[utt]
+    soundfile.write(path, change(read_wav(path)[0]), FS, subtype="FLOAT")
+
+
+def test_channels_of_one_voice_are_no_finding(corpus):
+    for utt, right in (("u1", lambda w: w), ("u2", np.zeros_like), ("u3", lambda w: 0.5 * w)):
+        stereo(corpus, utt, right)
+    assert lint(corpus) == []
 
 
 def test_a_corpus_with_many_mistakes(corpus):
