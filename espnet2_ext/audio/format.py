@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from espnet2_ext.audio.channels import mix
-from espnet2_ext.audio.wav import read_channels, write_wav
+from espnet2_ext.audio.wav import audio_info, read_channels, write_wav
 from espnet2_ext.digest import digest_files
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, remove_parts, remove_stale_tables, write_table
@@ -175,8 +175,10 @@ def format_recording(recording: Recording, fs: int) -> Formatted:
         UserError: naming the utterance whose audio cannot be used.
     """
     source, first = Path(recording.source), recording.cuts[0]
-    if not source.is_file():
-        raise UserError(first.place, f"no such file {source}", "an audio file")
+    try:
+        audio_info(source)
+    except UserError as error:
+        raise UserError(first.place, f"{error.found} ({source})", error.expected) from None
     content = digest_files(source)
     done = Formatted(fs)
     for cut in recording.cuts:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ which every sample would be resampled to thousands."""
 MOST_PEAK = 16.0
 """Above full scale by 24 dB: floating point that holds whole numbers, or damage. No mixing desk
 leaves as much."""
+STREAM_BYTES = 0x7FFF0000
+WHOLE_SHARE = 0.99
+"""Of a file that is whole: some programs count a header more or less."""
+_RIFF_SIZES = re.compile(r"^RIFF : (\d+) \(should be (\d+)\)", re.MULTILINE)
+
 SILENCE_LEVEL = 1e-4
 VOICE_SHARE = 0.01
 """Of the loudest sample: where a voice begins."""
@@ -49,8 +55,8 @@ def audio_info(path: str | Path) -> AudioInfo:
     """Read the header of an audio file.
 
     Raises:
-        UserError: missing, no plain file (a pipe would be waited for), not readable as audio, or a
-            rate that no recording has.
+        UserError: missing, no plain file (a pipe would be waited for), not readable as audio, a
+            rate that no recording has, or a wav that is cut off.
     """
     with _opened(path) as file:
         return AudioInfo(file.frames, file.samplerate)
@@ -72,9 +78,24 @@ def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
             if not low <= file.samplerate <= high:
                 found = f"{file.samplerate} Hz"
                 raise UserError(path, found, f"{low} to {high} Hz", "sampling rate")
+            _check_whole(file, path)
             yield file
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise UserError(path, f"not readable as audio ({error})", "wav or flac") from None
+
+
+def _check_whole(file: soundfile.SoundFile, path: str | Path) -> None:
+    """Refuse a wav that is shorter than its header says; libsndfile reads what is there.
+
+    Headers of streams, which were written before their length was known, say 2 or 4 GiB.
+    """
+    sizes = _RIFF_SIZES.search(file.extra_info)
+    if sizes is None:
+        return
+    said, there = map(int, sizes.groups())
+    if said < STREAM_BYTES and there < WHOLE_SHARE * said:
+        found = f"{there + 8} bytes, {said + 8} by its header"
+        raise UserError(path, found, "a whole file")
 
 
 def read_wav(path: str | Path, fs: int | None = None) -> tuple[np.ndarray, int]:
@@ -122,11 +143,17 @@ def read_channels(
         rate, n_frames = file.samplerate, file.frames
         start = min(round(start_sec * rate), n_frames)
         stop = n_frames if end_sec is None else min(round(end_sec * rate), n_frames)
-        file.seek(start)
+        if start:  # some formats cannot
+            file.seek(start)
         wav = file.read(max(0, stop - start), dtype="float32", always_2d=True)
     if end_sec is not None and end_sec * rate > start + len(wav) + rate // 100:
         found = f"end {end_sec} s of audio of {n_frames / rate:.3f} s"
         raise UserError(path, found, "a segment within the audio")
+    if 0 < len(wav) < WHOLE_SHARE * (stop - start):
+        logger.warning(
+            "%s: %.2f s of %.2f s by its header are there: cut off?",
+            path, len(wav) / rate, (stop - start) / rate,
+        )  # fmt: skip
     if not len(wav):
         raise UserError(path, "no samples", "audio")
     check_samples(wav, path)

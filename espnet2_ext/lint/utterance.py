@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet2_ext.audio.wav import audio_info
+from espnet2_ext.audio.wav import WHOLE_SHARE, audio_info
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json
 from espnet2_ext.lint.audio import check_audio
@@ -221,7 +221,9 @@ def check(item: Item, known_key: str, checks: Checks) -> Checked:
     except (soundfile.SoundFileError, RuntimeError):
         heard.add("audio_file", place, "not readable as audio to its end", "wav or flac")
     else:
-        if len(wav):
+        if len(wav) < WHOLE_SHARE * (audio.end - audio.start):
+            heard.add("audio_file", place, "cut off before its end", "a whole file")
+        elif len(wav):
             done.seconds = len(wav) / audio.fs
             check_audio(heard, place, wav, audio.fs, score, checks.limits)
         else:

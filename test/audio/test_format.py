@@ -233,7 +233,7 @@ def test_unusable_audio_is_named_in_one_line(data_dir, capsys, samples, message)
 @pytest.mark.parametrize(
     ("table", "line", "message"),
     [
-        ("wav.scp", "a nowhere.wav", "no such file nowhere.wav"),
+        ("wav.scp", "a nowhere.wav", "no such file (nowhere.wav)"),
         ("wav.scp", "a sox x -t wav - |", "the path of an audio file"),
         ("wav.scp", "", "no utterances"),
         ("segments", "u b 0.3 0.1", "0 <= start < end"),
