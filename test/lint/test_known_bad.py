@@ -212,6 +212,14 @@ def test_onset_at_the_first_sample(corpus):
         assert ("cut_onset", "u4") in kinds_of(lint(corpus))
 
 
+@pytest.mark.parametrize("shift_sec", [0.3, -0.3])
+def test_labels_that_are_shifted_name_the_utterance(corpus, shift_sec):
+    """As one singer's in ACE-Opencpop (espnet issue 6088)."""
+    respoil(corpus, "u4", lambda wav: np.roll(wav, round(shift_sec * FS)))
+    findings = lint(corpus)
+    assert findings and {finding.utt for finding in findings} == {"u4"}
+
+
 def test_phone_set_of_the_directory(corpus):
     PLANTED["phone"](corpus, "u4")
     phones = ["SP", "AP", "a", "ang", "ao", "h", "m", "qq", "sh"]
