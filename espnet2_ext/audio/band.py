@@ -29,8 +29,8 @@ FLOOR_DB = -130.0
 CLIFF_DB = 30.0
 BELOW_HZ, WITHIN_HZ = 2000.0, 1500.0
 """Every band of `BELOW_HZ` under a cliff lies `CLIFF_DB` above every band beyond it, which begins
-after `WITHIN_HZ`. Most resamplers are steeper. Less steep or less high, and synthetic fricatives of
-the embedded corpus were called cut off; shorter below, and narrow ones were."""
+after `WITHIN_HZ`. Most resamplers are steeper. With 25 dB, or with 1 kHz below, synthetic
+fricatives of the embedded corpus are called cut off (3 of 300 utterances, 1 of 637)."""
 LOWEST_HZ = 2500.0
 """An edge below it would not leave a telephone's speech."""
 HIGHEST_HZ = 16500.0
