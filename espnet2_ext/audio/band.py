@@ -67,8 +67,13 @@ class Band:
         frames = _noise_frames(wav, fs, clarity)
         return cls(fs, _band_levels_db(frames, fs) if len(frames) else None)
 
-    def edge_hz(self, cliff_db: float = CLIFF_DB) -> float | None:
-        """The frequency above which nothing is; None where there is no such edge, or no noise."""
+    def edge_hz(self, cliff_db: float = CLIFF_DB, highest: bool = False) -> float | None:
+        """The frequency above which nothing is; None where there is no such edge, or no noise.
+
+        Args:
+            cliff_db: How steep it is.
+            highest: Also the edges that good codecs and converters have.
+        """
         if self.level_db is None:
             return None
         level = self.level_db
@@ -80,7 +85,7 @@ class Band:
             if drop_db > best_db:
                 best_db, half_db = drop_db, (level[last - 1] + beyond_db) / 2
                 edge_hz = BAND_HZ * (last + np.argmax(level[last:] < half_db))
-        highest_hz = min(HIGHEST_HZ, HIGHEST_SHARE * self.fs / 2)
+        highest_hz = self.fs / 2 if highest else min(HIGHEST_HZ, HIGHEST_SHARE * self.fs / 2)
         return float(edge_hz) if edge_hz is not None and edge_hz <= highest_hz else None
 
 

@@ -13,8 +13,11 @@ from espnet2_ext.evaluation.rendition import SPEECH_FS, Task
 
 LOOKED_AT = 8
 """Utterances; a system is alike in all."""
-SAME_SHARE = 0.9
-"""Edges this close are one edge: those of two filters for the same rate."""
+FULL_SHARE, SAME_SHARE = 0.94, 0.955
+"""Filters for the same rate end above this share of half of it, or within this share of one
+another: 22.05 kHz material in a file of 24 kHz ends at .88 to .90."""
+NARROW_SHARE = 0.9
+"""Of half of `SPEECH_FS`."""
 
 
 def warn_of_bands(tasks: Sequence[Task], at_speech_rate: bool) -> None:
@@ -28,12 +31,13 @@ def warn_of_bands(tasks: Sequence[Task], at_speech_rate: bool) -> None:
     differ, narrow = [], []
     for task in looked_at:
         hyp, ref = (_band(path) for path in (task.hyp, task.ref))
-        tops_hz = [band.edge_hz() or band.fs / 2 for band in (hyp, ref)]
+        tops_hz = [_top_hz(band) for band in (hyp, ref)]
         judged = hyp.level_db is not None and ref.level_db is not None
         if judged and min(tops_hz) < SAME_SHARE * max(tops_hz):
             differ.append((task, *tops_hz))
-        if min(tops_hz) < SAME_SHARE * SPEECH_FS / 2:
-            narrow.append((task, min(tops_hz)))
+        top_hz = min(band.edge_hz() or band.fs / 2 for band in (hyp, ref))
+        if top_hz < NARROW_SHARE * SPEECH_FS / 2:
+            narrow.append((task, top_hz))
     if differ:
         task, hyp_hz, ref_hz = differ[0]
         logging.warning(
@@ -48,6 +52,11 @@ def warn_of_bands(tasks: Sequence[Task], at_speech_rate: bool) -> None:
             "similarity and MOS predictors were made for %d Hz and mislead here",
             len(narrow), len(looked_at), top_hz / 1000, task.utt, SPEECH_FS,
         )  # fmt: skip
+
+
+def _top_hz(band: Band) -> float:
+    full_hz = FULL_SHARE * band.fs / 2
+    return min(full_hz, band.edge_hz(highest=True) or full_hz)
 
 
 def _band(path: str) -> Band:
