@@ -236,7 +236,7 @@ SPOILS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 def kinds_of(utterance: Utterance) -> set[str]:
     findings = Findings()
     wav, fs, score = utterance
-    check_audio(findings, "", np.asarray(wav, np.float32), fs, score, LIMITS)
+    check_audio(findings, "", np.asarray(wav, np.float32)[:, None], fs, score, LIMITS)
     return {finding.kind for finding in findings.items}
 
 

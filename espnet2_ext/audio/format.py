@@ -5,13 +5,15 @@ import hashlib
 import logging
 import math
 import shutil
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from espnet2_ext.audio.wav import mix, read_channels, write_wav
+from espnet2_ext.audio.channels import mix
+from espnet2_ext.audio.wav import audio_info, read_channels, write_wav
 from espnet2_ext.digest import digest_files
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, remove_parts, remove_stale_tables, write_table
@@ -56,6 +58,68 @@ class Recording:
     cuts: list[Cut]
 
 
+@dataclass
+class Formatted:
+    """What was written, and what was done to it: utterances of each sort.
+
+    Args:
+        fs: Their rate (Hz).
+        rates: How many came from each rate (Hz).
+        mixed: Of more than one channel.
+        differing: Of channels that differ.
+        unrelated: Ids of those whose channels hold different sounds.
+        loud: Ids of those with samples above full scale, which were made softer.
+    """
+
+    fs: int
+    rates: Counter[int] = field(default_factory=Counter)
+    mixed: int = 0
+    differing: int = 0
+    unrelated: list[str] = field(default_factory=list)
+    loud: list[str] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        return self.rates.total()
+
+    def add(self, other: "Formatted") -> None:
+        """Count another's."""
+        self.rates += other.rates
+        self.mixed += other.mixed
+        self.differing += other.differing
+        self.unrelated += other.unrelated
+        self.loud += other.loud
+
+    def __str__(self) -> str:
+        """One line."""
+        parts = [f"{self.number} utterances written at {self.fs} Hz"]
+        for rate, number in sorted(self.rates.items()):
+            if rate < self.fs:
+                parts.append(f"{number} from {rate} Hz, with nothing above {rate / 2000:g} kHz")
+            elif rate > self.fs:
+                parts.append(f"{number} from {rate} Hz")
+        if self.mixed:
+            differing = f"{self.differing} of which differ" if self.differing else "all alike"
+            parts.append(f"{self.mixed} are the mean of channels, {differing}")
+        if self.unrelated:
+            parts.append(
+                f"{len(self.unrelated)} of channels that hold different sounds "
+                f"({min(self.unrelated)} first)"
+            )
+        if self.loud:
+            parts.append(
+                f"{len(self.loud)} made softer, with samples above full scale "
+                f"({min(self.loud)} first)"
+            )
+        return "; ".join(parts)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether somebody should look at it."""
+        up = any(rate < self.fs for rate in self.rates)
+        return bool(up or self.differing or self.unrelated or self.loud)
+
+
 def read_recordings(in_dir: Path, out_dir: Path) -> list[Recording]:
     """List the audio files of a data directory, each with its utterances by id.
 
@@ -94,7 +158,7 @@ def read_recordings(in_dir: Path, out_dir: Path) -> list[Recording]:
     return [Recording(source, cuts) for source, cuts in files.items()]
 
 
-def format_recording(recording: Recording, fs: int) -> tuple[int, int]:
+def format_recording(recording: Recording, fs: int) -> Formatted:
     """Write the wavs of a recording's utterances that are not there already, from the same audio.
 
     The header of each wav holds a hash of the recording's content and of the stretch, so that a
@@ -105,24 +169,25 @@ def format_recording(recording: Recording, fs: int) -> tuple[int, int]:
         fs: Rate of the output (Hz).
 
     Returns:
-        How many were written, and how many of these were mixed from channels that differ.
+        What was written now.
 
     Raises:
         UserError: naming the utterance whose audio cannot be used.
     """
     source, first = Path(recording.source), recording.cuts[0]
-    if not source.is_file():
-        raise UserError(first.place, f"no such file {source}", "an audio file")
+    try:
+        audio_info(source)
+    except UserError as error:
+        raise UserError(first.place, f"{error.found} ({source})", error.expected) from None
     content = digest_files(source)
-    n_written = n_mixed = 0
+    done = Formatted(fs)
     for cut in recording.cuts:
         made_from = f"{content} {cut.start_sec} {cut.end_sec} {fs}"
         digest = hashlib.sha256(made_from.encode()).hexdigest()[:16]
         made_by = f"{_MADE_BY}, from {digest}"
         if not _is_made_by(cut.target, made_by):
-            n_mixed += _format_cut(cut, source, fs, made_by)
-            n_written += 1
-    return n_written, n_mixed
+            _format_cut(cut, source, made_by, done)
+    return done
 
 
 def _is_made_by(path: Path, made_by: str) -> bool:
@@ -134,23 +199,31 @@ def _is_made_by(path: Path, made_by: str) -> bool:
         return False  # not there, or not a wav: written again
 
 
-def _format_cut(cut: Cut, source: Path, fs: int, made_by: str) -> bool:
-    """Write one wav; returns whether it was mixed from channels that differ."""
+def _format_cut(cut: Cut, source: Path, made_by: str, done: Formatted) -> None:
+    """Write one wav, and count it."""
     try:
-        channels, rate = read_channels(source, cut.start_sec, cut.end_sec)
+        samples, rate = read_channels(source, cut.start_sec, cut.end_sec)
+        wav, channels = mix(samples, rate, source)
     except UserError as error:
         raise UserError(cut.place, f"{error.found} in {source}", error.expected) from None
-    wav = mix(channels)
-    if np.abs(wav).max(initial=0.0) < SILENT_PEAK:
+    peak = float(np.abs(wav).max(initial=0.0))
+    if peak < SILENT_PEAK:
         raise UserError(cut.place, f"silence in {source}", "a voice")
-    if rate != fs:
+    if peak > 1.0:  # floating point has no ceiling, 16 bits have one
+        wav = wav / np.float32(peak)
+        done.loud.append(cut.utt)
+    if rate != done.fs:
         import soxr
 
-        wav = soxr.resample(wav, rate, fs, quality="HQ")
+        wav = soxr.resample(wav, rate, done.fs, quality="HQ")
     with soundfile.SoundFile(source) as file:
         comment = file.comment  # where synthetic audio says that it is
-    write_wav(cut.target, wav, fs, comment, made_by)
-    return bool((channels != channels[:, :1]).any())
+    write_wav(cut.target, wav, done.fs, comment, made_by)
+    done.rates[rate] += 1
+    done.mixed += channels.number > 1
+    done.differing += channels.differ
+    if channels.unrelated:
+        done.unrelated.append(cut.utt)
 
 
 def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 1) -> int:
@@ -175,16 +248,17 @@ def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 
     remove_parts(out_dir / "wav")
     work = functools.partial(format_recording, fs=fs)
     nj = max(1, min(nj, len(recordings)))
-    n_written = n_mixed = 0
+    done = Formatted(fs)
     with worker_pool(nj) as pool:
         at_once = max(1, min(8, len(recordings) // (4 * nj)))
         results = pool.map(work, recordings, chunksize=at_once) if nj > 1 else map(work, recordings)
-        for number, (written, mixed) in enumerate(results, 1):
-            n_written, n_mixed = n_written + written, n_mixed + mixed
+        for number, formatted in enumerate(results, 1):
+            done.add(formatted)
             if number % -(-len(recordings) // _FRACTION_LOGGED) == 0:
                 logger.info("%s: %d of %d audio files", out_dir, number, len(recordings))
-    if n_mixed:
-        logger.warning("%s: %d utterances are the mean of channels that differ", out_dir, n_mixed)
+    if done.number:
+        level = logging.WARNING if done.doubtful else logging.INFO
+        logger.log(level, "%s: %s", out_dir, done)
     tables = [path for path in in_dir.iterdir() if path.is_file() and path.name[0] != "."]
     tables = [path for path in tables if path.name not in ("wav.scp", "segments")]
     for path in tables:
@@ -192,4 +266,4 @@ def format_data_dir(in_dir: str | Path, out_dir: str | Path, fs: int, nj: int = 
     remove_stale_tables(out_dir, ["wav.scp", *(path.name for path in tables)])
     cuts = sorted((cut.utt, cut.target) for recording in recordings for cut in recording.cuts)
     write_table(out_dir / "wav.scp", cuts)
-    return n_written
+    return done.number

@@ -1,7 +1,9 @@
 """Reading and writing audio files strictly."""
 
 import contextlib
+import logging
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,13 +12,24 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from espnet2_ext.audio.channels import mix
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path
+
+logger = logging.getLogger(__name__)
 
 PCM16_FULL_SCALE = 32768.0
 FS_RANGE = (4000, 384_000)
 """Rates of recordings (Hz): from below a telephone's to above a studio's. A header may say 1 Hz, of
 which every sample would be resampled to thousands."""
+
+MOST_PEAK = 16.0
+"""Above full scale by 24 dB: floating point that holds whole numbers, or damage. No mixing desk
+leaves as much."""
+STREAM_BYTES = 0x7FFF0000
+WHOLE_SHARE = 0.99
+"""Of a file that is whole: some programs count a header more or less."""
+_RIFF_SIZES = re.compile(r"^RIFF : (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 SILENCE_LEVEL = 1e-4
 VOICE_SHARE = 0.01
@@ -42,8 +55,8 @@ def audio_info(path: str | Path) -> AudioInfo:
     """Read the header of an audio file.
 
     Raises:
-        UserError: missing, no plain file (a pipe would be waited for), not readable as audio, or a
-            rate that no recording has.
+        UserError: missing, no plain file (a pipe would be waited for), not readable as audio, a
+            rate that no recording has, or a wav that is cut off.
     """
     with _opened(path) as file:
         return AudioInfo(file.frames, file.samplerate)
@@ -65,16 +78,24 @@ def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
             if not low <= file.samplerate <= high:
                 found = f"{file.samplerate} Hz"
                 raise UserError(path, found, f"{low} to {high} Hz", "sampling rate")
+            _check_whole(file, path)
             yield file
     except (soundfile.SoundFileError, RuntimeError) as error:
         raise UserError(path, f"not readable as audio ({error})", "wav or flac") from None
 
 
-def mix(wav: np.ndarray) -> np.ndarray:
-    """Samples (N, channels) to one channel (N,): the mean of all, so that none is lost."""
-    if wav.shape[1] == 1:
-        return np.ascontiguousarray(wav[:, 0])
-    return wav.mean(axis=1, dtype=wav.dtype)
+def _check_whole(file: soundfile.SoundFile, path: str | Path) -> None:
+    """Refuse a wav that is shorter than its header says; libsndfile reads what is there.
+
+    Headers of streams, which were written before their length was known, say 2 or 4 GiB.
+    """
+    sizes = _RIFF_SIZES.search(file.extra_info)
+    if sizes is None:
+        return
+    said, there = map(int, sizes.groups())
+    if said < STREAM_BYTES and there < WHOLE_SHARE * said:
+        found = f"{there + 8} bytes, {said + 8} by its header"
+        raise UserError(path, found, "a whole file")
 
 
 def read_wav(path: str | Path, fs: int | None = None) -> tuple[np.ndarray, int]:
@@ -85,15 +106,19 @@ def read_wav(path: str | Path, fs: int | None = None) -> tuple[np.ndarray, int]:
         fs: Expected rate (Hz); None accepts any.
 
     Returns:
-        Samples (N,) float32 in [-1, 1], channels mixed, and the rate (Hz).
+        Samples (N,) float32, channels mixed, and the rate (Hz). Channels that hold different
+        sounds are warned about.
 
     Raises:
-        UserError: as `read_channels`, or another rate.
+        UserError: as `read_channels`, another rate, or channels that cancel each other.
     """
     wav, rate = read_channels(path)
     if fs is not None and rate != fs:
         raise UserError(path, f"{rate} Hz", f"{fs} Hz", "sampling rate")
-    return mix(wav), rate
+    mixed, channels = mix(wav, rate, path)
+    if channels.unrelated:
+        logger.warning("%s: the mean of %s is taken", path, channels.different)
+    return mixed, rate
 
 
 def read_channels(
@@ -107,26 +132,45 @@ def read_channels(
         end_sec: Its end (s); None: that of the file.
 
     Returns:
-        Samples (N, channels) float32 in [-1, 1], and the rate (Hz).
+        Samples (N, channels) float32 in [-1, 1], or a little above in files of floating point,
+        and the rate (Hz).
 
     Raises:
-        UserError: as `audio_info`; also no samples, samples that are not finite, a stretch
-            that ends more than 10 ms after the audio.
+        UserError: as `audio_info`; also no samples, a stretch that ends more than 10 ms after the
+            audio, and as `check_samples`.
     """
     with _opened(path) as file:
         rate, n_frames = file.samplerate, file.frames
         start = min(round(start_sec * rate), n_frames)
         stop = n_frames if end_sec is None else min(round(end_sec * rate), n_frames)
-        file.seek(start)
+        if start:  # some formats cannot
+            file.seek(start)
         wav = file.read(max(0, stop - start), dtype="float32", always_2d=True)
     if end_sec is not None and end_sec * rate > start + len(wav) + rate // 100:
         found = f"end {end_sec} s of audio of {n_frames / rate:.3f} s"
         raise UserError(path, found, "a segment within the audio")
+    if 0 < len(wav) < WHOLE_SHARE * (stop - start):
+        logger.warning(
+            "%s: %.2f s of %.2f s by its header are there: cut off?",
+            path, len(wav) / rate, (stop - start) / rate,
+        )  # fmt: skip
     if not len(wav):
         raise UserError(path, "no samples", "audio")
-    if not np.isfinite(wav).all():
-        raise UserError(path, "samples that are not finite", "finite samples")
+    check_samples(wav, path)
     return wav, rate
+
+
+def check_samples(wav: np.ndarray, place: object) -> None:
+    """Refuse samples of any shape that are no sound.
+
+    Raises:
+        UserError: samples that are not finite, or louder than `MOST_PEAK`.
+    """
+    peak = float(np.abs(wav).max(initial=0.0))
+    if not np.isfinite(peak):
+        raise UserError(place, "samples that are not finite", "finite samples")
+    if peak > MOST_PEAK:
+        raise UserError(place, f"samples of up to {peak:.3g}", "samples within [-1, 1]")
 
 
 def read_voice(path: str | Path) -> tuple[np.ndarray, int]:

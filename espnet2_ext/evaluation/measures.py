@@ -11,6 +11,7 @@ from typing import Any
 from espnet2_ext.evaluation.metric import HIGHER, LOWER, Metric, mean, pooled
 from espnet2_ext.evaluation.rendition import Rendition
 from espnet2_ext.metrics.espnet_svs import espnet_features, espnet_scores
+from espnet2_ext.metrics.mos import without_silence
 from espnet2_ext.metrics.musical import musical_scores
 from espnet2_ext.metrics.per import phone_errors, sung_phones
 from espnet2_ext.metrics.speaker import cosine
@@ -94,7 +95,7 @@ def _speaker(r: Rendition) -> Values:
 
 def _mos(name: str) -> tuple[Callable[[Rendition], Values], Callable[[Rendition], bool]]:
     def compute(r: Rendition) -> Values:
-        return {name: r.judges.mos[name].predict(r.at_speech_rate[0])}
+        return {name: r.judges.mos[name].predict(without_silence(r.at_speech_rate[0]))}
 
     def asked(r: Rendition) -> bool:
         return name in r.judges.mos and r.judges.mos[name].predict is not None
@@ -147,7 +148,7 @@ MEASURES = (
         mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)", "speaker sim", HIGHER),
     ), lambda r: r.judges.speaker is not None and r.judges.speaker.embed is not None, extra=True),
     *(
-        Measure(name, compute, (mean(name, head, head, HIGHER, 2),), asked, extra=True)
+        Measure(name, compute, (mean(name, head, head, HIGHER, 2),), asked, extra=True, version=2)
         for name, head in (("singmos", "SingMOS"), ("sheet_ssqa", "SHEET-SSQA"))
         for compute, asked in [_mos(name)]
     ),

@@ -39,6 +39,12 @@ class Judges:
     fingerprint: str
     speaker: SpeakerModel | None = None
 
+    @property
+    def at_speech_rate(self) -> bool:
+        """Whether there is a model that hears audio at `SPEECH_FS`."""
+        speaker = self.speaker is not None and self.speaker.embed is not None
+        return speaker or any(mos.predict is not None for mos in self.mos.values())
+
 
 @dataclass(frozen=True)
 class Task:

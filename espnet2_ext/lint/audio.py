@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from espnet2_ext.audio.band import Band
+from espnet2_ext.audio.channels import DIFFERENT_EXPECTED, Channels, mix
 from espnet2_ext.audio.f0 import extract_f0
 from espnet2_ext.audio.pitch import OCTAVE, hz_to_midi
+from espnet2_ext.audio.wav import check_samples
 from espnet2_ext.lint.findings import Findings
 from espnet2_ext.lint.limits import Limits
 from espnet2_ext.lint.onset import first_onset
@@ -29,25 +32,29 @@ def check_audio(
     findings: Findings, place: str, wav: np.ndarray, fs: int, score: MusicScore | None,
     limits: Limits,
 ) -> None:  # fmt: skip
-    """Check samples (N,) in [-1, 1] of an utterance.
+    """Check samples (N, channels) in [-1, 1] of an utterance.
 
     Args:
         findings: Takes what is found.
         place: Names the audio.
-        wav: Samples (N,).
+        wav: Samples (N, channels).
         fs: Their rate (Hz).
         score: With performed phones; None for speech, or where the label is unusable.
         limits: Thresholds.
     """
-    if not np.isfinite(wav).all():
-        findings.add("audio_file", place, "samples that are not finite", "finite samples")
+    mixed = findings.take("audio_file", _one_channel, wav, fs, place)
+    if mixed is None:
         return
+    wav, channels = mixed
+    if channels.unrelated:
+        findings.add("channels", place, channels.different, DIFFERENT_EXPECTED, badness=2.0)
     if np.abs(wav).max(initial=0.0) < limits.silent_peak:
         findings.add("silent", place, "silence", "a voice")
         return
     _check_clipped(findings, place, wav, limits)
     sound = Sound.of(wav, fs)
     _check_dc(findings, place, sound, limits)
+    _check_band(findings, place, sound, limits)
     if score is None or not score.phones or all(note.is_rest for note in score.notes):
         return
     against = AgainstLabel(findings, place, sound, score, limits)
@@ -55,6 +62,11 @@ def check_audio(
     against.check_notes()
     against.check_onset()
     against.check_pitch()
+
+
+def _one_channel(wav: np.ndarray, fs: int, place: str) -> tuple[np.ndarray, Channels]:
+    check_samples(wav, place)
+    return mix(wav, fs, place)
 
 
 def _check_clipped(findings: Findings, place: str, wav: np.ndarray, limits: Limits) -> None:
@@ -80,6 +92,14 @@ def _check_dc(findings: Findings, place: str, sound: Sound, limits: Limits) -> N
         found = f"samples are {sound.offset:+.4f} off centre"
         badness = abs(sound.offset) / allowed
         findings.add("dc", place, found, f"at most {allowed:.4f}", badness=badness)
+
+
+def _check_band(findings: Findings, place: str, sound: Sound, limits: Limits) -> None:
+    edge_hz = Band.of(sound.wav, sound.fs, sound.pitch[1]).edge_hz(limits.cliff_db)
+    if edge_hz is not None:
+        found, expected = f"nothing above {edge_hz / 1000:.1f} kHz at {sound.fs} Hz", "a full band"
+        badness = sound.fs / 2 / edge_hz
+        findings.add("empty_band", place, found, expected, badness=badness)
 
 
 class AgainstLabel:

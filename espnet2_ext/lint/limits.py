@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from espnet2_ext.audio.band import CLIFF_DB
 from espnet2_ext.audio.format import SILENT_PEAK
 
 
@@ -23,6 +24,8 @@ class Limits:
         min_clip_peak: Below this peak, 16 bits are too coarse to tell flat from round.
         dc: Mean of the samples that shifts the lowest mel band and clicks at joins (-40 dB).
         dc_share: Or this share of the RMS, for soft recordings.
+        cliff_db: Noise that ends so steeply (dB within 1.5 kHz), with nothing above, was cut off by
+            a filter: the file was resampled up, or went through a lossy codec.
         rest_below_db: The loudest `rest_loud_sec` of a rest must lie so far below singing level,
             if it is periodic: breaths are noise, reverberation falls quickly.
         rest_min_sec: Shorter rests are gaps between phones.
@@ -56,6 +59,7 @@ class Limits:
     min_clip_peak: float = 0.1
     dc: float = 0.01
     dc_share: float = 0.1
+    cliff_db: float = CLIFF_DB
     rest_below_db: float = 15.0
     rest_min_sec: float = 0.15
     rest_loud_sec: float = 0.1

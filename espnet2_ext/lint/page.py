@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from espnet2_ext.audio.channels import mean
 from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.evaluation.page import data_uri, encode_audio
 from espnet2_ext.evaluation.plots import plot_labelled_mel
@@ -78,7 +79,7 @@ def _show(folder: Path, wanted: dict[str, dict[str, float]], limits: Limits) -> 
         if audio is None or not checked.seconds:
             yield Shown(item.utt, kinds, lines)
             continue
-        wav = np.nan_to_num(audio.read())
+        wav = mean(np.nan_to_num(audio.read()))
         spans = [
             (f.start_sec, f.end_sec)
             for f in findings

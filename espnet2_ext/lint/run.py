@@ -24,6 +24,8 @@ CHUNK = 16
 CHUNKS_AHEAD = 8
 """Chunks in flight per process: enough to keep it busy, few enough to bound memory."""
 LOG_EVERY_SEC = 30.0
+MANY, MANY_SHARE = 5, 0.5
+"""Where so many utterances, and such a share of all, have an empty top band, the corpus has it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def check_source(
         counts: Filled on the way.
 
     Yields:
-        Findings, those of the tables first, then in order of utterances; wrong rates last.
+        Findings, those of the tables first, then in order of utterances; wrong rates and what is
+        so of most utterances last.
     """
     counts = Counts() if counts is None else counts
     start = time.monotonic()
@@ -90,6 +93,7 @@ def check_source(
     checks = Checks(options.limits, source.phones, source.phones_expected, options.level == "audio")
     yield from source.findings.items
     work = WorkFile(options.work if checks.audio else None)
+    empty_bands: list[Finding] = []
     rates: dict[int, list[tuple[str, str]]] = {}
     logged = start
     with contextlib.closing(work):
@@ -102,15 +106,21 @@ def check_source(
                 counts.read += 1
                 counts.audio_sec += checked.seconds
                 work.add(checked.utt, checked.key, checked.audio_findings)
-                yield from checked.audio_findings
-            elif checked.key:
-                yield from work.known[checked.utt][1]
+            heard = checked.audio_findings
+            if heard is None and checked.key:
+                heard = work.known[checked.utt][1]
+            for finding in heard or ():
+                if finding.kind == "empty_band":
+                    empty_bands.append(finding)
+                else:
+                    yield finding
             if time.monotonic() - logged > LOG_EVERY_SEC:
                 logged = time.monotonic()
                 total = len(source) if options.sample is None else options.sample
                 logging.info("%s: %d of %d utterances", source.path, number, total)
     counts.wall_sec += time.monotonic() - start
     yield from _wrong_rates(rates, options.fs)
+    yield from _empty_bands(empty_bands, counts.utts, source.path)
 
 
 def checks_of(source: Source, limits: Limits, audio: bool) -> Checks:
@@ -139,6 +149,18 @@ def _each(items: Iterable[Item], work: WorkFile, checks: Checks, nj: int) -> Ite
 
 def _check_chunk(pairs: list[tuple[Item, str]], checks: Checks) -> list[Checked]:
     return [check(item, known_key, checks) for item, known_key in pairs]
+
+
+def _empty_bands(findings: list[Finding], n_utts: int, path: Path) -> list[Finding]:
+    """Findings of empty top bands; one for all, where most of a corpus has one."""
+    if len(findings) < max(MANY, MANY_SHARE * n_utts):
+        return findings
+    (most, _), *_ = collections.Counter(finding.found for finding in findings).most_common()
+    summary = Findings()
+    found = f"{len(findings)} of {n_utts} utterances have an empty top band, most often {most}"
+    badness = max(finding.badness for finding in findings)
+    summary.add("empty_band", path, found, findings[0].expected, badness=badness)
+    return summary.items
 
 
 def _wrong_rates(rates: dict[int, list[tuple[str, str]]], fs: int | None) -> list[Finding]:

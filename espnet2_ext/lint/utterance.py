@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet2_ext.audio.wav import audio_info, mix
+from espnet2_ext.audio.wav import WHOLE_SHARE, audio_info
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json
 from espnet2_ext.lint.audio import check_audio
@@ -21,7 +21,7 @@ from espnet2_ext.score.lyrics.languages import LANGUAGES
 from espnet2_ext.score.music_score import REST_PHONES, MusicScore
 
 SEGMENT_TOLERANCE_SEC = 0.01
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 """Raised when a check of samples changes, so that work files of before are not believed."""
 
 
@@ -106,11 +106,11 @@ class Audio:
     end: int
 
     def read(self) -> np.ndarray:
-        """Samples (N,), channels mixed as stage 2 mixes them."""
+        """Samples (N, channels)."""
         wav, _ = soundfile.read(
             self.path, start=self.start, stop=self.end, dtype="float32", always_2d=True
         )
-        return mix(wav)
+        return wav
 
 
 def read_utterance(item: Item, findings: Findings, checks: Checks) -> MusicScore | None:
@@ -221,7 +221,9 @@ def check(item: Item, known_key: str, checks: Checks) -> Checked:
     except (soundfile.SoundFileError, RuntimeError):
         heard.add("audio_file", place, "not readable as audio to its end", "wav or flac")
     else:
-        if len(wav):
+        if len(wav) < WHOLE_SHARE * (audio.end - audio.start):
+            heard.add("audio_file", place, "cut off before its end", "a whole file")
+        elif len(wav):
             done.seconds = len(wav) / audio.fs
             check_audio(heard, place, wav, audio.fs, score, checks.limits)
         else:

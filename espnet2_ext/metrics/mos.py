@@ -15,6 +15,8 @@ import torch
 from espnet2_ext.pickles import pickles_allowed
 
 FS = 16000
+SILENCE_BELOW_DB = 60.0
+FRAME_SEC = 0.01
 HOST, PORT, TIMEOUT_SEC = "github.com", 443, 3.0
 
 
@@ -76,6 +78,21 @@ def load_mos(name: str, fetch: bool = False) -> MosPredictor:
             return float(network.predict(wav=samples))
 
     return MosPredictor(predict)
+
+
+def without_silence(wav: np.ndarray) -> np.ndarray:
+    """Samples (N,) at 16 kHz without what lies 60 dB under the loudest, before and after all else.
+
+    Predictors average over all frames, and silence is no singing: five seconds of it would lower
+    the score of any phrase.
+    """
+    hop = round(FS * FRAME_SEC)
+    frames = np.pad(wav, (0, -len(wav) % hop)).reshape(-1, hop)
+    power = np.mean(frames**2, axis=1, dtype=np.float64)
+    heard = np.flatnonzero(power > power.max(initial=0.0) * 10 ** (-SILENCE_BELOW_DB / 10))
+    if not len(heard):
+        return wav
+    return wav[heard[0] * hop : (heard[-1] + 1) * hop]
 
 
 def hub_folder(repo: str) -> Path | None:

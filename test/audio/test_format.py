@@ -161,14 +161,40 @@ def test_no_channel_is_lost(data_dir, capsys, caplog):
     assert run(data_dir, capsys)[0] == 0
     wav, _ = read_wav(data_dir.parent / "out/wav/b.wav", FS)
     assert np.abs(wav - (voice + band) / 2).max() < 1e-3
-    assert "1 utterances are the mean of channels that differ" in caplog.text
+    assert "1 are the mean of channels, 1 of which differ" in caplog.text
+    assert "1 of channels that hold different sounds (b first)" in caplog.text
     assert np.abs(read_wav(data_dir / "b.flac")[0] - (voice + band) / 2).max() < 1e-3
 
 
 def test_channels_that_cancel_each_other_are_refused(data_dir, capsys):
     soundfile.write(data_dir / "b.flac", np.stack([tone(FS), -tone(FS)], axis=1), FS)
     code, _, error = run(data_dir, capsys)
-    assert code == 2 and "b: silence in" in error
+    assert code == 2 and "b: 2 channels that cancel each other in" in error
+
+
+def test_a_corpus_of_stereo_has_one_line_that_says_what_was_done(tmp_path, capsys, caplog):
+    caplog.set_level("INFO")
+    for number in range(3):
+        wav = tone(44100, hz=440 + number)
+        soundfile.write(tmp_path / f"{number}.wav", np.stack([wav] * 2, axis=1), 44100)
+    (tmp_path / "data").mkdir()
+    lines = "".join(f"{number} {tmp_path}/{number}.wav\n" for number in range(3))
+    (tmp_path / "data/wav.scp").write_text(lines)
+    assert run(tmp_path / "data", capsys)[0] == 0
+    (line,) = [r for r in caplog.records if "utterances written" in r.message]
+    assert line.levelname == "INFO" and line.message.endswith(
+        "3 utterances written at 24000 Hz; 3 from 44100 Hz; 3 are the mean of channels, all alike"
+    )
+
+
+def test_floating_point_above_full_scale_is_made_softer_and_named(data_dir, capsys, caplog):
+    loud = 3 * tone(FS).astype(np.float32)
+    soundfile.write(data_dir / "loud.wav", loud, FS, subtype="FLOAT")
+    (data_dir / "wav.scp").write_text(f"a {data_dir}/loud.wav\n")
+    assert run(data_dir, capsys)[0] == 0
+    assert "1 made softer, with samples above full scale (a first)" in caplog.text
+    wav, _ = read_wav(data_dir.parent / "out/wav/a.wav")
+    assert np.abs(wav - 2 * tone(FS)).max() < 1e-3
 
 
 def test_a_table_that_is_no_longer_there_is_not_kept(data_dir, capsys):
@@ -194,6 +220,7 @@ def write_bad(data_dir, name: str, samples) -> None:
         (np.zeros(0), "no samples"),
         (np.zeros(FS), "a: silence in"),
         ([0.1, float("nan")] * 100, "not finite"),
+        (20000 * tone(FS), "samples of up to 1e+04 in"),
     ],
 )
 def test_unusable_audio_is_named_in_one_line(data_dir, capsys, samples, message):
@@ -206,7 +233,7 @@ def test_unusable_audio_is_named_in_one_line(data_dir, capsys, samples, message)
 @pytest.mark.parametrize(
     ("table", "line", "message"),
     [
-        ("wav.scp", "a nowhere.wav", "no such file nowhere.wav"),
+        ("wav.scp", "a nowhere.wav", "no such file (nowhere.wav)"),
         ("wav.scp", "a sox x -t wav - |", "the path of an audio file"),
         ("wav.scp", "", "no utterances"),
         ("segments", "u b 0.3 0.1", "0 <= start < end"),

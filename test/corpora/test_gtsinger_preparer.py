@@ -91,6 +91,16 @@ MISTAKES = {
     ),
     "unsung": (lambda w: first(w, "note", [0]), "word 1: note: [0] for 'time'"),
     "phone": (lambda w: first(w, "ph", ["T", "AX", "M"]), "word 1: ph: item 2: unknown phone 'AX'"),
+    "shifted phone": (
+        lambda w: first(w, "ph_start", [0.3, 0.6, 0.7]),
+        "phone 2: starts at 0.600 s, after a gap since 0.500 s",
+    ),
+    "overlapping phone": (
+        lambda w: first(w, "ph_end", [0.6, 0.7, 0.9]),
+        "phone 2: starts at 0.500 s, before the previous ends (0.600 s)",
+    ),
+    "more phones": (lambda w: first(w, "ph", ["T", "AY", "M", "T"]), "word 1: ph_start: 3 items"),
+    "more notes": (lambda w: first(w, "note", [60, 62]), "word 1: note_dur: 1 items"),
     "gap": (lambda w: w.pop(1), "phone 1 'HH'"),
     "late label": (lambda w: w[-1].update(ph_end=[9.0]), "audio: label ends at 9.000 s"),
     "empty": (list.clear, "list (expected a list of words)"),

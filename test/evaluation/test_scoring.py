@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import soxr
 
 from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.audio.wav import write_wav
@@ -20,6 +21,7 @@ from espnet2_ext.evaluation.scoring import (
     world_subset,
 )
 from espnet2_ext.evaluation.table import summarize
+from espnet2_ext.metrics.mos import MosPredictor
 from espnet2_ext.metrics.similarity import SingerCentroids
 from espnet2_ext.metrics.speaker import SpeakerModel
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
@@ -194,3 +196,53 @@ def test_columns_that_have_to_be_asked_for(tmp_path, judges):
     assert more["spk_sim"] == pytest.approx(1, abs=1e-3)
     row = summarize("s", "test", [more])
     assert {"espnet_mcd_db", "espnet_semitone_acc", "spk_sim"} <= row["metrics"].keys()
+
+
+def with_consonant(low_fs: int = FS) -> np.ndarray:
+    """The tones behind a fricative, whose band ends at half of a rate."""
+    noise = 0.05 * np.random.default_rng(1).standard_normal(FS // 4)
+    wav = np.concatenate([noise, tone()[FS // 4 :]])
+    return soxr.resample(soxr.resample(wav, FS, low_fs), low_fs, FS) if low_fs != FS else wav
+
+
+@pytest.mark.parametrize(
+    ("hyp_fs", "ref_fs", "said"),
+    [
+        (FS, FS, ""), (16000, 16000, ""), (48000, FS, ""), (22050, 22050, ""),
+        (16000, FS, "u: 7.8 kHz, recording 11.3 kHz"),
+        (FS, 16000, "u: 11.3 kHz, recording 7.8 kHz"),
+        (FS, 22050, "u: 11.3 kHz, recording 10.8 kHz"),
+    ],
+)  # fmt: skip
+def test_a_bandwidth_that_differs_is_warned_about(tmp_path, judges, caplog, hyp_fs, ref_fs, said):
+    compared = task(tmp_path, with_consonant(hyp_fs))
+    write_wav(tmp_path / "ref.wav", with_consonant(ref_fs), FS)
+    score_all([compared], judges, tmp_path / "out", tmp_path)
+    assert ("reach up to another frequency" in caplog.text) == bool(said) and said in caplog.text
+    caplog.clear()
+    score_all([compared], judges, tmp_path / "out", tmp_path)
+    assert not caplog.text  # nothing is scored again
+
+
+@pytest.mark.parametrize("fs", [8000, FS])
+@pytest.mark.parametrize("asked", [True, False])
+def test_models_of_speech_warn_of_a_telephones_band(tmp_path, judges, caplog, fs, asked):
+    """At a low rate, and in a file of a high one (versa issue 83)."""
+    wav = soxr.resample(with_consonant(), FS, 8000)
+    for name in ("hyp", "ref"):
+        write_wav(tmp_path / f"{name}.wav", soxr.resample(wav, 8000, fs), fs)
+    if asked:
+        judges.speaker = SpeakerModel(lambda wav: np.ones(2), name="fixed")
+    files = (str(tmp_path / "hyp.wav"), str(tmp_path / "ref.wav"))
+    score_all([Task("u", *files, SCORE, "x", False)], judges, tmp_path / "out", tmp_path)
+    assert ("mislead" in caplog.text) == asked
+
+
+def test_silence_after_a_phrase_does_not_change_its_mos(tmp_path, judges):
+    """Predictors average over frames: five seconds of silence lowered them (SoulX-Singer#19)."""
+    judges.mos = {"singmos": MosPredictor(lambda wav: 20 * float(np.abs(wav).mean()))}
+    cache, scores = FeatureCache(tmp_path), []
+    for silence_sec in (0, 5):
+        compared = task(tmp_path, np.pad(tone(), (0, silence_sec * FS)))
+        scores.append(score_utterance(Rendition(compared, judges, cache))["singmos"])
+    assert scores[0] > 0.5 and scores[1] == pytest.approx(scores[0], abs=0.05)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.bin import data as data_dir_bin
@@ -69,7 +70,26 @@ def at_other_rate(corpus, utt):
     soundfile.write(path, soundfile.read(path)[0], FS * 3 // 2)
 
 
+def resampled_up(corpus, utt):
+    """Half the rate's material in a file of the rate of the others."""
+    respoil(corpus, utt, lambda w: soxr.resample(soxr.resample(w, FS, FS // 2), FS // 2, FS))
+
+
+def stereo(corpus, utt, right):
+    path = read_table(corpus / "wav.scp")[utt]
+    left, _ = read_wav(path)
+    soundfile.write(path, np.stack([left, right(left)], axis=1), FS)
+
+
+def beside_a_drum(corpus, utt):
+    """Soft noise that comes and goes, on the right of the voice."""
+    noise = np.random.default_rng(0).standard_normal
+    stereo(corpus, utt, lambda w: 4e-3 * noise(len(w)) * (np.arange(len(w)) % 5000 < 2000))
+
+
 PLANTED = {
+    "channels": beside_a_drum,
+    "empty_band": resampled_up,
     "clipped": lambda c, u: respoil(c, u, lambda w: np.clip(4 * w, -0.5, 0.5)),
     "dc": lambda c, u: respoil(c, u, lambda w: w * 0.9 + 0.05),
     "rest_energy": lambda c, u: respoil(c, u, lambda w: a_voice(w, 2.2, 2.6)),
@@ -99,11 +119,48 @@ def test_one_mistake_is_one_finding(corpus, kind):
     assert kinds_of(lint(corpus)) == [(kind, "u4")]
 
 
+@pytest.mark.parametrize(
+    ("spoil", "found"),
+    [
+        (lambda c, u: stereo(c, u, np.negative), "2 channels that cancel each other"),
+        (lambda c, u: write_float(c, u, lambda w: 32768 * w), "samples of up to "),
+        (lambda c, u: write_float(c, u, lambda w: np.where(w > 0.3, np.nan, w)), "not finite"),
+    ],
+)
+def test_samples_that_are_no_sound(corpus, tmp_path, spoil, found):
+    spoil(corpus, "u4")
+    (finding,) = lint(corpus)
+    assert (finding.kind, finding.utt) == ("audio_file", "u4") and found in finding.found
+    assert run_bin(lint_bin.main, corpus, "--html", tmp_path / "page.html") == 2
+
+
+def write_float(corpus, utt, change):
+    path = read_table(corpus / "wav.scp")[utt]
+    soundfile.write(path, change(read_wav(path)[0]), FS, subtype="FLOAT")
+
+
+def test_channels_of_one_voice_are_no_finding(corpus):
+    for utt, right in (("u1", lambda w: w), ("u2", np.zeros_like), ("u3", lambda w: 0.5 * w)):
+        stereo(corpus, utt, right)
+    assert lint(corpus) == []
+
+
 def test_a_corpus_with_many_mistakes(corpus):
     planted = {kind: f"u{number}" for number, kind in enumerate(list(PLANTED)[:9], 1)}
     for kind, utt in planted.items():
         PLANTED[kind](corpus, utt)
     assert kinds_of(lint(corpus)) == sorted(planted.items())
+
+
+@pytest.mark.parametrize("work", [False, True])
+def test_an_empty_band_of_the_whole_corpus_is_one_finding(corpus, tmp_path, work):
+    for utt in list(SCORES)[1:]:
+        resampled_up(corpus, utt)
+    options = Options(work=tmp_path / "work.jsonl" if work else None)
+    for _ in range(2):
+        (finding,) = iterate(corpus, options)
+        assert (finding.kind, finding.utt) == ("empty_band", "")
+        assert "9 of 10 utterances" in finding.found and "nothing above 3.8 kHz" in finding.found
 
 
 def test_clean(corpus):
@@ -153,6 +210,14 @@ def test_onset_at_the_first_sample(corpus):
     for lost_sec in (0.09, 0.12):
         write_wav(file, wav[round(lost_sec * FS) :], FS)
         assert ("cut_onset", "u4") in kinds_of(lint(corpus))
+
+
+@pytest.mark.parametrize("shift_sec", [0.3, -0.3])
+def test_labels_that_are_shifted_name_the_utterance(corpus, shift_sec):
+    """As one singer's in ACE-Opencpop (espnet issue 6088)."""
+    respoil(corpus, "u4", lambda wav: np.roll(wav, round(shift_sec * FS)))
+    findings = lint(corpus)
+    assert findings and {finding.utt for finding in findings} == {"u4"}
 
 
 def test_phone_set_of_the_directory(corpus):

@@ -44,7 +44,7 @@ def found(language: str, consonant: str, noise_db: float | None, cut: bool = Fal
         wav += 0.05 * noise * ((times >= sung - 0.01) & (times < sung))
     findings = Findings("u")
     score = MusicScore(notes, phones, language=language)
-    check_audio(findings, "u.wav", wav.astype(np.float32), FS, score, Limits())
+    check_audio(findings, "u.wav", wav.astype(np.float32)[:, None], FS, score, Limits())
     return [finding.kind for finding in findings.items]
 
 

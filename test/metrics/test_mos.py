@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from espnet2_ext.metrics.mos import MODELS, hub_folder, load_mos
+from espnet2_ext.metrics.mos import FS, MODELS, hub_folder, load_mos, without_silence
 
 
 @pytest.fixture
@@ -40,3 +40,16 @@ def test_a_broken_repository_is_a_reason_too(hub):
     folder.mkdir()
     (folder / "hubconf.py").write_text("raise RuntimeError('weights are gone')\n")
     assert "weights are gone" in load_mos("sheet_ssqa").reason
+
+
+def test_silence_around_a_phrase_changes_nothing_and_pauses_stay():
+    rng = np.random.default_rng(0)
+    sung = 0.1 * rng.standard_normal(FS)
+    phrase = np.concatenate([sung, np.zeros(FS // 2), sung, 3e-3 * rng.standard_normal(FS // 5)])
+    noise = 1e-5 * rng.standard_normal(5 * FS)  # of the room
+    kept = without_silence(phrase)
+    assert np.array_equal(kept, phrase)
+    for around in (np.zeros(5 * FS), noise):
+        assert np.array_equal(without_silence(np.concatenate([around, phrase, around])), phrase)
+    for short in (np.zeros(FS), np.zeros(0), sung[:7]):
+        assert np.array_equal(without_silence(short), short)

@@ -1,5 +1,6 @@
 """The memory table against DeepSpeed's estimator, and against what autograd really keeps."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,24 @@ def test_gradient_checkpointing_gives_equal_gradients():
     for plain, recomputed in (gradients[::2], gradients[1::2]):
         for a, b in zip(plain, recomputed, strict=True):
             torch.testing.assert_close(a, b)
+
+
+def test_lengths_that_vary_leave_nothing_behind():
+    """Tables that are kept for each length filled the memory of others (ai-toolkit issue 1052)."""
+    model = make_model("synchronous")
+    optimizer = torch.optim.Adam(model.parameters())
+    kept = []
+    for step, frames in enumerate(torch.randint(20, 200, (24,)).tolist()):
+        loss, _, _ = model(**make_batch(make_utterance(frames, 6, seed=step)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        del loss
+        if step % 8 == 7:
+            gc.collect()
+            sizes = [found.numel() for found in gc.get_objects() if type(found) is torch.Tensor]
+            kept.append((len(sizes), sum(sizes)))
+    assert kept[0] == kept[1] == kept[2]
 
 
 def test_the_table_has_a_row_for_each_number_of_gpus():

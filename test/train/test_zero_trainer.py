@@ -120,6 +120,13 @@ def test_two_processes_have_the_loss_curve_of_one(corpus, two_ranks, tmp_path):
     for alone, shared in zip(one, two, strict=True):
         for phase, key in (("train", "loss"), ("train", "grad_norm"), ("valid", "loss")):
             assert alone[phase][key] == pytest.approx(shared[phase][key], rel=1e-4), key
+    # Each parameter moves as far, the head's too, whose gradients others lose (espnet issue 6503).
+    alone, shared = (weights(tmp_path / name / "latest.pth") for name in ("one", "two"))
+    earlier = weights(tmp_path / "one" / "3epoch.pth")
+    for name, value in alone.items():
+        moved = (value - earlier[name]).abs().max()
+        assert (value - shared[name]).abs().max() < 1e-4 * moved + 1e-5, name
+        assert moved > 5e-3 or name in ("prompt_encoder.nobody", "prompt_encoder.score.bias"), name
 
 
 @pytest.mark.parametrize(
