@@ -132,11 +132,13 @@ def judge_lines(judges: Mapping[str, Any]) -> list[str]:
         )
     if "dev_per" in judges:
         lines.append(f"- Phone recogniser: PER {judges['dev_per']:.4f} on real dev recordings.")
-    if "dev_singer_acc" in judges:
+    if judges.get("dev_singer_acc") is not None:
+        other = judges["dev_other_sim"]
+        others = "" if other is None else f", to the nearest other {other:.3f}"
         lines.append(
             f"- Singer embedder: {judges['dev_singer_acc']:.3f} of real dev recordings nearest to "
             f"their own singer of {judges['n_singers']}; cosine to the own singer "
-            f"{judges['dev_singer_sim']:.3f}, to the nearest other {judges['dev_other_sim']:.3f}."
+            f"{judges['dev_singer_sim']:.3f}{others}."
         )
     return lines
 

@@ -6,7 +6,7 @@ import pytest
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.measures import METRICS
-from espnet2_ext.evaluation.table import aggregate, collect, markdown, summarize
+from espnet2_ext.evaluation.table import aggregate, collect, judge_lines, markdown, summarize
 
 BY_NAME = {metric.name: metric for metric in METRICS}
 
@@ -78,3 +78,12 @@ def test_collecting_orders_rows_and_the_table_names_definitions(tmp_path):
 def test_nothing_to_collect_is_an_error(tmp_path):
     with pytest.raises(UserError, match=r"summary\.json"):
         collect(tmp_path)
+
+
+def test_of_one_singer_alone_no_other_is_named():
+    judges = {"dev_singer_acc": 1.0, "n_singers": 1, "dev_singer_sim": 0.973, "dev_other_sim": None}
+    (line,) = judge_lines(judges)
+    assert line.endswith("their own singer of 1; cosine to the own singer 0.973.")
+    (line,) = judge_lines({**judges, "n_singers": 2, "dev_other_sim": 0.5})
+    assert line.endswith("0.973, to the nearest other 0.500.")
+    assert judge_lines({**judges, "dev_singer_acc": None}) == []

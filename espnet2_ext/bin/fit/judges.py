@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import logging
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -121,10 +122,16 @@ def _measure_dev(args, config, recognizer, embedder, out_dir) -> dict:
         "dev_per": phone_error_rate(recognizer, list(dev.values())),
         "dev_utts": len(dev),
         "n_singers": len(centroids.singers),
-        "dev_singer_acc": float(np.mean([v.first for v in voices])),
-        "dev_singer_sim": float(np.mean([v.cosine for v in voices])),
-        "dev_other_sim": float(np.mean([v.cosine - v.margin for v in voices])),
+        "dev_singer_acc": _mean([v.first for v in voices]),
+        "dev_singer_sim": _mean([v.cosine for v in voices]),
+        "dev_other_sim": _mean([v.cosine - v.margin for v in voices]),
     }
+
+
+def _mean(values: list[float]) -> float | None:
+    """None, since JSON has no NaN, where there are none: no singer of dev is known, or no other."""
+    mean = float(np.mean(values)) if values else math.nan
+    return mean if math.isfinite(mean) else None
 
 
 def _qualify(name: str, args: argparse.Namespace, config: ScoringConfig) -> dict:
