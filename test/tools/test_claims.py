@@ -90,3 +90,24 @@ def test_what_the_readme_says_of_table_1():
     for metric in ("f0_corr", "semitone_acc", "mcd_db", "singer_sim"):
         low, high = tests[metric]["ci95"]
         assert low <= 0 <= high, metric
+
+
+PAPERS_TABLE_2 = {  # SLM-SVS: PER, MCD
+    "lm+cd": (0.56, 8.26), "lm+flow1+cd": (0.45, 8.44), "lm+flow1+voc": (0.36, 7.86),
+    "lm+flow2+voc": (0.42, 7.66),
+}  # fmt: skip
+
+
+def test_in_what_table_2_follows_the_papers_and_in_what_not():
+    ours = {row["system"]: row["metrics"] for row in rows("table2.json")}
+    text = prose(DOCS / "results.md")
+    for name, before in (("lm+cd", "LM+CD"), ("lm+flow1+cd", "space"), ("lm+flow1+voc", "mel")):
+        per, theirs = written(ours[name]["per"]), written(PAPERS_TABLE_2[name][0])
+        assert f"{before} ({per}" in text or f"{before} {per} here, {theirs} there" in text, name
+    order = ["lm+cd", "lm+flow1+cd", "lm+flow1+voc"]
+    for by_per in (lambda n: ours[n]["per"], lambda n: PAPERS_TABLE_2[n][0]):
+        assert sorted(order, key=by_per, reverse=True) == order
+    mcd = {name: ours[name]["mcd_db_nodtw"] for name in ours}
+    assert mcd["lm+flow1+cd"] < mcd["lm+cd"]
+    assert PAPERS_TABLE_2["lm+flow1+cd"][1] > PAPERS_TABLE_2["lm+cd"][1]
+    assert f"({mcd['lm+flow1+cd']:.2f} against {mcd['lm+cd']:.2f})" in text
