@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from espnet2_ext.corpora.mini.composer import Song
+from espnet2_ext.corpora.mini.config import CorpusConfig
 from espnet2_ext.corpora.mini.performance import Take, perform
 from espnet2_ext.corpora.mini.singers import roster
-from espnet2_ext.corpora.mini_singing import CorpusConfig, compose_corpus
+from espnet2_ext.corpora.mini.songs import compose_corpus
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.phones import is_final
 

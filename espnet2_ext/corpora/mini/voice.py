@@ -1,18 +1,19 @@
-"""A singer's syllables as WORLD features, cut from espeak-ng's speech.
+"""A voice's syllables as WORLD features, cut from espeak-ng's speech.
 
-Every syllable is synthesised once per singer in tone 1, analysed with WORLD at 5 ms, cut at
-espeak's own phoneme positions, warped to the singer's formants and levelled. F0 is thrown away:
-the performance brings its own.
+Every syllable is synthesised once per voice in tone 1, analysed with WORLD at 5 ms, cut at
+espeak's own phoneme positions, warped to the voice's formants and levelled. F0 is thrown away:
+the performance brings its own. Singers of one espeak-ng variant share its syllables, and each gives
+them a timbre of their own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from espnet2_ext.corpora.mini.espeak import Espeak, Speech
-from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC, stretch_weights
+from espnet2_ext.corpora.mini.timbre import Timbre, bin_hz
 from espnet2_ext.files import atomic_path
 from espnet2_ext.score.phones import syllable_to_phones
 
@@ -87,8 +88,14 @@ def analyse(wav: np.ndarray, fs: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return f0, sp, ap
 
 
-def warp_bins(log_sp: np.ndarray, warp: float, fs: int) -> np.ndarray:
-    """Move formants by `warp` along frequency, (T, bins); fills the band espeak does not have."""
+def warp_bins(log_sp: np.ndarray, warp: float | np.ndarray, fs: int) -> np.ndarray:
+    """Move formants along frequency, (T, bins); fills the band espeak does not have.
+
+    Args:
+        log_sp: (T, bins).
+        warp: Factor on frequencies: one, or one for each frequency moved to (bins,).
+        fs: Sampling rate (Hz).
+    """
     bins = log_sp.shape[1]
     edge = min(_BAND_EDGE_HZ / fs * 2, 1.0) * (bins - 1)
     position = np.minimum(np.arange(bins) / warp, edge)
@@ -97,8 +104,18 @@ def warp_bins(log_sp: np.ndarray, warp: float, fs: int) -> np.ndarray:
     return log_sp[:, low] * (1 - share) + log_sp[:, low + 1] * share
 
 
+def with_timbre(log_sp: np.ndarray, warp: float, timbre: Timbre | None, fs: int) -> np.ndarray:
+    """A log power envelope (T, bins) with formants moved by `warp` and by `timbre`, which adds its
+    resonances.
+    """
+    if timbre is None:
+        return warp_bins(log_sp, warp, fs)
+    hz = bin_hz(log_sp.shape[1], fs)
+    return warp_bins(log_sp, warp * timbre.warp(hz), fs) + timbre.resonance(hz)
+
+
 class Voice:
-    """The units of one singer, by toneless syllable, and the spectrum of the singer's breath."""
+    """The units of one voice, by toneless syllable, and the spectrum of its breath."""
 
     def __init__(self, units: dict[str, Unit]) -> None:
         self.units = units
@@ -107,10 +124,28 @@ class Voice:
         self.bins = breath.log_sp.shape[1]
 
     @classmethod
-    def build(cls, singer: Singer, syllables: list[str], fs: int, espeak: Espeak) -> "Voice":
-        """Synthesise and analyse the singer's `syllables` ("he" is added for the breath)."""
+    def build(
+        cls, variant: str, warp: float, syllables: list[str], fs: int, espeak: Espeak
+    ) -> "Voice":
+        """Synthesise and analyse `syllables` ("he" is added for the breath).
+
+        Args:
+            variant: espeak-ng voice variant.
+            warp: Factor on formant frequencies.
+            syllables: Without tones.
+            fs: Sampling rate (Hz).
+            espeak: Fresh, for the same samples every time.
+        """
         wanted = dict.fromkeys([*syllables, "he"])
-        return cls({syllable: _unit(syllable, singer, fs, espeak) for syllable in wanted})
+        return cls({syllable: _unit(syllable, variant, warp, fs, espeak) for syllable in wanted})
+
+    def of_singer(self, warp: float, timbre: Timbre, fs: int) -> "Voice":
+        """The voice of a singer who shares these units: formants moved, resonances added."""
+        units = {}
+        for name, unit in self.units.items():
+            log_sp = with_timbre(unit.log_sp, warp, timbre, fs).astype(np.float32)
+            units[name] = replace(unit, log_sp=log_sp)
+        return Voice(units)
 
     def save(self, path: Path) -> None:
         """Write to npz, atomically."""
@@ -139,8 +174,8 @@ class Voice:
         return cls(units)
 
 
-def _unit(syllable: str, singer: Singer, fs: int, espeak: Espeak) -> Unit:
-    voice = f"{PINYIN_VOICE}+{singer.variant}"
+def _unit(syllable: str, variant: str, warp: float, fs: int, espeak: Espeak) -> Unit:
+    voice = f"{PINYIN_VOICE}+{variant}"
     text = " ".join(f"{part}1" for part in SPLICED.get(syllable, (syllable,)))
     speech = say(espeak, text, voice, _SYLLABLE_RATE, span=0)
     named = [(sample, name) for sample, name in speech.events if not name.startswith("_")]
@@ -179,7 +214,7 @@ def _unit(syllable: str, singer: Singer, fs: int, espeak: Espeak) -> Unit:
     # Close vowels, glides and nasals are softer than open vowels; a singer evens that out, in part.
     loud = np.percentile(energy[onset:end], 75)
     log_sp[onset:end] += _EVENNESS * np.clip(loud - energy[onset:end], 0, _MAX_LIFT)[:, None]
-    log_sp = warp_bins(log_sp[:end] + (_REFERENCE_LEVEL - loud), singer.warp, fs)
+    log_sp = warp_bins(log_sp[:end] + (_REFERENCE_LEVEL - loud), warp, fs)
     return Unit(
         log_sp.astype(np.float32),
         ap[:end].astype(np.float32),
