@@ -106,7 +106,7 @@ def _draw_singer(index: int, rng: np.random.Generator) -> Singer:
         low_midi=low,
         high_midi=min(low + int(rng.integers(14, 19)), 77),
         vibrato_hz=_rounded(rng.uniform(4.6, 6.8)),
-        vibrato_cents=_rounded(rng.uniform(22, 85)),
+        vibrato_cents=_rounded(rng.uniform(30, 110)),
         tilt_db=_rounded(rng.uniform(-3.5, 3.0)),
         breathiness=_rounded(np.exp(rng.uniform(-0.6, 0.45))),
         speaking_hz=_rounded(speaking),
@@ -141,27 +141,27 @@ def _draw_habits(rng: np.random.Generator) -> Habits:
     def share(most: float) -> float:
         return _rounded(most * rng.beta(1.2, 1.8))
 
-    scoop = rng.uniform(0.7, 1.6)
-    fall = rng.uniform(1.0, 2.5)
+    scoop = rng.uniform(0.8, 1.8)
+    fall = rng.uniform(1.2, 3.0)
     arc = rng.uniform(1.0, 5.0)
     peak = rng.uniform(0.25, 0.6)
     return Habits(
         initial_rate=_rounded(rng.uniform(0.65, 1.1)),
         timing_sec=_rounded(rng.uniform(0.010, 0.022)),
-        tuning_cents=_rounded(rng.uniform(8, 18)),
-        drift_cents=_rounded(rng.uniform(5, 13)),
-        glide_sec=_rounded(rng.uniform(0.05, 0.14)),
-        overshoot=_rounded(rng.uniform(0.0, 0.16)),
-        preparation=_rounded(rng.uniform(0.0, 0.1)),
+        tuning_cents=_rounded(rng.uniform(7, 17)),
+        drift_cents=_rounded(rng.uniform(6, 16)),
+        glide_sec=_rounded(rng.uniform(0.07, 0.2)),
+        overshoot=_rounded(rng.uniform(0.04, 0.3)),
+        preparation=_rounded(rng.uniform(0.0, 0.2)),
         scoop_rate=_rounded(rng.uniform(0.15, 0.8)),
-        note_scoop_rate=share(0.6),
+        note_scoop_rate=share(0.8),
         scoop_semitones=(_rounded(0.5 * scoop), _rounded(1.6 * scoop)),
-        scoop_sec=_rounded(rng.uniform(0.03, 0.08)),
-        fall_rate=share(0.6),
+        scoop_sec=_rounded(rng.uniform(0.025, 0.06)),
+        fall_rate=share(0.8),
         fall_semitones=(_rounded(0.5 * fall), _rounded(1.8 * fall)),
-        vibrato_delay_sec=_rounded(rng.uniform(0.08, 0.4)),
-        vibrato_rise_sec=_rounded(rng.uniform(0.1, 0.35)),
-        max_vibrato_cents=120.0,
+        vibrato_delay_sec=_rounded(rng.uniform(0.06, 0.32)),
+        vibrato_rise_sec=_rounded(rng.uniform(0.08, 0.3)),
+        max_vibrato_cents=130.0,
         creak_rate=share(0.5),
         release_rate=share(0.6),
         aspirate_rate=share(0.5),

@@ -14,8 +14,8 @@ from espnet2_ext.score.music_score import MusicScore
 
 _VIBRATO_MIN_SEC = 0.4
 _MORE_VIBRATO_CENTS = 25.0  # for every unit of freedom beyond 1
-_BEND_SEC = 0.05  # from a leap to the height of its overshoot, and from that of its preparation
-_MAX_BEND = 1.0  # semitones
+_BEND_SEC = 0.03  # from a leap to the height of its overshoot, and from that of its preparation
+_MAX_BEND = 1.2  # semitones
 _WHOLE_SCOOP_SEC = 0.35  # a shorter note has less of a scoop
 
 
