@@ -18,10 +18,10 @@ from espnet2_ext.corpora.mini.timbre import (
     octaves_above_1k,
 )
 
-MIN_DISTANCE_DB = 4.0  # between any two singers, as `distance` measures
+MIN_DISTANCE_DB = 5.0  # between any two singers, as `distance` measures
 _TRIES = 400  # for one singer; after them the farthest of all tries is taken
-_FEMALE_VARIANTS = ("f2", "f1", "Annie", "f4", "aunty", "f3", "Alicia", "f5")
-_MALE_VARIANTS = ("m3", "m1", "boris", "m7", "m4", "Alex", "m5", "m6")
+_FEMALE_VARIANTS = ("f2", "f1", "Annie", "f4", "aunty", "f3", "Alicia", "f5", "linda", "steph")
+_MALE_VARIANTS = ("m3", "m1", "boris", "m7", "m4", "Alex", "m5", "m6", "Gene", "ed")
 _FEMALE_SCALE = 1.12  # formants of the female variants against the male ones, about
 _VOWELS = {  # formants (Hz) of a male neutral voice: a, i, u
     "a": (750.0, 1250.0, 2550.0, 3500.0, 4500.0),
@@ -102,7 +102,7 @@ def _draw_singer(index: int, rng: np.random.Generator) -> Singer:
     return Singer(
         name=f"singer{index + 1:02d}",
         variant=variants[index // 2 % len(variants)],
-        warp=_rounded(np.exp(-0.045 * size + rng.normal(0, 0.03))),
+        warp=_rounded(np.exp(-0.055 * size + rng.normal(0, 0.03))),
         low_midi=low,
         high_midi=min(low + int(rng.integers(14, 19)), 77),
         vibrato_hz=_rounded(rng.uniform(4.6, 6.8)),
@@ -116,9 +116,9 @@ def _draw_singer(index: int, rng: np.random.Generator) -> Singer:
 
 
 def _draw_timbre(low_midi: int, rng: np.random.Generator) -> Timbre:
-    formants = np.exp(np.clip(rng.normal(0, 0.045, len(FORMANT_HZ)), -0.09, 0.09))
-    resonance = np.clip(rng.normal(0, 3.5, len(RESONANCE_HZ)), -7, 7)
-    quotient = rng.uniform(0.42, 0.7)
+    formants = np.exp(np.clip(rng.normal(0, 0.055, len(FORMANT_HZ)), -0.11, 0.11))
+    resonance = np.clip(rng.normal(0, 4.5, len(RESONANCE_HZ)), -8, 8)
+    quotient = rng.uniform(0.4, 0.74)
     return Timbre(
         formants=tuple(map(_rounded, formants)),
         resonance_db=tuple(map(_rounded, resonance - resonance.mean())),
