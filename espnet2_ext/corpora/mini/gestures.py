@@ -94,8 +94,9 @@ def draw_gestures(
             end = span.start_sec + _STOP_CREAK_SEC
             gestures.append(Gesture(Kind.CREAK, span.start_sec, end))
         elif first and draw.seldom(habits.aspirate_rate, 0.05):
-            end = span.onset_sec + draw.uniform(*_ASPIRATE_SEC)
-            gestures.append(Gesture(Kind.WHISPER, span.start_sec, end))
+            begin = span.start_sec if vowel_first else span.onset_sec
+            end = begin + draw.uniform(*_ASPIRATE_SEC)
+            gestures.append(Gesture(Kind.WHISPER, begin, end))
         if not ends_phrase(spans, index):
             continue
         end = span.end_sec
