@@ -13,7 +13,7 @@ import numpy as np
 
 from espnet2_ext.corpora.mini.espeak import Espeak, Speech
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC, stretch_weights
-from espnet2_ext.corpora.mini.timbre import Timbre, bin_hz
+from espnet2_ext.corpora.mini.timbre import NEPERS_PER_DB, Timbre, bin_hz
 from espnet2_ext.files import atomic_path
 from espnet2_ext.score.phones import syllable_to_phones
 
@@ -28,6 +28,7 @@ _MAX_LIFT = 4.0  # nepers below the vowel that this reaches
 _MAX_VOICED_APERIODICITY = 0.9
 _NASALS = ("n", "N")
 VOICED_INITIALS = ("m", "n", "l", "r", "y", "w")
+_FADE_HZ, _FADE_DB_PER_OCTAVE = 12000.0, 12.0  # of drawn voices, in a band that espeak lacks
 _BAND_EDGE_HZ = 10000.0  # espeak speaks at 22.05 kHz; above this the envelope is extrapolated
 _FLOOR = 1e-14
 # espeak-ng's pinyin voice falls back to English for these: their final is cut from "yong".
@@ -111,7 +112,9 @@ def with_timbre(log_sp: np.ndarray, warp: float, timbre: Timbre | None, fs: int)
     if timbre is None:
         return warp_bins(log_sp, warp, fs)
     hz = bin_hz(log_sp.shape[1], fs)
-    return warp_bins(log_sp, warp * timbre.warp(hz), fs) + timbre.resonance(hz)
+    fade_db = _FADE_DB_PER_OCTAVE * np.log2(np.maximum(hz, _FADE_HZ) / _FADE_HZ)
+    fixed = timbre.resonance(hz) - NEPERS_PER_DB * fade_db
+    return warp_bins(log_sp, warp * timbre.warp(hz), fs) + fixed
 
 
 class Voice:
