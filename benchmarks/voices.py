@@ -6,7 +6,7 @@ Two embedders look at single utterances. `spectrum` is the mean mel spectrum of 
 an utterance, without its level. `resemblyzer` (Wan et al. 2018, GE2E; Apache-2.0, weights in its
 wheel) is used where the package is installed; the toolkit does not need it. For each: the
 similarity of the two nearest singers, of an utterance to its own singer, and rank accuracy: the
-share of utterances that are nearer to their own singer's other utterances than to any other singer's.
+share of utterances that are nearer to their own singer's other utterances than to any other's.
 """
 
 import argparse
