@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import soxr
 
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError, cli
@@ -67,7 +68,8 @@ def utterances(folder: Path, most: int) -> dict[str, list[np.ndarray]]:
     for utt, singer in sorted(read_table(folder / "utt2spk").items()):
         of_singer = wavs.setdefault(singer, [])
         if len(of_singer) < most:
-            of_singer.append(read_wav(folder / "wavs" / f"{utt}.wav", FS)[0])
+            wav, fs = read_wav(folder / "wavs" / f"{utt}.wav")
+            of_singer.append(soxr.resample(wav, fs, FS))
     return {singer: of_singer for singer, of_singer in wavs.items() if len(of_singer) > 1}
 
 

@@ -107,7 +107,7 @@ def _draw_singer(index: int, rng: np.random.Generator) -> Singer:
         high_midi=min(low + int(rng.integers(14, 19)), 77),
         vibrato_hz=_rounded(rng.uniform(4.6, 6.8)),
         vibrato_cents=_rounded(rng.uniform(30, 110)),
-        tilt_db=_rounded(rng.uniform(-3.5, 3.0)),
+        tilt_db=_rounded(rng.uniform(-3.5, 1.5) + (0.0 if female else 1.5)),
         breathiness=_rounded(np.exp(rng.uniform(-0.6, 0.45))),
         speaking_hz=_rounded(speaking),
         habits=_draw_habits(rng),

@@ -76,8 +76,11 @@ def render(take: Take, voice: Voice, fs: int) -> Rendered:
     log_sp = np.logaddexp(log_sp, _breath(take, voice, times))
     hz = bin_hz(voice.bins, fs)
     tilt = NEPERS_PER_DB * take.tilt_db * octaves_above_1k(hz)
-    log_sp += NEPERS_PER_DB * take.gain_db[:, None] + tilt
     voiced &= ~covered(take.gestures, times, (Kind.WHISPER, Kind.STOP))
+    if take.timbre is None:
+        log_sp += NEPERS_PER_DB * take.gain_db[:, None] + tilt
+    else:  # the tilt is the glottal source's: hissing has none
+        log_sp += NEPERS_PER_DB * take.gain_db[:, None] + tilt * voiced[:, None]
     ap = with_breathiness(ap, take.breathiness)
     if take.timbre is not None:
         effort_db = take.gain_db - take.gain_db.max()

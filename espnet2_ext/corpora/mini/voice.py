@@ -146,8 +146,11 @@ class Voice:
         """The voice of a singer who shares these units: formants moved, resonances added."""
         units = {}
         for name, unit in self.units.items():
-            log_sp = with_timbre(unit.log_sp, warp, timbre, fs).astype(np.float32)
-            units[name] = replace(unit, log_sp=log_sp)
+            log_sp = with_timbre(unit.log_sp, warp, timbre, fs)
+            # Resonances colour what hisses, but make it no louder.
+            louder = _log_power(log_sp) - _log_power(unit.log_sp)
+            log_sp -= np.where(unit.voiced, 0, np.maximum(louder, 0))[:, None]
+            units[name] = replace(unit, log_sp=log_sp.astype(np.float32))
         return Voice(units)
 
     def save(self, path: Path) -> None:
@@ -175,6 +178,11 @@ class Voice:
                     arrays[f"{name}.weights"],
                 )
         return cls(units)
+
+
+def _log_power(log_sp: np.ndarray) -> np.ndarray:
+    """Natural log of the mean power (T,) of a log envelope (T, bins)."""
+    return np.log(np.exp(log_sp).mean(axis=1))
 
 
 def _unit(syllable: str, variant: str, warp: float, fs: int, espeak: Espeak) -> Unit:
@@ -209,7 +217,7 @@ def _unit(syllable: str, variant: str, warp: float, fs: int, espeak: Espeak) -> 
 
     end = len(log_sp)
     coda = end if coda_start is None else frame(coda_start) - first - skipped
-    energy = np.log(np.exp(log_sp).mean(axis=1))
+    energy = _log_power(log_sp)
     closing = energy[coda:] if coda < end else energy[onset:]
     decay = _CODA_DECAY_NEPERS if coda < end else _DECAY_NEPERS
     end -= len(closing) - 1 - int(np.flatnonzero(closing > closing.max() - decay)[-1])
