@@ -19,6 +19,7 @@ from espnet2_ext.corpora.mini.timbre import (
 )
 
 MIN_DISTANCE_DB = 5.0  # between any two singers, as `distance` measures
+_SAME_VARIANT = 1.4  # so many times farther apart must singers of one espeak-ng variant be
 _TRIES = 400  # for one singer; after them the farthest of all tries is taken
 _FEMALE_VARIANTS = ("f2", "f1", "Annie", "f4", "aunty", "f3", "Alicia", "f5", "linda", "steph")
 _MALE_VARIANTS = ("m3", "m1", "boris", "m7", "m4", "Alex", "m5", "m6", "Gene", "ed")
@@ -35,26 +36,33 @@ _DB_PER_SEMITONE = 0.6  # what the middle of a range adds to a distance
 
 
 def draw_cast(n_singers: int, seed: int = 0) -> tuple[Singer, ...]:
-    """Draw `n_singers`, women and men by turns, no two nearer than `MIN_DISTANCE_DB`.
+    """Draw `n_singers`, women and men by turns, no two nearer than `MIN_DISTANCE_DB`, nor two of
+    one espeak-ng variant nearer than `_SAME_VARIANT` times that.
 
     Any of them are like any others: whichever are held out of training are singers of the same
     kind. Where there is no room left, the singer farthest from all others is taken.
     """
     rng = np.random.default_rng([seed, 88])
     singers: list[Singer] = []
-    described: list[np.ndarray] = []
+    described: list[tuple[str, np.ndarray]] = []
     for index in range(n_singers):
         best: tuple[float, Singer, np.ndarray] | None = None
         for _ in range(_TRIES):
             singer = _draw_singer(index, rng)
             point = describe(singer)
-            nearest = min((distance(point, other) for other in described), default=np.inf)
+            nearest = min(
+                (
+                    distance(point, other) / (_SAME_VARIANT if of == singer.variant else 1)
+                    for of, other in described
+                ),
+                default=np.inf,
+            )
             if best is None or nearest > best[0]:
                 best = nearest, singer, point
             if nearest >= MIN_DISTANCE_DB:
                 break
         singers.append(best[1])
-        described.append(best[2])
+        described.append((best[1].variant, best[2]))
     return tuple(singers)
 
 
