@@ -32,7 +32,7 @@ def hums(folder, singers):
 
 def test_singers_that_differ_are_told_apart(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(voices, "embedders", lambda: {"spectrum": voices.spectrum()})
-    hums(tmp_path / "segments", {"a": 500, "b": 540, "c": 2500})
+    hums(tmp_path / "segments", {"a": 500, "b": 700, "c": 2500})
     with pytest.raises(SystemExit) as stop:
         voices.main(["--corpus", str(tmp_path), "--out", str(tmp_path / "voices.json")])
     assert stop.value.code == 0
