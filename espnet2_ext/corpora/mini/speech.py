@@ -115,7 +115,7 @@ def colour(spoken: Spoken, singer: Singer, fs: int) -> Coloured:
     voiced = f0 > 0
     f0 = f0 * (singer.speaking_hz / np.median(f0[voiced]))
     timbre = singer.timbre
-    log_sp = with_timbre(np.log(sp + _TINY), singer.warp, timbre, fs)
+    log_sp = with_timbre(np.log(sp + _TINY), voiced, singer.warp, timbre, fs)
     ap = with_breathiness(ap, singer.breathiness)
     if timbre is not None:
         hz = bin_hz(log_sp.shape[1], fs)

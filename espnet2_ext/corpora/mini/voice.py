@@ -105,16 +105,27 @@ def warp_bins(log_sp: np.ndarray, warp: float | np.ndarray, fs: int) -> np.ndarr
     return log_sp[:, low] * (1 - share) + log_sp[:, low + 1] * share
 
 
-def with_timbre(log_sp: np.ndarray, warp: float, timbre: Timbre | None, fs: int) -> np.ndarray:
+def with_timbre(
+    log_sp: np.ndarray, voiced: np.ndarray, warp: float, timbre: Timbre | None, fs: int
+) -> np.ndarray:
     """A log power envelope (T, bins) with formants moved by `warp` and by `timbre`, which adds its
-    resonances.
+    resonances; they colour what hisses, but make it no louder.
+
+    Args:
+        log_sp: (T, bins).
+        voiced: (T,) bool.
+        warp: Factor on frequencies.
+        timbre: None for that of the envelope.
+        fs: Sampling rate (Hz).
     """
     if timbre is None:
         return warp_bins(log_sp, warp, fs)
     hz = bin_hz(log_sp.shape[1], fs)
     fade_db = _FADE_DB_PER_OCTAVE * np.log2(np.maximum(hz, _FADE_HZ) / _FADE_HZ)
     fixed = timbre.resonance(hz) - NEPERS_PER_DB * fade_db
-    return warp_bins(log_sp, warp * timbre.warp(hz), fs) + fixed
+    moved = warp_bins(log_sp, warp * timbre.warp(hz), fs) + fixed
+    louder = np.maximum(_log_power(moved) - _log_power(log_sp), 0)
+    return moved - np.where(voiced, 0, louder)[:, None]
 
 
 class Voice:
@@ -146,10 +157,7 @@ class Voice:
         """The voice of a singer who shares these units: formants moved, resonances added."""
         units = {}
         for name, unit in self.units.items():
-            log_sp = with_timbre(unit.log_sp, warp, timbre, fs)
-            # Resonances colour what hisses, but make it no louder.
-            louder = _log_power(log_sp) - _log_power(unit.log_sp)
-            log_sp -= np.where(unit.voiced, 0, np.maximum(louder, 0))[:, None]
+            log_sp = with_timbre(unit.log_sp, unit.voiced, warp, timbre, fs)
             units[name] = replace(unit, log_sp=log_sp.astype(np.float32))
         return Voice(units)
 
