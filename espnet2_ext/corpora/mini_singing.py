@@ -124,7 +124,8 @@ def _claim(out: Path, config: CorpusConfig) -> bool:
     if mark.exists():
         found = read_json(mark)
         if found != wanted:
-            differ = [k for k in wanted if not isinstance(found, dict) or found.get(k) != wanted[k]]
+            stated = found if isinstance(found, dict) else {}
+            differ = [k for k in wanted | stated if stated.get(k) != wanted.get(k)]
             raise UserError(
                 mark,
                 f"a corpus made with another {', '.join(differ)}",

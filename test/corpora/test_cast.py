@@ -89,6 +89,7 @@ def test_small_corpora_hear_every_singer():
 
 def test_the_cast_is_recorded_where_it_is_set():
     assert {"cast": "many", "unseen": 8, "singers": 40}.items() <= MANY.recorded().items()
+    assert CorpusConfig(cast="many", singers=3, unseen=1).recorded()["unseen"] == 1
     assert not {"cast", "unseen"} & CorpusConfig().recorded().keys()
     assert CorpusConfig().singers == 8
 

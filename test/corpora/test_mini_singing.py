@@ -17,7 +17,7 @@ from espnet2_ext.corpora.mini.voice import VOICED_INITIALS
 from espnet2_ext.corpora.mini_singing import CorpusConfig, make_corpus
 from espnet2_ext.corpora.opencpop import prepare
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.files import read_scp, read_table, write_json
 from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.score.phones import INITIALS, is_final, is_rest
 
@@ -80,6 +80,12 @@ def make_interrupted(out):
 def test_other_options_in_the_same_place_are_refused(corpus):
     with pytest.raises(UserError, match="another seed"):
         make_corpus(corpus, CorpusConfig(minutes=0.4, speech_minutes=0.1, singers=2, seed=9))
+
+
+def test_options_that_the_corpus_has_and_the_call_has_not_are_named(tmp_path):
+    write_json(tmp_path / "corpus.json", {**CONFIG.recorded(), "freedom": 3.0})
+    with pytest.raises(UserError, match="freedom"):
+        make_corpus(tmp_path, CONFIG)
 
 
 def test_foreign_directory_is_left_alone(tmp_path, capsys):

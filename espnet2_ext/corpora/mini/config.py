@@ -72,8 +72,11 @@ class CorpusConfig:
 
     def recorded(self) -> dict[str, Any]:
         """The options as corpus.json states them: those added later only where they are set."""
+        before = dict(_AS_BEFORE)
+        if self.cast != "few":  # then the number of unseen singers is no longer a matter of course
+            del before["unseen"]
         return {
             name: value
             for name, value in asdict(self).items()
-            if name not in _AS_BEFORE or value != _AS_BEFORE[name]
+            if name not in before or value != before[name]
         }
