@@ -22,7 +22,7 @@ MIN_DISTANCE_DB = 5.0  # between any two singers, as `distance` measures
 _SAME_VARIANT = 1.4  # so many times farther apart must singers of one espeak-ng variant be
 _TRIES = 400  # for one singer; after them the farthest of all tries is taken
 _FEMALE_VARIANTS = ("f2", "f1", "Annie", "f4", "aunty", "f3", "Alicia", "f5", "linda", "steph")
-_MALE_VARIANTS = ("m3", "m1", "boris", "m7", "m4", "Alex", "m5", "m6", "Gene", "ed")
+_MALE_VARIANTS = ("m3", "m1", "Michael", "m7", "m4", "Alex", "m5", "m6", "Gene", "ed")
 _FEMALE_SCALE = 1.12  # formants of the female variants against the male ones, about
 _VOWELS = {  # formants (Hz) of a male neutral voice: a, i, u
     "a": (750.0, 1250.0, 2550.0, 3500.0, 4500.0),
@@ -32,6 +32,7 @@ _VOWELS = {  # formants (Hz) of a male neutral voice: a, i, u
 _BANDWIDTH_HZ = 80.0
 _MEL_BANDS = 24
 _BAND_HZ = (100.0, 9000.0)
+_FUNDAMENTAL_HZ = 2000.0  # resonances below are less: else one harmonic drowns the others
 _DB_PER_SEMITONE = 0.6  # what the middle of a range adds to a distance
 
 
@@ -115,7 +116,7 @@ def _draw_singer(index: int, rng: np.random.Generator) -> Singer:
         high_midi=min(low + int(rng.integers(14, 19)), 77),
         vibrato_hz=_rounded(rng.uniform(4.6, 6.8)),
         vibrato_cents=_rounded(rng.uniform(30, 110)),
-        tilt_db=_rounded(rng.uniform(-3.5, 1.5) + (0.0 if female else 1.5)),
+        tilt_db=_rounded(rng.uniform(-3.5, 1.0) + (0.0 if female else 0.5)),
         breathiness=_rounded(np.exp(rng.uniform(-0.6, 0.45))),
         speaking_hz=_rounded(speaking),
         habits=_draw_habits(rng),
@@ -126,7 +127,8 @@ def _draw_singer(index: int, rng: np.random.Generator) -> Singer:
 def _draw_timbre(low_midi: int, rng: np.random.Generator) -> Timbre:
     formants = np.exp(np.clip(rng.normal(0, 0.055, len(FORMANT_HZ)), -0.11, 0.11))
     resonance = np.clip(rng.normal(0, 4.5, len(RESONANCE_HZ)), -8, 8)
-    quotient = rng.uniform(0.4, 0.74)
+    resonance *= np.where(np.array(RESONANCE_HZ) < _FUNDAMENTAL_HZ, 0.4, 1.0)
+    quotient = rng.uniform(0.5, 0.76)
     return Timbre(
         formants=tuple(map(_rounded, formants)),
         resonance_db=tuple(map(_rounded, resonance - resonance.mean())),
