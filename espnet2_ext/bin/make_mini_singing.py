@@ -12,7 +12,13 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, help="corpus directory, new or to be continued")
     parser.add_argument("--minutes", type=float, default=50, help="singing in all splits (min)")
     parser.add_argument("--speech_minutes", type=float, default=10, help="speech (min); 0: none")
-    parser.add_argument("--singers", type=int, default=8, help="singers; the last is held out")
+    parser.add_argument(
+        "--cast", default="few",
+        help="few: eight singers, one held out, who differ little; many: 40 with voices and habits "
+        "of their own, 8 held out, and more songs in dev, test and test_singer",
+    )  # fmt: skip
+    parser.add_argument("--singers", type=int, help="singers (8; 40 of --cast many)")
+    parser.add_argument("--unseen", type=int, help="of them held out of training (1; 8)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--fs", type=int, default=24000, help="sampling rate (Hz)")
     parser.add_argument(
@@ -29,7 +35,8 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     args = vars(get_parser().parse_args(argv))
     out, nj = args.pop("out"), args.pop("nj")
-    from espnet2_ext.corpora.mini_singing import CorpusConfig, make_corpus
+    from espnet2_ext.corpora.mini.config import CorpusConfig
+    from espnet2_ext.corpora.mini_singing import make_corpus
 
     if nj < 1:
         raise UserError("--nj", str(nj), "1 or more")

@@ -7,21 +7,20 @@ A killed run continues: what is on disk is whole, as every file is renamed into 
 """
 
 import logging
-import math
 import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.corpora.mini.composer import Song, WordChooser, compose
+from espnet2_ext.corpora.mini.composer import Song
+from espnet2_ext.corpora.mini.config import CorpusConfig
 from espnet2_ext.corpora.mini.layout import (
     COMMENT,
     SPOKEN_COMMENT,
@@ -30,10 +29,11 @@ from espnet2_ext.corpora.mini.layout import (
     write_segments,
     write_speech,
 )
-from espnet2_ext.corpora.mini.lexicon import HELD_OUT_WORDS, TRAIN_WORDS
+from espnet2_ext.corpora.mini.lexicon import TRAIN_WORDS
 from espnet2_ext.corpora.mini.performance import perform
 from espnet2_ext.corpora.mini.render import render
-from espnet2_ext.corpora.mini.singers import Singer, roster
+from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.corpora.mini.songs import TAKES_SPLIT, cast_of, compose_corpus
 from espnet2_ext.corpora.mini.speech import Spoken, colour, speak
 from espnet2_ext.corpora.mini.voice import Voice
 from espnet2_ext.errors import UserError
@@ -43,104 +43,8 @@ from espnet2_ext.lock import hold
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.workers import worker_pool
 
-SPLITS = ("train", "dev", "test", "test_words", "test_singer")
 F0_HOP_SEC = 0.01
-MAX_FREEDOM = 4.0  # beyond it notes lose their pitch
 _VERSION = 3
-_FIRST_SONG = 3001
-_FULL_MINUTES = 50  # the size for which the evaluation splits have their full number of utterances
-_EVAL_UTTERANCES = {"dev": 40, "test": 60, "test_words": 28, "test_singer": 32}
-_MIN_EVAL_UTTERANCES = 2
-_TRAIN_PHRASES = (8, 8, 12, 16)
-_HELD_OUT_SONGS = 4
-TAKES_SPLIT = "test_takes"
-_SPLIT_KEYS = {split: index for index, split in enumerate(SPLITS)}
-
-
-@dataclass(frozen=True)
-class CorpusConfig:
-    """What determines the corpus.
-
-    Args:
-        minutes: Singing in all splits together (min), about.
-        speech_minutes: Speech of all singers together (min), about; 0 for none.
-        singers: Singers, of which the last is held out of training.
-        seed: Any non-negative integer.
-        fs: Sampling rate (Hz).
-        freedom: How far takes of a score may differ: factor on the spread of timing, pitch,
-            vibrato, loudness and voice quality that each take draws.
-        takes: Takes of every phrase of `test`; the second and later ones are the split
-            `test_takes`, on top of `minutes`.
-    """
-
-    minutes: float = 50.0
-    speech_minutes: float = 10.0
-    singers: int = 8
-    seed: int = 0
-    fs: int = 24000
-    freedom: float = 1.0
-    takes: int = 1
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.minutes) and self.minutes > 0):
-            raise ValueError(f"minutes {self.minutes}: needs more than 0")
-        if not (math.isfinite(self.speech_minutes) and self.speech_minutes >= 0):
-            raise ValueError(f"speech_minutes {self.speech_minutes}: needs 0 or more")
-        if self.singers < 2:
-            raise ValueError(f"singers {self.singers}: needs at least 2, one of them held out")
-        if self.seed < 0:
-            raise ValueError(f"seed {self.seed}: needs 0 or more")
-        if not 16000 <= self.fs <= 48000:
-            raise ValueError(f"fs {self.fs}: needs 16000-48000 Hz")
-        if not 0 <= self.freedom <= MAX_FREEDOM:
-            raise ValueError(f"freedom {self.freedom}: needs 0 to {MAX_FREEDOM:g}")
-        if self.takes < 1:
-            raise ValueError(f"takes {self.takes}: needs 1 or more")
-
-    def recorded(self) -> dict[str, Any]:
-        """The options as corpus.json states them: those added later only where they are set."""
-        added = {field.name: field.default for field in fields(self)}
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in ("freedom", "takes") or value != added[name]
-        }
-
-
-def compose_corpus(config: CorpusConfig) -> dict[str, list[Song]]:
-    """Compose all songs by split, without any audio; deterministic in `config`."""
-    singers = roster(config.singers, config.seed)
-    training, held_out = singers[:-1], singers[-1]
-    size = min(1.0, config.minutes / _FULL_MINUTES)
-    number = _FIRST_SONG
-    splits: dict[str, list[Song]] = {split: [] for split in SPLITS}
-    seconds = 0.0
-
-    def add(split: str, singer: Singer, n_phrases: int, words: WordChooser) -> None:
-        nonlocal number, seconds
-        rng = np.random.default_rng([config.seed, _SPLIT_KEYS[split], len(splits[split])])
-        song = compose(number, singer, n_phrases, words, rng)
-        splits[split].append(song)
-        number += 1
-        seconds += sum(phrase.score.duration_sec for phrase in song.phrases)
-
-    for split, full in _EVAL_UTTERANCES.items():
-        words = WordChooser(HELD_OUT_WORDS if split == "test_words" else TRAIN_WORDS)
-        wanted = max(_MIN_EVAL_UTTERANCES, round(full * size))
-        who = (held_out,) * _HELD_OUT_SONGS if split == "test_singer" else training
-        who = who[:wanted]
-        for singer in who:
-            add(split, singer, math.ceil(wanted / len(who)), words)
-    words = WordChooser(TRAIN_WORDS)
-    lengths = np.random.default_rng([config.seed, 99])
-    while seconds < config.minutes * 60 or len(splits["train"]) < len(training):
-        singer = training[len(splits["train"]) % len(training)]
-        n_phrases = int(lengths.choice(_TRAIN_PHRASES)) if size > 0.1 else 2
-        add("train", singer, n_phrases, words)
-    again = [song for _ in range(config.takes - 1) for song in splits["test"]]
-    if again:
-        splits[TAKES_SPLIT] = [replace(song, number=number + k) for k, song in enumerate(again)]
-    return splits
 
 
 def make_corpus(out: str | Path, config: CorpusConfig, nj: int = 1) -> bool:
@@ -158,7 +62,7 @@ def make_corpus(out: str | Path, config: CorpusConfig, nj: int = 1) -> bool:
 def _make(out: Path, config: CorpusConfig, nj: int) -> bool:
     if not _claim(out, config):
         return False
-    singers = roster(config.singers, config.seed)
+    cast = cast_of(config)
     splits = compose_corpus(config)
     songs = [song for of_split in splits.values() for song in of_split]
     work = out / ".work"
@@ -172,7 +76,7 @@ def _make(out: Path, config: CorpusConfig, nj: int) -> bool:
         }
     )
 
-    jobs = [(work, singer, syllables, config) for singer in singers]
+    jobs = [(work, base, who, syllables, config) for base, who in _bases(cast.singers).items()]
     for _ in _each("voices", _make_voice, jobs, nj, fresh=True):
         pass
     # Songs of a singer stand together, so that a worker seldom changes voices.
@@ -182,22 +86,27 @@ def _make(out: Path, config: CorpusConfig, nj: int) -> bool:
         performed.update(scores)
     spoken: dict[str, tuple[str, MusicScore]] = {}
     if config.speech_minutes:
-        for lines in _each("speech", _talk, [(out, singer, config) for singer in singers], nj):
+        for lines in _each("speech", _talk, [(out, singer, config) for singer in cast.singers], nj):
             spoken |= lines
         write_speech(out / "speech", spoken)
 
     for song in songs:
         write_midi(out / "midis" / f"{song.number}.midi", song)
     write_segments(out / "segments", splits, performed)
-    write_notes(out, singers, _freedom_note(config))
+    write_notes(out, cast, _options_note(config))
     shutil.rmtree(work)
     write_text(out / ".done", f"{COMMENT}\n")
     return True
 
 
-def _freedom_note(config: CorpusConfig) -> str:
-    """What README.md says of takes that differ from the usual corpus'; empty for the usual one."""
+def _options_note(config: CorpusConfig) -> str:
+    """What README.md says of a corpus that differs from the usual one; empty for the usual one."""
     notes = []
+    if config.cast != "few":
+        notes.append(
+            f"- {config.singers} singers, {config.unseen} of them held out of training "
+            f"(--cast {config.cast}); F0 is 0 too where the voice creaks."
+        )
     if config.freedom != 1:
         notes.append(f"- Takes are {config.freedom:g} times as free as usual (--freedom).")
     if config.takes > 1:
@@ -215,7 +124,8 @@ def _claim(out: Path, config: CorpusConfig) -> bool:
     if mark.exists():
         found = read_json(mark)
         if found != wanted:
-            differ = [k for k in wanted if not isinstance(found, dict) or found.get(k) != wanted[k]]
+            stated = found if isinstance(found, dict) else {}
+            differ = [k for k in wanted | stated if stated.get(k) != wanted.get(k)]
             raise UserError(
                 mark,
                 f"a corpus made with another {', '.join(differ)}",
@@ -257,34 +167,65 @@ def _rng(config: CorpusConfig, *key: int | str) -> np.random.Generator:
     return np.random.default_rng([config.seed, *parts])
 
 
-def _make_voice(work: Path, singer: Singer, syllables: list[str], config: CorpusConfig) -> None:
+@dataclass(frozen=True)
+class _Base:
+    """Syllables that singers share: an espeak-ng variant with formants moved by one factor."""
+
+    name: str
+    variant: str
+    warp: float = 1.0
+
+
+def _base(singer: Singer) -> _Base:
+    """Singers of the small cast have syllables of their own, the others those of their variant."""
+    if singer.timbre is None:
+        return _Base(singer.name, singer.variant, singer.warp)
+    return _Base(f"variant_{singer.variant}", singer.variant)
+
+
+def _bases(singers: Sequence[Singer]) -> dict[_Base, list[Singer]]:
+    """The singers of every base, in their order."""
+    bases: dict[_Base, list[Singer]] = {}
+    for singer in singers:
+        bases.setdefault(_base(singer), []).append(singer)
+    return bases
+
+
+def _make_voice(
+    work: Path, base: _Base, singers: list[Singer], syllables: list[str], config: CorpusConfig
+) -> None:
+    """Write a base's syllables, then what each of its singers says."""
     from espnet2_ext.corpora.mini.espeak import Espeak
 
-    voice_path = work / f"{singer.name}.voice.npz"
-    speech_path = work / f"{singer.name}.speech.npz"
-    if voice_path.exists() and speech_path.exists():
+    voice_path = work / f"{base.name}.voice.npz"
+    speech_paths = {singer: work / f"{singer.name}.speech.npz" for singer in singers}
+    if voice_path.exists() and all(path.exists() for path in speech_paths.values()):
         return
     espeak = Espeak()
-    voice = Voice.build(singer, syllables, config.fs, espeak)
+    voice = Voice.build(base.variant, base.warp, syllables, config.fs, espeak)
     seconds = config.speech_minutes * 60 / config.singers
-    rng = _rng(config, "speech", singer.name)
-    spoken = speak(singer, seconds, TRAIN_WORDS, rng, espeak)
-    arrays = {f"wav{index}": item.wav.astype(np.float32) for index, item in enumerate(spoken)}
-    arrays |= {f"ends{index}": np.array(item.ends_sec) for index, item in enumerate(spoken)}
-    texts = [f"{item.hanzi}|{' '.join(item.pinyin)}" for item in spoken]
-    with atomic_path(speech_path) as part:
-        np.savez(part, fs=espeak.fs, texts=np.array(texts, dtype=str), **arrays)
+    for singer, path in speech_paths.items():
+        rng = _rng(config, "speech", singer.name)
+        spoken = speak(singer, seconds, TRAIN_WORDS, rng, espeak)
+        arrays = {f"wav{index}": item.wav.astype(np.float32) for index, item in enumerate(spoken)}
+        arrays |= {f"ends{index}": np.array(item.ends_sec) for index, item in enumerate(spoken)}
+        texts = [f"{item.hanzi}|{' '.join(item.pinyin)}" for item in spoken]
+        with atomic_path(path) as part:
+            np.savez(part, fs=espeak.fs, texts=np.array(texts, dtype=str), **arrays)
     voice.save(voice_path)
 
 
 @lru_cache(maxsize=1)
-def _voice(path: Path) -> Voice:
-    return Voice.load(path)
+def _voice(work: Path, singer: Singer, fs: int) -> Voice:
+    voice = Voice.load(work / f"{_base(singer).name}.voice.npz")
+    if singer.timbre is None:
+        return voice
+    return voice.of_singer(singer.warp, singer.timbre, fs)
 
 
 def _sing(out: Path, song: Song, config: CorpusConfig) -> dict[str, tuple[MusicScore, str]]:
     """Perform and render a song; return the performed score and hanzi by utterance."""
-    voice = _voice(out / ".work" / f"{song.singer.name}.voice.npz")
+    voice = _voice(out / ".work", song.singer, config.fs)
     lengths = {name: unit.initial_sec for name, unit in voice.units.items()}
     performed = {}
     for index, phrase in enumerate(song.phrases):

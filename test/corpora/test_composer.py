@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
+from espnet2_ext.corpora.mini.config import CorpusConfig
 from espnet2_ext.corpora.mini.lexicon import HELD_OUT_WORDS, TRAIN_WORDS
-from espnet2_ext.corpora.mini_singing import SPLITS, CorpusConfig, compose_corpus
+from espnet2_ext.corpora.mini.songs import SPLITS, compose_corpus
 from espnet2_ext.score.phones import FINALS, INITIALS
 
 

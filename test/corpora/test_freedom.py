@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from espnet2_ext.corpora.mini.composer import Song
+from espnet2_ext.corpora.mini.config import CorpusConfig
 from espnet2_ext.corpora.mini.performance import Take, perform
 from espnet2_ext.corpora.mini.singers import roster
-from espnet2_ext.corpora.mini_singing import CorpusConfig, compose_corpus
+from espnet2_ext.corpora.mini.songs import compose_corpus
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.phones import is_final
 
@@ -91,6 +92,22 @@ def test_the_usual_corpus_is_what_it_was():
     assert "test_takes" not in plain
     for split, of_split in plain.items():
         assert free[split] == of_split
+
+
+@pytest.mark.parametrize(
+    ("freedom", "values"),
+    [
+        (1.0, [280.728313, 37.743816, -0.408183, 1.053836, -1.329148, 0.963222, 1.741102]),
+        (3.0, [281.214122, 38.85214, 0.196106, 1.013531, -3.987445, 0.893675, 5.223306]),
+    ],
+)
+def test_a_take_of_the_small_cast_is_what_it_was(phrases, freedom, values):
+    """Committed results rest on these takes: habits and gestures that came later leave them be."""
+    take = takes(phrases[0], freedom, n=1)[0]
+    f0, gain = take.f0_hz, take.gain_db
+    found = [f0.mean(), f0.std(), gain.mean(), take.groups[2].onset_sec]
+    found += [take.tilt_db, take.breathiness, take.level_db]
+    assert found == pytest.approx(values, abs=2e-6)
 
 
 def test_further_takes_sing_the_test_songs_under_new_numbers():

@@ -12,11 +12,12 @@ from espnet2_ext.audio.f0 import extract_f0
 from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.bin import make_mini_singing
+from espnet2_ext.corpora.mini.songs import SPLITS
 from espnet2_ext.corpora.mini.voice import VOICED_INITIALS
 from espnet2_ext.corpora.mini_singing import CorpusConfig, make_corpus
 from espnet2_ext.corpora.opencpop import prepare
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.files import read_scp, read_table, write_json
 from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.score.phones import INITIALS, is_final, is_rest
 
@@ -81,6 +82,12 @@ def test_other_options_in_the_same_place_are_refused(corpus):
         make_corpus(corpus, CorpusConfig(minutes=0.4, speech_minutes=0.1, singers=2, seed=9))
 
 
+def test_options_that_the_corpus_has_and_the_call_has_not_are_named(tmp_path):
+    write_json(tmp_path / "corpus.json", {**CONFIG.recorded(), "freedom": 3.0})
+    with pytest.raises(UserError, match="freedom"):
+        make_corpus(tmp_path, CONFIG)
+
+
 def test_foreign_directory_is_left_alone(tmp_path, capsys):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(SystemExit) as stop:
@@ -102,36 +109,69 @@ def test_everything_says_it_is_synthetic(corpus):
     assert "synthetic" in (corpus / "corpus.json").read_text()
 
 
-def test_labels_audio_and_f0_agree(data):
-    cents = []
+def in_step(data_dir, fs=24000):
+    """Check that labels, audio and F0 are of one length and voiced together.
+
+    Returns levels (dB) of rests and finals, F0 of finals against their notes (cents), and the share
+    of each final's frames that are voiced.
+    """
+    cents, voiced = [], []
     levels = {"rest": [], "final": []}
-    for split in ("train", "dev", "test", "test_words", "test_singer"):
-        f0s = read_scp(data / split / "true_f0.scp")
-        wavs = read_table(data / split / "wav.scp")
-        for utt, score in read_scores(data / split).items():
-            wav, fs = read_wav(wavs[utt], 24000)
-            assert len(wav) == round(score.notes[-1].end_sec * fs)
-            assert score.duration_sec == pytest.approx(score.notes[-1].end_sec, abs=1e-5)
-            f0 = f0s[utt]
-            assert len(f0) == len(wav) // 240
-            times = np.arange(len(f0)) * 0.01
-            for phone in score.phones:
-                inside = (times >= phone.start_sec + 0.03) & (times < phone.end_sec - 0.03)
-                samples = wav[int(phone.start_sec * fs) : int(phone.end_sec * fs)]
-                level = 10 * np.log10(np.mean(samples**2) + 1e-12)
-                if is_rest(phone.phone):
-                    assert not f0[inside].any()
-                    levels["rest"].append(level)
-                elif is_final(phone.phone):
-                    assert f0[inside].all()
-                    levels["final"].append(level)
-                    midi = 69 + 12 * np.log2(f0[inside] / 440)
-                    cents += list(100 * (midi - score.notes[phone.note].midi))
-                elif phone.phone in INITIALS and phone.phone not in VOICED_INITIALS:
-                    assert not f0[inside].any()
-    assert min(levels["final"]) > -40 > np.median(levels["rest"])
-    assert np.mean(np.abs(cents) < 50) > 0.93
-    assert np.abs(np.median(cents)) < 10
+    f0s = read_scp(data_dir / "true_f0.scp")
+    wavs = read_table(data_dir / "wav.scp")
+    for utt, score in read_scores(data_dir).items():
+        wav, _ = read_wav(wavs[utt], fs)
+        assert len(wav) == round(score.notes[-1].end_sec * fs)
+        assert score.duration_sec == pytest.approx(score.notes[-1].end_sec, abs=1e-5)
+        f0 = f0s[utt]
+        assert len(f0) == len(wav) * 100 // fs
+        times = np.arange(len(f0)) * 0.01
+        for phone in score.phones:
+            inside = (times >= phone.start_sec + 0.03) & (times < phone.end_sec - 0.03)
+            samples = wav[int(phone.start_sec * fs) : int(phone.end_sec * fs)]
+            level = 10 * np.log10(np.mean(samples**2) + 1e-12)
+            if is_rest(phone.phone):
+                assert not f0[inside].any()
+                levels["rest"].append(level)
+            elif is_final(phone.phone):
+                levels["final"].append(level)
+                voiced.append((f0[inside] > 0).mean() if inside.any() else 1.0)
+                midi = 69 + 12 * np.log2(f0[inside][f0[inside] > 0] / 440)
+                cents += list(100 * (midi - score.notes[phone.note].midi))
+            elif phone.phone in INITIALS and phone.phone not in VOICED_INITIALS:
+                assert not f0[inside].any()
+    return levels, np.array(cents), np.array(voiced)
+
+
+def test_labels_audio_and_f0_agree(data):
+    for split in SPLITS:
+        levels, cents, voiced = in_step(data / split)
+        assert (voiced == 1).all()
+        assert min(levels["final"]) > -40 > np.median(levels["rest"])
+        assert np.mean(np.abs(cents) < 50) > 0.9
+        assert np.abs(np.median(cents)) < 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fs", [24000, 44100])
+def test_many_singers_make_a_corpus(tmp_path, fs):
+    config = CorpusConfig(minutes=0.3, speech_minutes=0.1, cast="many", singers=2, unseen=1, fs=fs)
+    assert make_corpus(tmp_path / "corpus", config, nj=1)
+    assert not make_corpus(tmp_path / "corpus", config, nj=1)
+    data = tmp_path / "data"
+    prepare(tmp_path / "corpus", data)
+    cents, voiced = [], []
+    for split in SPLITS:
+        levels, of_split, shares = in_step(data / split, fs)
+        assert min(levels["final"]) > -50 and np.median(levels["rest"]) < -40
+        cents += list(of_split)
+        voiced += list(shares)
+    assert 0.7 < np.mean(voiced) < 1  # creak and breath take their share
+    assert np.abs(np.median(cents)) < 15 and 0.6 < np.mean(np.abs(cents) < 50) < 0.95
+    assert set(read_table(data / "speech" / "utt2spk").values()) == {"singer01", "singer02"}
+    table = (tmp_path / "corpus" / "singers.tsv").read_text().splitlines()
+    roles = [line.split("\t")[table[0].split("\t").index("role")] for line in table[1:]]
+    assert roles == ["training", "held_out"]
 
 
 def test_fundamental_of_the_audio_is_the_exported_one(data):

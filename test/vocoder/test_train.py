@@ -110,6 +110,33 @@ def test_a_wrong_configuration_ends_in_one_line(
     assert re.search(message, capsys.readouterr().err.strip().splitlines()[-1])
 
 
+def mel_of(config: Path) -> Path:
+    """The mel configuration that a vocoder's configuration is for, by its name."""
+    if "paper" in config.stem:
+        return config.with_name("paper_mel.yaml")
+    rate = next((rate for rate in ("_44k", "_48k") if rate in config.stem), "")
+    return ROOT / f"conf/mel{rate}.yaml"
+
+
+@pytest.mark.parametrize("rate", ["44k", "48k"])
+@pytest.mark.parametrize("name", ["train_vocoder_debug", "train_vocoder_hifigan_{}_debug"])
+def test_a_vocoder_makes_samples_at_rates_of_published_singing(name: str, rate: str) -> None:
+    import torch
+
+    from espnet2_ext.tasks.vocoder import VocoderTask
+
+    mel = MelConfig.load(ROOT / f"conf/mel_{rate}.yaml")
+    options = ["--config", str(CONF / f"{name.format(rate)}.yaml"), "--output_dir", "unused"]
+    options += ["--mel_config", str(ROOT / f"conf/mel_{rate}.yaml")]
+    torch.manual_seed(0)
+    model = VocoderTask.build_model(VocoderTask.get_parser().parse_args(options))
+    wav = 0.1 * torch.sin(torch.arange(30 * mel.hop_length) * 2 * torch.pi * 220 / mel.fs)
+    frames = LogMel(mel)(wav[None])
+    assert frames.shape == (1, 30, mel.n_mels)
+    made = model.vocoder(frames, torch.full((1, 30), 220.0))
+    assert made.shape[-1] == len(wav) and torch.isfinite(made).all()
+
+
 @pytest.mark.parametrize(
     "config", sorted(CONF.glob("**/*vocoder*.yaml")), ids=lambda path: path.stem
 )
@@ -118,9 +145,7 @@ def test_every_shipped_config_builds(config: Path) -> None:
 
     from espnet2_ext.tasks.vocoder import VocoderTask
 
-    mel = ROOT / "conf/mel.yaml"
-    if "paper" in config.stem:
-        mel = config.with_name("paper_mel.yaml")
+    mel = mel_of(config)
     options = ["--config", str(config), "--mel_config", str(mel), "--output_dir", "unused"]
     args = VocoderTask.get_parser().parse_args(options)
     with torch.device("meta" if args.vocoder == "hifigan" else "cpu"):  # no memory for large ones

@@ -107,6 +107,7 @@ class WordChooser:
 
     def __init__(self, words: Sequence[Word], balance: float = 3.0) -> None:
         self._words = tuple(words)
+        self._phones = {word: word.phones for word in words}
         self._balance = balance
         self._longest = max(len(word.syllables) for word in words)
         self._counts: Counter[str] = Counter()
@@ -124,13 +125,13 @@ class WordChooser:
             weights = np.array([self._weight(word) for word in fitting])
             word = fitting[rng.choice(len(fitting), p=weights / weights.sum())]
             chosen.append(word)
-            self._counts.update(word.phones)
+            self._counts.update(self._phones[word])
             left -= len(word.syllables)
         return chosen
 
     def _weight(self, word: Word) -> float:
         # Short words fill gaps that long ones leave, so they are asked for less.
-        rarest = min(self._counts[phone] for phone in word.phones)
+        rarest = min(self._counts[phone] for phone in self._phones[word])
         short = 0.3 if len(word.syllables) < self._longest else 1.0
         return short / (1 + rarest) ** self._balance
 

@@ -1,13 +1,14 @@
 """Opencpop's own layout for the embedded corpus: transcriptions, splits, MIDI, notes to readers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import mido
 
 from espnet2_ext.corpora.mini.composer import Song
 from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.corpora.mini.songs import Cast
 from espnet2_ext.files import atomic_path, write_table, write_text
 from espnet2_ext.score.formats.opencpop import format_line, write_transcriptions
 from espnet2_ext.score.music_score import MusicScore
@@ -16,7 +17,8 @@ COMMENT = "Synthetic: espeak-ng syllables sung with WORLD; made by espnet2-ext m
 SPOKEN_COMMENT = "Synthetic: espeak-ng speech in a WORLD timbre; made by espnet2-ext mini_singing"
 _TICKS = 480
 _VELOCITY = 80
-SINGER_FIELDS = tuple(field.name for field in fields(Singer))
+_NESTED = ("habits", "timbre")
+SINGER_FIELDS = tuple(field.name for field in fields(Singer) if field.name not in _NESTED)
 
 README = """\
 # mini_singing: a synthetic singing corpus
@@ -127,13 +129,21 @@ def write_speech(folder: Path, spoken: Mapping[str, tuple[str, MusicScore]]) -> 
     write_table(folder / "utt2spk", [(utt, singer) for utt, (singer, _) in ordered])
 
 
-def write_notes(folder: Path, singers: Sequence[Singer], more: str = "") -> None:
+def write_notes(folder: Path, cast: Cast, more: str = "") -> None:
     """Write README (with `more` at its end), LICENSE and the table of singers."""
     write_text(folder / "README.md", README + more)
     write_text(folder / "LICENSE", LICENSE)
-    rows = ["\t".join([*SINGER_FIELDS, "role", "origin"])]
-    for singer in singers:
-        role = "held_out" if singer is singers[-1] else "training"
-        values = [str(getattr(singer, field)) for field in SINGER_FIELDS]
-        rows.append("\t".join([*values, role, "synthetic"]))
-    write_text(folder / "singers.tsv", "\n".join(rows) + "\n")
+    rows = []
+    for singer in cast.singers:
+        role = "held_out" if singer in cast.unseen else "training"
+        values = {field: getattr(singer, field) for field in SINGER_FIELDS}
+        if singer.timbre is not None:  # drawn singers; the others share their habits
+            values |= asdict(singer.timbre) | asdict(singer.habits)
+        rows.append({name: _cell(value) for name, value in values.items()})
+        rows[-1] |= {"role": role, "origin": "synthetic"}
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    write_text(folder / "singers.tsv", "".join("\t".join(line) + "\n" for line in lines))
+
+
+def _cell(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -13,19 +13,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from espnet2_ext.audio.pitch import midi_to_hz
-from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.corpora.mini.draws import Draw, smooth_noise
+from espnet2_ext.corpora.mini.gestures import Gesture, Span, creak_f0, draw_gestures, fall
+from espnet2_ext.corpora.mini.pitch_contour import pitch_contour
+from espnet2_ext.corpora.mini.singers import Habits, Singer
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC
+from espnet2_ext.corpora.mini.timbre import Timbre
 from espnet2_ext.score.music_score import MusicScore, Phone
 
-_GLIDE_SEC = 0.04
-_VIBRATO_MIN_SEC = 0.4
-_INITIAL_RATE = 0.85  # sung initials against espeak's slow speech
 _MIN_FINAL_SEC = 0.07
 _MIN_INITIAL_SEC = 0.03
 _MIN_REST_SEC = 0.04
-_MAX_VIBRATO_CENTS = 45.0
-_MORE_VIBRATO_CENTS = 25.0  # for every unit of freedom beyond 1
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,8 @@ class Take:
         tilt_db: Spectral tilt, dB per octave above 1 kHz.
         breathiness: Exponent on the voice's aperiodicity.
         level_db: Loudness of the take.
+        gestures: Creak, breath and glottal stops; F0 creaks where they do.
+        timbre: Of the singer.
     """
 
     score: MusicScore
@@ -63,6 +63,8 @@ class Take:
     tilt_db: float
     breathiness: float
     level_db: float
+    gestures: tuple[Gesture, ...] = ()
+    timbre: Timbre | None = None
 
 
 def perform(
@@ -82,71 +84,50 @@ def perform(
         freedom: Factor on the spread of what is drawn, 0 or more.
     """
     total = score.notes[-1].end_sec
-    draw = _Draw(rng, freedom)
-    onsets, starts = _onsets(score, initial_sec, draw)
-    phones, groups, breaths = _label(score, starts, onsets, total, draw)
+    draw = Draw(rng, freedom)
+    habits = singer.habits
+    onsets, starts = _onsets(score, initial_sec, habits, draw)
+    phones, groups, breaths = _label(score, starts, onsets, total, habits, draw)
     n_frames = int(np.floor(total / FRAME_SEC + 1e-6)) + 1
     times = np.arange(n_frames) * FRAME_SEC
-    loudness = _loudness(groups, times, draw)
-    performed = MusicScore(score.notes, tuple(phones), score.tempo, score.language)
+    loudness = _loudness(groups, times, habits, draw)
+    f0 = pitch_contour(score, onsets, singer, times, draw)
+    tilt_db = singer.tilt_db + draw.normal(0.7, -1.5, 1.5)
+    breathiness = singer.breathiness * draw.factor(0.15, -0.3, 0.3)
+    level_db = draw.normal(1.2, -2.5, 2.5)
+    spans = [Span(g.note, g.start_sec, g.onset_sec, g.end_sec) for g in groups]
+    gestures = draw_gestures(score, spans, singer, draw)
+    semitones, fall_db = fall(spans, singer, times, draw)
+    f0 *= 2 ** (semitones / 12)
+    if singer.timbre is not None:
+        f0 *= 2 ** (singer.timbre.jitter_cents / 1200 * draw.rng.normal(size=n_frames))
+        fall_db += singer.timbre.shimmer_db * draw.rng.normal(size=n_frames)
+    creak_f0(gestures, f0, times, draw)
     return Take(
-        score=performed,
+        score=MusicScore(score.notes, tuple(phones), score.tempo, score.language),
         groups=tuple(groups),
         breaths=tuple(breaths),
-        f0_hz=_pitch(score, onsets, singer, times, draw),
-        gain_db=loudness,
-        tilt_db=singer.tilt_db + draw.normal(0.7, -1.5, 1.5),
-        breathiness=singer.breathiness * draw.factor(0.15, -0.3, 0.3),
-        level_db=draw.normal(1.2, -2.5, 2.5),
+        f0_hz=f0,
+        gain_db=loudness + fall_db,
+        tilt_db=tilt_db,
+        breathiness=breathiness,
+        level_db=level_db,
+        gestures=gestures,
+        timbre=singer.timbre,
     )
 
 
-@dataclass(frozen=True)
-class _Draw:
-    """Draws around a middle that freedom does not move, with a spread that it scales."""
-
-    rng: np.random.Generator
-    freedom: float
-
-    @property
-    def extra(self) -> float:
-        """Freedom beyond the usual."""
-        return self.freedom - 1
-
-    def normal(self, std: float, low: float, high: float) -> float:
-        """Around 0, within bounds that are scaled too."""
-        f = self.freedom
-        return float(np.clip(self.rng.normal(0, std * f), low * f, high * f))
-
-    def factor(self, std: float, low: float, high: float) -> float:
-        """Around 1: the exponential of a normal draw."""
-        return float(np.exp(self.normal(std, low, high)))
-
-    def uniform(self, low: float, high: float, floor: float = 0.0) -> float:
-        """Between bounds that move apart; never below `floor`."""
-        wider = self.extra * (high - low) / 2
-        return max(floor, float(self.rng.uniform(low - wider, high + wider)))
-
-    def more(self, spread: float) -> float:
-        """0 at the usual freedom (nothing is drawn then), beyond it between 0 and `spread`."""
-        return float(self.rng.uniform(0, spread)) * min(1.0, self.extra) if self.extra > 0 else 0.0
-
-    def happens(self, chance: float, step: float) -> bool:
-        """With a chance that every unit of freedom beyond the usual moves by `step`."""
-        return self.rng.random() < min(1.0, max(0.0, chance + step * self.extra))
-
-
 def _onsets(
-    score: MusicScore, initial_sec: Mapping[str, float], draw: _Draw
+    score: MusicScore, initial_sec: Mapping[str, float], habits: Habits, draw: Draw
 ) -> tuple[list[float], list[float]]:
     """Draw per note when its final (or rest) begins, and when its first phone begins."""
     lead = min(1.0, draw.uniform(0.7, 1.0))  # share of the initial before the beat
     lag = draw.normal(0.006, -0.012, 0.012)  # this take drags or hurries
-    rate = _INITIAL_RATE * draw.factor(0.1, -0.2, 0.2)
+    rate = habits.initial_rate * draw.factor(0.1, -0.2, 0.2)
     onsets: list[float] = []
     starts: list[float] = []
     for index, note in enumerate(score.notes):
-        deviation = lag + draw.normal(0.012, -0.03, 0.03)
+        deviation = lag + draw.around(habits.timing_sec, 2.5)
         wobble = draw.factor(0.12, -0.25, 0.25)
         if index == 0:
             natural = initial_sec.get(note.lyric, 0.0) * rate * wobble if not note.is_rest else 0
@@ -179,7 +160,8 @@ def _label(
     starts: list[float],
     onsets: list[float],
     total: float,
-    draw: _Draw,
+    habits: Habits,
+    draw: Draw,
 ) -> tuple[list[Phone], list[Group], list[tuple[float, float, float]]]:
     phones: list[Phone] = []
     groups: list[Group] = []
@@ -201,74 +183,19 @@ def _label(
                 Group(last.syllable, last.note, last.start_sec, last.onset_sec, end, last.gain_db)
             )
         else:
-            gain = draw.normal(0.8, -2, 2)
+            gain = draw.around(habits.accent_db, 2.5)
             groups.append(Group(note.lyric, index, start, onset, end, gain))
     return phones, groups, breaths
 
 
-def _pitch(
-    score: MusicScore,
-    onsets: list[float],
-    singer: Singer,
-    times: np.ndarray,
-    draw: _Draw,
-) -> np.ndarray:
-    """F0 (K,) Hz: notes joined by glides, with vibrato on long notes and slight drift."""
-    sung = [i for i, note in enumerate(score.notes) if not note.is_rest]
-    rate = singer.vibrato_hz * draw.factor(0.05, -0.1, 0.1)
-    depth = singer.vibrato_cents * draw.factor(0.2, -0.4, 0.25)
-    tuning = draw.normal(4, -8, 8)
-    midi = np.zeros(len(times))
-    level = 0.0  # of the note before
-    vibrato = np.zeros(len(times))
-    for order, index in enumerate(sung):
-        note, at = score.notes[index], onsets[index]
-        cents = tuning + draw.normal(6, -12, 12)
-        target = note.midi + cents / 100
-        following = sung[order + 1] if order + 1 < len(sung) else None
-        end = times[-1] if following is None else onsets[following]
-        after_rest = index == 0 or score.notes[index - 1].is_rest
-        if order == 0:
-            midi[:] = target
-        else:
-            glide = _GLIDE_SEC * draw.uniform(0.8, 1.4, floor=0.3)
-            step = np.clip((times - at) / glide + 0.5, 0, 1)
-            step = step * step * (3 - 2 * step)
-            midi += (target - level) * step
-        if after_rest and draw.happens(0.35, 0.1):  # scoop into a phrase from below
-            scoop = draw.uniform(0.4, 1.2)
-            midi -= scoop * np.where(times >= at, np.exp(-(times - at) / 0.03), 0.0) * (times < end)
-        level = target
-        last = note.end_sec if following is None else min(note.end_sec, end)
-        if last - at > _VIBRATO_MIN_SEC and draw.happens(0.9, -0.1):
-            phase = 2 * np.pi * rate * draw.uniform(0.95, 1.05) * (times - at)
-            phase += draw.more(2 * np.pi)
-            rise = np.clip((times - at - 0.18 - draw.more(0.2)) / 0.2, 0, 1)
-            rise *= np.clip((last - times) / 0.06, 0, 1)
-            vibrato += depth * draw.uniform(0.7, 1.1) * rise * np.sin(phase)
-    f = draw.freedom
-    drift = _smooth_noise(len(times), 0.12, draw.rng) * 4 * f
-    deepest = _MAX_VIBRATO_CENTS + _MORE_VIBRATO_CENTS * max(0.0, draw.extra)
-    midi += (np.clip(vibrato, -deepest, deepest) + np.clip(drift, -8 * f, 8 * f)) / 100
-    return midi_to_hz(midi)
-
-
-def _loudness(groups: list[Group], times: np.ndarray, draw: _Draw) -> np.ndarray:
+def _loudness(groups: list[Group], times: np.ndarray, habits: Habits, draw: Draw) -> np.ndarray:
     """Gain (K,) dB: an arc over the phrase, an accent per syllable, and slow wander."""
-    peak = min(1.0, draw.uniform(0.3, 0.75)) * times[-1]
-    arc = draw.uniform(1.0, 4.0)
+    peak = min(1.0, draw.uniform(*habits.arc_peak)) * times[-1]
+    arc = draw.uniform(*habits.arc_db)
     gain = -arc * ((times - peak) / max(peak, times[-1] - peak)) ** 2
-    gain += 0.7 * draw.freedom * _smooth_noise(len(times), 0.25, draw.rng)
+    gain += 0.7 * draw.freedom * smooth_noise(len(times), 0.25, draw.rng)
     for group in groups:
         inside = (times >= group.start_sec) & (times < group.end_sec)
         gain[inside] += group.gain_db
     kernel = np.hanning(11)
     return np.convolve(np.pad(gain, 5, mode="edge"), kernel / kernel.sum(), "valid")
-
-
-def _smooth_noise(n: int, scale_sec: float, rng: np.random.Generator) -> np.ndarray:
-    """Noise (n,) of unit variance with a correlation time of about `scale_sec`."""
-    width = max(3, round(scale_sec / FRAME_SEC))
-    kernel = np.hanning(2 * width + 1)
-    noise = np.convolve(rng.normal(size=n + 2 * width), kernel, "valid")
-    return noise / np.sqrt((kernel**2).sum())

@@ -4,8 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from espnet2_ext.corpora.mini.gestures import Kind, covered, gesture_gain
 from espnet2_ext.corpora.mini.performance import Group, Take
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC, stretched_times
+from espnet2_ext.corpora.mini.timbre import (
+    NEPERS_PER_DB,
+    bin_hz,
+    octaves_above_1k,
+    with_breathiness,
+)
 from espnet2_ext.corpora.mini.voice import Unit, Voice
 
 _JOIN_SEC = 0.012  # half width of the crossfade between syllables
@@ -16,12 +23,12 @@ _BREATH_NEPERS = -2.0  # against the singer's /h/
 _BREATH_EDGE_SEC = 0.03
 _RMS = 0.09
 _PEAK = 0.95
-_NEPERS_PER_DB = np.log(10) / 10  # of power
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """Audio (N,) float64, and the F0 it was made with: (K,) Hz at k * FRAME_SEC, 0 unvoiced."""
+    """Audio (N,) float64, and the F0 it was made with: (K,) Hz at k * FRAME_SEC, 0 where it has
+    no pitch."""
 
     wav: np.ndarray
     f0_hz: np.ndarray
@@ -67,15 +74,29 @@ def render(take: Take, voice: Voice, fs: int) -> Rendered:
     log_sp += rest * _BACKGROUND_NEPERS
     ap += rest
     log_sp = np.logaddexp(log_sp, _breath(take, voice, times))
-    log_sp += _NEPERS_PER_DB * take.gain_db[:, None] + _tilt(take.tilt_db, voice.bins, fs)
+    hz = bin_hz(voice.bins, fs)
+    tilt = NEPERS_PER_DB * take.tilt_db * octaves_above_1k(hz)
+    voiced &= ~covered(take.gestures, times, (Kind.WHISPER, Kind.STOP))
+    if take.timbre is None:
+        log_sp += NEPERS_PER_DB * take.gain_db[:, None] + tilt
+    else:  # the tilt is the glottal source's: hissing has none
+        log_sp += NEPERS_PER_DB * take.gain_db[:, None] + tilt * voiced[:, None]
+    ap = with_breathiness(ap, take.breathiness)
+    if take.timbre is not None:
+        effort_db = take.gain_db - take.gain_db.max()
+        log_sp[voiced] += take.timbre.source_gain(take.f0_hz, effort_db, hz)[voiced]
+        ap = take.timbre.aperiodicity(ap, take.f0_hz, effort_db, hz)
+    if take.gestures:
+        log_sp += gesture_gain(take.gestures, times, hz)
     log_sp = np.maximum(log_sp, _BACKGROUND_NEPERS - 2)
-    ap = np.where(voiced[:, None], np.clip(ap, 1e-3, 1.0) ** take.breathiness, 1.0)
+    ap = np.where(voiced[:, None], ap, 1.0)
     f0 = np.where(voiced, take.f0_hz, 0.0)
 
     n_samples = round(total * fs)
     wav = pyworld.synthesize(f0, np.exp(log_sp), np.ascontiguousarray(ap), fs, FRAME_SEC * 1000)
     wav = np.pad(wav, (0, max(0, n_samples - len(wav))))[:n_samples]
-    return Rendered(_level(wav, voiced, fs, take.level_db), f0)
+    pitched = np.where(covered(take.gestures, times, (Kind.CREAK,)), 0.0, f0)
+    return Rendered(_level(wav, voiced, fs, take.level_db), pitched)
 
 
 def _touches(left: Group, right: Group) -> bool:
@@ -113,14 +134,8 @@ def _breath(take: Take, voice: Voice, times: np.ndarray) -> np.ndarray:
         edge = np.minimum(times - start, end - times) / _BREATH_EDGE_SEC
         swell = np.log(np.clip(np.sin(np.pi * np.clip(middle, 0, 1) ** 1.3), 1e-3, 1))
         swell += np.log(np.clip(edge, 1e-3, 1))
-        log_gain[inside] = (swell + gain_db * _NEPERS_PER_DB + _BREATH_NEPERS)[inside]
+        log_gain[inside] = (swell + gain_db * NEPERS_PER_DB + _BREATH_NEPERS)[inside]
     return log_gain[:, None] + voice.breath[None]
-
-
-def _tilt(db_per_octave: float, bins: int, fs: int) -> np.ndarray:
-    hz = np.arange(bins) * fs / 2 / (bins - 1)
-    octaves = np.log2(np.clip(hz, 1000, 8000) / 1000)
-    return _NEPERS_PER_DB * db_per_octave * octaves
 
 
 def _level(wav: np.ndarray, voiced: np.ndarray, fs: int, level_db: float) -> np.ndarray:

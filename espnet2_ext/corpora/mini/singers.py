@@ -4,6 +4,67 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from espnet2_ext.corpora.mini.timbre import Timbre
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a singer sings. The defaults are those of all singers of the small cast.
+
+    Args:
+        initial_rate: Length of sung initials against espeak-ng's slow speech.
+        timing_sec: Standard deviation of vowel onsets around the beat.
+        tuning_cents: Standard deviation of notes around the score.
+        drift_cents: Standard deviation of slow wander within a note.
+        glide_sec: Usual time from one note to the next.
+        overshoot: How far a leap goes beyond its note, as a share of the leap.
+        preparation: How far the note before bends away from the leap, as a share of it.
+        scoop_rate: Share of phrase beginnings that are reached from below.
+        note_scoop_rate: Share of other notes that are.
+        scoop_semitones: Least and greatest depth of a scoop.
+        scoop_sec: Time constant of a scoop.
+        fall_rate: Share of phrase ends that fall from the note.
+        fall_semitones: Least and greatest depth of a fall.
+        vibrato_delay_sec: Time on a note before vibrato.
+        vibrato_rise_sec: Time in which it reaches its depth.
+        max_vibrato_cents: Greatest depth.
+        creak_rate: Share of phrase ends that creak.
+        release_rate: Share of phrase ends whose voice stops before the breath does.
+        aspirate_rate: Share of phrase beginnings whose breath comes before the voice.
+        glottal_rate: Share of syllables without a voiceless initial that begin with a glottal stop.
+        arc_db: Least and greatest loss of loudness from the height of a phrase to its ends.
+        arc_peak: Where in a phrase that height is, least and greatest share.
+        accent_db: Standard deviation of loudness from syllable to syllable.
+        speaking_rate: Factor on the pace of speech.
+        speaking_span: espeak-ng's pitch range of speech (0 to 100).
+    """
+
+    initial_rate: float = 0.85
+    timing_sec: float = 0.012
+    tuning_cents: float = 6.0
+    drift_cents: float = 4.0
+    glide_sec: float = 0.04
+    overshoot: float = 0.0
+    preparation: float = 0.0
+    scoop_rate: float = 0.35
+    note_scoop_rate: float = 0.0
+    scoop_semitones: tuple[float, float] = (0.4, 1.2)
+    scoop_sec: float = 0.03
+    fall_rate: float = 0.0
+    fall_semitones: tuple[float, float] = (1.0, 3.0)
+    vibrato_delay_sec: float = 0.18
+    vibrato_rise_sec: float = 0.2
+    max_vibrato_cents: float = 45.0
+    creak_rate: float = 0.0
+    release_rate: float = 0.0
+    aspirate_rate: float = 0.0
+    glottal_rate: float = 0.0
+    arc_db: tuple[float, float] = (1.0, 4.0)
+    arc_peak: tuple[float, float] = (0.3, 0.75)
+    accent_db: float = 0.8
+    speaking_rate: float = 1.0
+    speaking_span: int = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Singer:
@@ -20,6 +81,8 @@ class Singer:
         tilt_db: Spectral tilt (dB per octave above 1 kHz) against the espeak voice.
         breathiness: Exponent below 1 raises the voice's aperiodicity, above 1 lowers it.
         speaking_hz: Median F0 when speaking.
+        habits: How the singer sings.
+        timbre: What the voice adds to the variant beside the above; None for nothing.
     """
 
     name: str
@@ -32,13 +95,15 @@ class Singer:
     tilt_db: float
     breathiness: float
     speaking_hz: float
+    habits: Habits = Habits()
+    timbre: Timbre | None = None
 
     @property
     def is_female(self) -> bool:
         return self.speaking_hz > 160
 
 
-# The last singer of a corpus is held out of training, and stands between the others in timbre
+# The small cast: its last singer is held out of training, and stands between the others in timbre
 # and range; she is kept last whatever the number of singers.
 _TRAINING = (
     Singer("lan", "f2", 1.00, 57, 74, 5.6, 30, 0.0, 1.0, 205),

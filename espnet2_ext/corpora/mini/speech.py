@@ -14,13 +14,19 @@ from espnet2_ext.corpora.mini.espeak import Espeak, Speech
 from espnet2_ext.corpora.mini.lexicon import Word
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC
+from espnet2_ext.corpora.mini.timbre import (
+    NEPERS_PER_DB,
+    bin_hz,
+    octaves_above_1k,
+    with_breathiness,
+)
 from espnet2_ext.corpora.mini.voice import (
     PINYIN_VOICE,
     SPLICED,
     analyse,
     say,
     to_rate,
-    warp_bins,
+    with_timbre,
 )
 from espnet2_ext.score.music_score import REST_MIDI, SILENCE, MusicScore, Note, Phone
 from espnet2_ext.score.phones import syllable_to_phones
@@ -29,6 +35,7 @@ _WORDS = (4, 8)
 _RATES = (135, 175)  # words per minute
 _PEAK = 0.5
 _TINY = 1e-14
+_SOFTEST_DB = 20.0  # that a voice's effort follows
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,9 @@ def speak(
         count = int(rng.integers(_WORDS[0], _WORDS[1] + 1))
         sentence = [sayable[i] for i in rng.choice(len(sayable), count, replace=False)]
         pinyin = tuple(syllable for word in sentence for syllable in word.syllables)
-        rate = int(rng.integers(_RATES[0], _RATES[1] + 1))
-        speech = say(espeak, " ".join(pinyin), f"{PINYIN_VOICE}+{singer.variant}", rate)
+        rate = round(int(rng.integers(_RATES[0], _RATES[1] + 1)) * singer.habits.speaking_rate)
+        voice = f"{PINYIN_VOICE}+{singer.variant}"
+        speech = say(espeak, " ".join(pinyin), voice, rate, span=singer.habits.speaking_span)
         hanzi = "".join(word.hanzi for word in sentence)
         spoken.append(Spoken(hanzi, pinyin, phone_ends(speech, pinyin), speech.wav, speech.fs))
         total += len(speech.wav) / speech.fs
@@ -99,20 +107,28 @@ class Coloured:
 
 
 def colour(spoken: Spoken, singer: Singer, fs: int) -> Coloured:
-    """Give speech the singer's formants, pitch and breathiness, at `fs`."""
+    """Give speech the singer's timbre, pitch and breathiness, at `fs`."""
     import pyworld
 
     wav = to_rate(spoken.wav, spoken.fs, fs)
     f0, sp, ap = analyse(wav, fs)
     voiced = f0 > 0
-    scale = singer.speaking_hz / np.median(f0[voiced])
-    sp = np.exp(warp_bins(np.log(sp + _TINY), singer.warp, fs))
-    ap = np.where(voiced[:, None], np.clip(ap, 1e-3, 1) ** singer.breathiness, 1.0)
-    wav = pyworld.synthesize(f0 * scale, np.ascontiguousarray(sp), ap, fs, FRAME_SEC * 1000)[
-        : len(wav)
-    ]
+    f0 = f0 * (singer.speaking_hz / np.median(f0[voiced]))
+    timbre = singer.timbre
+    log_sp = with_timbre(np.log(sp + _TINY), voiced, singer.warp, timbre, fs)
+    ap = with_breathiness(ap, singer.breathiness)
+    if timbre is not None:
+        hz = bin_hz(log_sp.shape[1], fs)
+        power_db = 10 * np.log10(sp.mean(axis=1) + _TINY)
+        effort_db = np.clip(power_db - power_db.max(), -_SOFTEST_DB, 0)
+        tilt = NEPERS_PER_DB * singer.tilt_db * octaves_above_1k(hz)
+        log_sp[voiced] += tilt + timbre.source_gain(f0, effort_db, hz)[voiced]
+        ap = timbre.aperiodicity(ap, f0, effort_db, hz)
+    ap = np.where(voiced[:, None], ap, 1.0)
+    sp = np.exp(log_sp)
+    wav = pyworld.synthesize(f0, np.ascontiguousarray(sp), ap, fs, FRAME_SEC * 1000)[: len(wav)]
     wav = wav * (_PEAK / max(np.abs(wav).max(), 1e-9))
-    return Coloured(wav, _score(spoken, f0 * scale, len(wav) / fs))
+    return Coloured(wav, _score(spoken, f0, len(wav) / fs))
 
 
 def _score(spoken: Spoken, f0: np.ndarray, duration_sec: float) -> MusicScore:

@@ -1,18 +1,19 @@
-"""A singer's syllables as WORLD features, cut from espeak-ng's speech.
+"""A voice's syllables as WORLD features, cut from espeak-ng's speech.
 
-Every syllable is synthesised once per singer in tone 1, analysed with WORLD at 5 ms, cut at
-espeak's own phoneme positions, warped to the singer's formants and levelled. F0 is thrown away:
-the performance brings its own.
+Every syllable is synthesised once per voice in tone 1, analysed with WORLD at 5 ms, cut at
+espeak's own phoneme positions, warped to the voice's formants and levelled. F0 is thrown away:
+the performance brings its own. Singers of one espeak-ng variant share its syllables, and each gives
+them a timbre of their own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from espnet2_ext.corpora.mini.espeak import Espeak, Speech
-from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC, stretch_weights
+from espnet2_ext.corpora.mini.timbre import NEPERS_PER_DB, Timbre, bin_hz
 from espnet2_ext.files import atomic_path
 from espnet2_ext.score.phones import syllable_to_phones
 
@@ -27,6 +28,7 @@ _MAX_LIFT = 4.0  # nepers below the vowel that this reaches
 _MAX_VOICED_APERIODICITY = 0.9
 _NASALS = ("n", "N")
 VOICED_INITIALS = ("m", "n", "l", "r", "y", "w")
+_FADE_HZ, _FADE_DB_PER_OCTAVE = 12000.0, 12.0  # of drawn voices, in a band that espeak lacks
 _BAND_EDGE_HZ = 10000.0  # espeak speaks at 22.05 kHz; above this the envelope is extrapolated
 _FLOOR = 1e-14
 # espeak-ng's pinyin voice falls back to English for these: their final is cut from "yong".
@@ -87,8 +89,14 @@ def analyse(wav: np.ndarray, fs: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return f0, sp, ap
 
 
-def warp_bins(log_sp: np.ndarray, warp: float, fs: int) -> np.ndarray:
-    """Move formants by `warp` along frequency, (T, bins); fills the band espeak does not have."""
+def warp_bins(log_sp: np.ndarray, warp: float | np.ndarray, fs: int) -> np.ndarray:
+    """Move formants along frequency, (T, bins); fills the band espeak does not have.
+
+    Args:
+        log_sp: (T, bins).
+        warp: Factor on frequencies: one, or one for each frequency moved to (bins,).
+        fs: Sampling rate (Hz).
+    """
     bins = log_sp.shape[1]
     edge = min(_BAND_EDGE_HZ / fs * 2, 1.0) * (bins - 1)
     position = np.minimum(np.arange(bins) / warp, edge)
@@ -97,8 +105,31 @@ def warp_bins(log_sp: np.ndarray, warp: float, fs: int) -> np.ndarray:
     return log_sp[:, low] * (1 - share) + log_sp[:, low + 1] * share
 
 
+def with_timbre(
+    log_sp: np.ndarray, voiced: np.ndarray, warp: float, timbre: Timbre | None, fs: int
+) -> np.ndarray:
+    """A log power envelope (T, bins) with formants moved by `warp` and by `timbre`, which adds its
+    resonances; they colour what hisses, but make it no louder.
+
+    Args:
+        log_sp: (T, bins).
+        voiced: (T,) bool.
+        warp: Factor on frequencies.
+        timbre: None for that of the envelope.
+        fs: Sampling rate (Hz).
+    """
+    if timbre is None:
+        return warp_bins(log_sp, warp, fs)
+    hz = bin_hz(log_sp.shape[1], fs)
+    fade_db = _FADE_DB_PER_OCTAVE * np.log2(np.maximum(hz, _FADE_HZ) / _FADE_HZ)
+    fixed = timbre.resonance(hz) - NEPERS_PER_DB * fade_db
+    moved = warp_bins(log_sp, warp * timbre.warp(hz), fs) + fixed
+    louder = np.maximum(_log_power(moved) - _log_power(log_sp), 0)
+    return moved - np.where(voiced, 0, louder)[:, None]
+
+
 class Voice:
-    """The units of one singer, by toneless syllable, and the spectrum of the singer's breath."""
+    """The units of one voice, by toneless syllable, and the spectrum of its breath."""
 
     def __init__(self, units: dict[str, Unit]) -> None:
         self.units = units
@@ -107,10 +138,28 @@ class Voice:
         self.bins = breath.log_sp.shape[1]
 
     @classmethod
-    def build(cls, singer: Singer, syllables: list[str], fs: int, espeak: Espeak) -> "Voice":
-        """Synthesise and analyse the singer's `syllables` ("he" is added for the breath)."""
+    def build(
+        cls, variant: str, warp: float, syllables: list[str], fs: int, espeak: Espeak
+    ) -> "Voice":
+        """Synthesise and analyse `syllables` ("he" is added for the breath).
+
+        Args:
+            variant: espeak-ng voice variant.
+            warp: Factor on formant frequencies.
+            syllables: Without tones.
+            fs: Sampling rate (Hz).
+            espeak: Fresh, for the same samples every time.
+        """
         wanted = dict.fromkeys([*syllables, "he"])
-        return cls({syllable: _unit(syllable, singer, fs, espeak) for syllable in wanted})
+        return cls({syllable: _unit(syllable, variant, warp, fs, espeak) for syllable in wanted})
+
+    def of_singer(self, warp: float, timbre: Timbre, fs: int) -> "Voice":
+        """The voice of a singer who shares these units: formants moved, resonances added."""
+        units = {}
+        for name, unit in self.units.items():
+            log_sp = with_timbre(unit.log_sp, unit.voiced, warp, timbre, fs)
+            units[name] = replace(unit, log_sp=log_sp.astype(np.float32))
+        return Voice(units)
 
     def save(self, path: Path) -> None:
         """Write to npz, atomically."""
@@ -139,8 +188,13 @@ class Voice:
         return cls(units)
 
 
-def _unit(syllable: str, singer: Singer, fs: int, espeak: Espeak) -> Unit:
-    voice = f"{PINYIN_VOICE}+{singer.variant}"
+def _log_power(log_sp: np.ndarray) -> np.ndarray:
+    """Natural log of the mean power (T,) of a log envelope (T, bins)."""
+    return np.log(np.exp(log_sp).mean(axis=1))
+
+
+def _unit(syllable: str, variant: str, warp: float, fs: int, espeak: Espeak) -> Unit:
+    voice = f"{PINYIN_VOICE}+{variant}"
     text = " ".join(f"{part}1" for part in SPLICED.get(syllable, (syllable,)))
     speech = say(espeak, text, voice, _SYLLABLE_RATE, span=0)
     named = [(sample, name) for sample, name in speech.events if not name.startswith("_")]
@@ -171,7 +225,7 @@ def _unit(syllable: str, singer: Singer, fs: int, espeak: Espeak) -> Unit:
 
     end = len(log_sp)
     coda = end if coda_start is None else frame(coda_start) - first - skipped
-    energy = np.log(np.exp(log_sp).mean(axis=1))
+    energy = _log_power(log_sp)
     closing = energy[coda:] if coda < end else energy[onset:]
     decay = _CODA_DECAY_NEPERS if coda < end else _DECAY_NEPERS
     end -= len(closing) - 1 - int(np.flatnonzero(closing > closing.max() - decay)[-1])
@@ -179,7 +233,7 @@ def _unit(syllable: str, singer: Singer, fs: int, espeak: Espeak) -> Unit:
     # Close vowels, glides and nasals are softer than open vowels; a singer evens that out, in part.
     loud = np.percentile(energy[onset:end], 75)
     log_sp[onset:end] += _EVENNESS * np.clip(loud - energy[onset:end], 0, _MAX_LIFT)[:, None]
-    log_sp = warp_bins(log_sp[:end] + (_REFERENCE_LEVEL - loud), singer.warp, fs)
+    log_sp = warp_bins(log_sp[:end] + (_REFERENCE_LEVEL - loud), warp, fs)
     return Unit(
         log_sp.astype(np.float32),
         ap[:end].astype(np.float32),

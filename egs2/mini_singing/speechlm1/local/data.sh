@@ -5,7 +5,9 @@ set -euo pipefail
 
 minutes=50         # singing in all splits together (min)
 speech_minutes=10  # speech of all singers together (min)
-singers=8          # singers; the last is held out of training
+cast=few           # few singers who differ little, or many with voices and habits of their own
+singers=           # singers, of which the last are held out of training (8; 40 of many)
+unseen=            # how many are held out (1; 8 of many)
 seed=0             # the same seed gives the same scores and samples
 fs=24000           # sampling rate of the corpus (Hz)
 freedom=1          # how far takes of a score differ (factor on what each draws)
@@ -14,8 +16,8 @@ nj=2               # parallel processes
 corpus_dir=${datadir:+$(dirname -- "${datadir}")/}downloads/mini_singing
 
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') (data.sh) $*"; }
-help_message="Usage: local/data.sh [--minutes 50] [--speech_minutes 10] [--singers 8] [--seed 0]
-    [--fs 24000] [--freedom 1] [--takes 1] [--nj 2] [--corpus_dir downloads/mini_singing]"
+help_message="Usage: local/data.sh [--minutes 50] [--speech_minutes 10] [--cast few] [--singers 8]
+    [--unseen 1] [--seed 0] [--fs 24000] [--freedom 1] [--takes 1] [--nj 2] [--corpus_dir downloads/mini_singing]"
 
 . ./path.sh
 . utils/parse_options.sh
@@ -28,7 +30,8 @@ fi
 
 log "synthetic corpus: ${minutes} min of singing, ${speech_minutes} min of speech -> ${corpus_dir}"
 "${PYTHON:-python3}" -m espnet2_ext.bin.make_mini_singing --out "${corpus_dir}" \
-    --minutes "${minutes}" --speech_minutes "${speech_minutes}" --singers "${singers}" \
+    --minutes "${minutes}" --speech_minutes "${speech_minutes}" --cast "${cast}" \
+    ${singers:+--singers "${singers}"} ${unseen:+--unseen "${unseen}"} \
     --seed "${seed}" --fs "${fs}" --freedom "${freedom}" --takes "${takes}" --nj "${nj}"
 
 log "data directories: ${corpus_dir} -> ${datadir:-data}/"
