@@ -40,10 +40,7 @@ def real_singing() -> Path:
 
 
 # Files that take longest come first, so that no process is left alone with one of them.
-LONGEST = [
-    f"test_{name}.py"
-    for name in ("recipe", "killed_recipe", "odd_corpora", "add_a_corpus", "corpora")
-]
+LONGEST = [f"test_{name}.py" for name in ("recipe", "odd_corpora", "add_a_corpus", "corpora")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.evaluation.songs import songs_of, sum_by_song
 from espnet2_ext.files import read_json
+from espnet2_ext.judges.f0 import REQUIRED_CORRELATION
 
 Utterances = Sequence[Mapping[str, Any]]
 SYSTEM_ORDER = (
@@ -128,7 +129,8 @@ def judge_lines(judges: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"- F0 extractor {name}{chosen}: correlation {quality['corr']:.3f} with the true F0 "
             f"of {quality['n_utt']} real recordings, {quality['within_50_cents']:.3f} of frames "
-            f"within 50 cents, V/UV error {quality['vuv_error']:.3f}; {verdict} (bar: 0.95)."
+            f"within 50 cents, V/UV error {quality['vuv_error']:.3f}; {verdict} (bar: "
+            f"{REQUIRED_CORRELATION})."
         )
     if "dev_per" in judges:
         lines.append(f"- Phone recogniser: PER {judges['dev_per']:.4f} on real dev recordings.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json
+from espnet2_ext.judges.f0 import REQUIRED_CORRELATION
 
 QUALITY = "judges.json"
 
@@ -20,7 +21,6 @@ def require_qualified(quality: Mapping[str, Any], extractor: str, place: str | P
     """Refuse an F0 extractor that failed on recordings whose F0 is known."""
     measured = quality.get("f0", {}).get(extractor)
     if measured and not measured["qualifies"]:
-        raise UserError(
-            place, f"correlation {measured['corr']:.3f} with the true F0", "0.95 or more",
-            f"F0 extractor {extractor}",
-        )  # fmt: skip
+        found = f"correlation {measured['corr']:.3f} with the true F0"
+        expected = f"{REQUIRED_CORRELATION} or more"
+        raise UserError(place, found, expected, f"F0 extractor {extractor}")

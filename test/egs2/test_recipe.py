@@ -1,7 +1,9 @@
 """The embedded corpus' recipe, whole, with its debug configurations: killed on the way, resumed."""
 
+import functools
 import json
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import read_scp, read_table
 
 from . import slurm_cluster
-from .kills import kill_when
+from .kills import has_begun, kill_when, made
 from .recipes import REAL_PYTHON, SETS, checkout, finish, start, whole_checkout
 
 SYSTEMS = [
@@ -54,6 +56,24 @@ def test_killed_in_training_it_resumes_and_ends_with_everything(recipe):
     (pack,) = recipe.glob("exp/packed/*.zip")
     assert zipfile.ZipFile(pack).testzip() is None
     assert not list(recipe.glob("exp/**/.part-*"))
+
+
+def test_killed_in_every_stage_it_ends_with_the_same(recipe, tmp_path_factory):
+    """Tokens, weights, wavs and results are those of the run above."""
+    killed = whole_checkout(tmp_path_factory.mktemp("killed"))
+    for stage in range(1, 17):
+        begun = functools.partial(has_begun, killed, stage, time.time())
+        # Resumed with other numbers of jobs and shards.
+        jobs = ("--nj", str(1 + stage % 3), "--inference_nj", str(1 + stage % 2))
+        said = kill_when(begun, start(killed, "--parallel_stages", "false", *jobs), killed)
+        assert f"stage {stage}: reads" in said and f"stage {stage}: done" not in said
+        for done in range(1, stage):
+            assert f"stage {done}: done before" in said or f"stage {done}: done (" in said
+    finish(start(killed))
+    assert not list(killed.glob("exp/**/.part-*"))
+    ours, theirs = made(killed), made(recipe)
+    assert len(theirs) > 100
+    assert {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)} == set()
 
 
 def test_again_there_is_nothing_to_do(recipe):
