@@ -1,10 +1,20 @@
+import math
 import pickle
 
 import numpy as np
 import pytest
 
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.files import ArkWriter, atomic_path, read_scp, read_table, read_yaml, write_text
+from espnet2_ext.files import (
+    ArkWriter,
+    atomic_path,
+    read_json,
+    read_scp,
+    read_table,
+    read_yaml,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_part(tmp_path):
@@ -73,3 +83,10 @@ def test_an_error_of_a_worker_process_stays_whole():
     error = UserError("place", "found", "expected", "field")
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error) and again.field == "field"
+
+
+def test_what_is_no_number_in_json_is_null(tmp_path):
+    value = {"a": [math.nan, 1.5, (math.inf, np.float64("nan"))], "b": {"c": -math.inf, "d": "x"}}
+    write_json(tmp_path / "x.json", value)
+    assert read_json(tmp_path / "x.json") == {"a": [None, 1.5, [None, None]],
+                                              "b": {"c": None, "d": "x"}}  # fmt: skip

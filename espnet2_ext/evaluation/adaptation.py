@@ -40,7 +40,11 @@ def read_run(exp_dir: str | Path, prefix: str = "") -> Run:
     history = read_json(exp_dir / "history.json")
     if not history:
         raise UserError(exp_dir / "history.json", "no epochs", "a training")
-    losses = {int(e["train"]["total_count"]): float(e["valid"]["loss"]) for e in history}
+    losses = {
+        int(epoch["train"]["total_count"]): float(epoch["valid"]["loss"])
+        for epoch in history
+        if epoch["valid"]["loss"] is not None  # of a training that diverged
+    }
     return Run(exp_dir.name.removeprefix(prefix), trained, total, losses)
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from espnet2_ext.bin import report
+from espnet2_ext.evaluation.adaptation import read_run
 from espnet2_ext.evaluation.measures import METRICS
 from espnet2_ext.files import read_json, write_json
 
@@ -34,6 +35,13 @@ def test_the_table_has_curves_and_scores_in_the_order_asked_for(folders, capsys)
     assert text.index("| scratch | n/a") < text.index("| lora | n/a")
     assert (folders / "out" / "ADAPTATION.md").read_text() == text.removesuffix("\n")
     assert len(read_json(folders / "out" / "adaptation.json")["scores"]) == 4
+
+
+def test_an_epoch_that_diverged_has_no_loss(folders):
+    history = read_json(folders / "speechlm_lora/history.json")
+    history[1]["valid"]["loss"] = float("nan")
+    write_json(folders / "speechlm_lora/history.json", history)
+    assert read_run(folders / "speechlm_lora").valid_loss == {50: 6.5}
 
 
 def test_an_untrained_experiment_is_named(folders, capsys):
