@@ -8,7 +8,7 @@ EXTRAS = {
     "train": ["deepspeed>=0.17", "torchdiffeq>=0.2.5", "tensorboard", "peft>=0.15"],
     "corpus": ["espeakng-loader>=0.2.4", "pyworld-prebuilt>=0.3.4", "pyarrow>=16"],
     "score": ["swift-f0>=0.1", "espeakng-loader>=0.2.4", "ToJyutping>=3.2"],
-    "notation": ["converter21>=4.0.1", "music21>=9.9.1,<10"],  # not part of tools/install.sh
+    "notation": ["converter21>=4.0.1", "music21>=9.9.1,<10"],
     "test": [
         "pytest>=8",
         "pytest-xdist>=3.6",

@@ -30,12 +30,11 @@ def pins():
 
 
 def setup_requirements():
-    """What setup.py declares, as setuptools understands it; all extras but the optional one."""
+    """What setup.py declares, as setuptools understands it; all extras."""
     code = (
         "import setuptools, runpy, json; kept = {};"
         "setuptools.setup = lambda **kw: kept.update(kw);"
         "runpy.run_path('setup.py');"
-        "optional = kept['extras_require'].pop('notation');"
         "print(json.dumps([kept['install_requires'], *kept['extras_require'].values()]))"
     )
     out = subprocess.run(

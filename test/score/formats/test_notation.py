@@ -5,7 +5,6 @@ import random
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from espnet2_ext.score.formats.read import read_score
 from .test_hostile import damaged
 
 WORKER = Path(notation_worker.__file__)
-installed = pytest.mark.skipif(find_spec("converter21") is None, reason="the extra notation")
 ABC = """X:1
 T:A song
 M:3/4
@@ -156,7 +154,6 @@ def rows(score):
     return [(round(n.start_sec, 3), n.midi, n.lyric.strip("-")) for n in score.notes]
 
 
-@installed
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_song_with_repeats_verses_tempos_and_ties(tmp_path, name, caplog):
     path = write(tmp_path / name, WHOLE[name])
@@ -176,7 +173,6 @@ def test_a_song_with_repeats_verses_tempos_and_ties(tmp_path, name, caplog):
         read_score(path, part="Bass")
 
 
-@installed
 def test_a_tune_of_several(tmp_path):
     second = "\nX:2\nT:B\nM:4/4\nL:1/4\nK:C\nCDEF |]\nw: do re mi fa\n"
     path = write(tmp_path / "a.abc", "%%abc-charset utf-8\n" + ABC + second)
@@ -187,7 +183,6 @@ def test_a_tune_of_several(tmp_path):
         read_score(f"{path}#3")
 
 
-@installed
 def test_code_in_a_file_is_not_run(tmp_path):
     code = f"__import__('pathlib').Path({str(tmp_path / 'x')!r}).touch()"
     text = ABC.replace("M:3/4", f"M:{code}/4")
@@ -197,7 +192,6 @@ def test_code_in_a_file_is_not_run(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-@installed
 @pytest.mark.parametrize("name", WHOLE)
 def test_damage(tmp_path, name, monkeypatch):
     """Within this process, so without the limits that the worker sets to itself."""
@@ -215,7 +209,6 @@ def test_damage(tmp_path, name, monkeypatch):
         assert "\n" not in str(error) and name in str(error)
 
 
-@installed
 def test_what_is_not_read_is_a_warning(tmp_path, caplog):
     text = ABC.replace("K:F", "P:AAB\nK:F").replace("X:1", "%%abc-include a.fmt\nX:1")
     read_score(write(tmp_path / "a.abc", text), language="ja")
@@ -223,7 +216,6 @@ def test_what_is_not_read_is_a_warning(tmp_path, caplog):
     assert "1 files to include (abc-include) are not read" in caplog.text
 
 
-@installed
 @pytest.mark.parametrize("page", ["cp932", "utf-8-sig"])
 def test_encodings(tmp_path, caplog, page):
     path = tmp_path / "a.abc"
