@@ -20,7 +20,7 @@ SCORE_ENCODERS = {"conv": ScoreCondition}
 PROMPT_ENCODERS = {"pooled": PooledPrompt}
 
 
-def build_speechlm(args: Namespace, place: str = "config", for_singing: bool = False) -> SpeechLM:
+def build_speechlm(args: Namespace, place: str = "config", for_inference: bool = False) -> SpeechLM:
     """Build the model that `args` (an ESPnet configuration) describes.
 
     The token list, token bias and phone list are read into `args`, so that a configuration
@@ -29,7 +29,7 @@ def build_speechlm(args: Namespace, place: str = "config", for_singing: bool = F
     Args:
         args: The configuration.
         place: Where it was read, for errors.
-        for_singing: The model is to decode, not to be trained (see `DelayLM`).
+        for_inference: The model is to decode, not to be trained (see `DelayLM`).
 
     Raises:
         UserError: an unknown key or class, or a vocabulary that does not fit.
@@ -44,7 +44,7 @@ def build_speechlm(args: Namespace, place: str = "config", for_singing: bool = F
     args.token_bias = {m: list(span) for m, span in vocabulary.bias.items()}
     corelm = _build(CORELMS, args.corelm, args.corelm_conf, f"{place}: corelm_conf",
                     vocab_size=len(vocabulary), stream_slices=vocabulary.stream_slices(),
-                    eos=vocabulary.sos_eos, for_singing=for_singing)  # fmt: skip
+                    eos=vocabulary.sos_eos, for_inference=for_inference)  # fmt: skip
     sizes = Sizes(corelm.d_model, stream_sizes(vocabulary), n_phones=len(phones))
     score_encoder = _build(SCORE_ENCODERS, args.score_encoder, args.score_encoder_conf,
                            f"{place}: score_encoder_conf", sizes=sizes)  # fmt: skip

@@ -36,7 +36,7 @@ class DelayLM(nn.Module):
             checkpoints do.
         dropout: On the input embeddings.
         kernels: Fused ones of the decoder: ``none``, ``auto`` or ``liger`` (see `kernels`).
-        for_singing: The model only decodes, so that transformers is not imported for a decoder
+        for_inference: The model only decodes, so that transformers is not imported for a decoder
             that `llama` computes.
     """
 
@@ -53,7 +53,7 @@ class DelayLM(nn.Module):
         aux_lm_head: bool = False,
         dropout: float = 0.0,
         kernels: str = "none",
-        for_singing: bool = False,
+        for_inference: bool = False,
     ) -> None:
         super().__init__()
         if attention not in ATTENTION:
@@ -65,7 +65,7 @@ class DelayLM(nn.Module):
         self.attention_wanted = attention
         self.attention = "sdpa" if attention == "auto" else attention
         self.packed = False
-        plain = LlamaConfig.of(backbone) if for_singing and self.attention == "sdpa" else None
+        plain = LlamaConfig.of(backbone) if for_inference and self.attention == "sdpa" else None
         config = plain or backbone_config(backbone)
         self.d_model, std = config.hidden_size, config.initializer_range
         self.stream_slices, self.eos = list(stream_slices), eos

@@ -89,7 +89,7 @@ class SpeechLMInference:
         if vocabulary_dir is not None:
             args.token_list, args.token_bias = Path(vocabulary_dir) / TOKEN_LIST, None
         model = build_strict(
-            lambda: build_speechlm(args, str(config), for_singing=True), state, config, weights
+            lambda: build_speechlm(args, str(config), for_inference=True), state, config, weights
         )
         return cls(model.to(device, getattr(torch, dtype)))
 

@@ -29,7 +29,7 @@ BACKBONES = {
 def pair(request) -> tuple[torch.nn.Module, torch.nn.Module]:
     """Transformers' decoder and ours, with the same weights."""
     cores = [
-        DelayLM(20, [(4, 10), (10, 16)], 3, BACKBONES[request.param], for_singing=ours)
+        DelayLM(20, [(4, 10), (10, 16)], 3, BACKBONES[request.param], for_inference=ours)
         for ours in (False, True)
     ]
     theirs, ours = (core.eval() for core in cores)
@@ -128,7 +128,7 @@ def test_singing_imports_neither_transformers_nor_a_compiler():
         "from espnet2_ext.flow.inference import FlowInference\n"
         "from espnet2_ext.audio.mel import LogMel, MelConfig\n"
         "from espnet2_ext.speechlm.corelm import DelayLM\n"
-        f"DelayLM(20, [(4, 10)], 3, {BACKBONES['llama']}, for_singing=True)\n"
+        f"DelayLM(20, [(4, 10)], 3, {BACKBONES['llama']}, for_inference=True)\n"
         "LogMel(MelConfig())\n"
         "slow = {'transformers', 'torch._dynamo', 'scipy.signal', 'numba', 'deepspeed', 'peft'}\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
