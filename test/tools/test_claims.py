@@ -147,3 +147,22 @@ def test_what_is_said_to_be_lost_in_which_stage():
     assert f"within {lm} of what real tokens give" in text
     similarity = f"{lost['speech LM', 'singer_sim']:.3f}".removeprefix("0")
     assert f"loses {similarity} of similarity" in text and f"within {similarity} of simil" in text
+
+
+def test_what_our_tokens_have_that_the_rivals_lack_is_said():
+    per = {
+        row["system"]: written_to(3, row["metrics"]["per"]) for row in rows("ablations_dev.json")
+    }
+    for page, words in (
+        (
+            "../README.md",
+            f"With codes its PER on `dev` is {per['no_soft']} instead of {per['kept']}",
+        ),
+        ("results.md", f"ours has PER {per['no_soft']} instead of {per['kept']} on `dev`"),
+    ):
+        assert words in prose(DOCS / page), page
+
+
+def written_to(digits: int, value: float) -> str:
+    """As prose has it: .046."""
+    return f"{value:.{digits}f}".removeprefix("0")
