@@ -20,6 +20,7 @@ def get_parser() -> argparse.ArgumentParser:
         )
     parser.add_argument("--decode_config", type=Path, help="inference options of the speech LM")
     parser.add_argument("--sampling_config", type=Path, help="inference options of the flow")
+    parser.add_argument("--timing_config", type=Path, help="inference options of phone durations")
     parser.add_argument("--tokenizer_dir", type=Path, required=True)
     parser.add_argument("--vocabulary_dir", type=Path, required=True)
     parser.add_argument(
@@ -49,7 +50,11 @@ def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet2_ext.inference.pack import MODELS, PackSources, write_pack
 
-    options = {"speechlm": args.decode_config, "flow": args.sampling_config}
+    options = {
+        "speechlm": args.decode_config,
+        "flow": args.sampling_config,
+        "duration": args.timing_config,
+    }
     sources = PackSources(
         models={m: (getattr(args, f"{m}_dir"), getattr(args, f"{m}_file")) for m in MODELS},
         inference={m: path for m, path in options.items() if path},

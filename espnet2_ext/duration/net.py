@@ -1,4 +1,7 @@
-"""The phone-duration network: notes and their neighbours to onset and initial of each note."""
+"""The phone-duration network: notes and their neighbours to onset and initial of each note.
+
+The median performance, and, where it is asked for, how far performances lie from it.
+"""
 
 import torch
 from torch import LongTensor, Tensor, nn
@@ -17,10 +20,16 @@ class DurationNet(nn.Module):
         channels: Width.
         n_layers: Residual blocks; each lets a note see one more neighbour on either side.
         dropout: In training.
+        predict_std: Also predict the standard deviation of each column.
     """
 
     def __init__(
-        self, n_phones: int, channels: int = 96, n_layers: int = 2, dropout: float = 0.1
+        self,
+        n_phones: int,
+        channels: int = 96,
+        n_layers: int = 2,
+        dropout: float = 0.1,
+        predict_std: bool = False,
     ) -> None:
         super().__init__()
         self.initial = nn.Embedding(n_phones + 1, channels)
@@ -32,6 +41,7 @@ class DurationNet(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(n_layers))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, 2)
+        self.log_std = nn.Linear(channels, 2) if predict_std else None
 
     def forward(self, notes: Tensor, lengths: LongTensor) -> Tensor:
         """Predict, in the scale of training.
@@ -41,7 +51,9 @@ class DurationNet(nn.Module):
             lengths (LongTensor): Notes of each score (B,).
 
         Returns:
-            Tensor: Onset / `ONSET_SCALE_SEC`, log of the initial's length in s (B, N, 2).
+            Tensor: Onset / `ONSET_SCALE_SEC`, log of the initial's length in s (B, N, 2); with
+                `predict_std` also the logs of their standard deviations (B, N, 4). Their loss
+                leaves all other weights alone, so that the median is the same without them.
         """
         initial, final, midi, seconds, slur, tempo = notes.unbind(-1)
         mask = torch.arange(notes.size(1), device=notes.device) < lengths[:, None]
@@ -62,9 +74,23 @@ class DurationNet(nn.Module):
         for conv, norm in zip(self.convs, self.norms, strict=True):
             y = conv(norm(x).mul(mask).transpose(1, 2)).transpose(1, 2)
             x = (x + self.dropout(torch.relu(y))) * mask
-        return self.head(x)
+        if self.log_std is None:
+            return self.head(x)
+        return torch.cat([self.head(x), self.log_std(x.detach())], dim=-1)
 
-    def predict(self, notes: Tensor, lengths: LongTensor) -> tuple[Tensor, Tensor]:
-        """Onset relative to the nominal start (s), and length of the initial (s), each (B, N)."""
-        onset, log_initial = self(notes, lengths).unbind(-1)
+    def predict(
+        self, notes: Tensor, lengths: LongTensor, deviation: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Onset relative to the nominal start (s), and length of the initial (s), each (B, N).
+
+        Args:
+            notes (Tensor): As in `forward`.
+            lengths (LongTensor): As in `forward`.
+            deviation: Of each column from its median, in standard deviations (B, N, 2).
+        """
+        out = self(notes, lengths)
+        values = out[..., :2]
+        if deviation is not None:
+            values = values + deviation * out[..., 2:].exp()
+        onset, log_initial = values.unbind(-1)
         return onset * ONSET_SCALE_SEC, log_initial.exp() * (notes[..., 0] > 0)

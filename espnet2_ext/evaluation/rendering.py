@@ -248,11 +248,13 @@ class Plan:
         real = Path(run["dumpdir"]) / "raw" / self.set_name
         data, frames = self._own(row, ".data"), self._own(row, ".frames")
         exp, tokenizer = Path(run["duration_exp"]), Path(run["tokenizer_dir"])
+        config = run["duration_inference_config"]
+        options = ("--inference_config", config) if config else ()
         self._step(
-            TOKENS, "durations", data, (exp, real), (), (run["duration_model"],),
+            TOKENS, "durations", data, (exp, real), options[1:], (run["duration_model"],),
             ["on", "decode", "infer/duration", "--data_dir", real,
              "--config", exp / "config.yaml", "--checkpoint", exp / run["duration_model"],
-             "--output_dir", data],
+             *options, "--output_dir", data],
         )  # fmt: skip
         self._step(
             TOKENS, "frames", frames, (data, tokenizer, prompts), (), (),

@@ -46,10 +46,10 @@ class PackFiles:
 
 
 def _duration(files: PackFiles, model: str) -> Step:
-    from espnet2_ext.duration.inference import DurationInference
+    from espnet2_ext.duration.inference import DurationInference, TimingSampling
     from espnet2_ext.inference.score_steps import DurationStep
 
-    return DurationStep(files.load(model, DurationInference))
+    return DurationStep(files.load(model, DurationInference), files.options(model, TimingSampling))
 
 
 def _frames(files: PackFiles, model: str) -> Step:

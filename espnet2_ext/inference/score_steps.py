@@ -1,13 +1,13 @@
 """Steps before any sound: phone times of a score, and its frames."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from espnet2_ext.data.streams import StreamSizes
-from espnet2_ext.duration.inference import DurationInference
+from espnet2_ext.duration.inference import MEDIAN, DurationInference, TimingSampling
 from espnet2_ext.inference.step import Columns, Step, check_phones
 from espnet2_ext.score.frames import expand
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
@@ -15,12 +15,25 @@ from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
 @dataclass(frozen=True)
 class DurationStep(Step):
-    """Scores (`MusicScore`) with the phone times that a model predicts."""
+    """Scores (`MusicScore`) with the phone times that a model predicts.
+
+    Args:
+        model: The phone-duration model.
+        sampling: How it draws performances.
+    """
 
     reads = ("score",)
     writes = ("score",)
 
     model: DurationInference
+    sampling: TimingSampling = MEDIAN
+
+    @property
+    def options(self) -> str:
+        return str(self.sampling)
+
+    def with_seed(self, seed: int) -> "DurationStep":
+        return replace(self, sampling=replace(self.sampling, seed=seed))
 
     @property
     def sizes(self) -> StreamSizes:
@@ -31,7 +44,7 @@ class DurationStep(Step):
 
     def __call__(self, columns: Columns, names: Sequence[str]) -> Columns:
         rows = zip(columns["score"], names, strict=True)
-        return {"score": [self.model.generate(score, name) for score, name in rows]}
+        return {"score": [self.model.generate(score, name, self.sampling) for score, name in rows]}
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class SingingSynthesizer:
             logging.warning("%s: %s", place, remark)
         timing = "label" if score.phones else "model"
         if timing == "model":
-            score = with_onsets(self._timed(score, str(place)), onset, str(place))
+            score = with_onsets(self._timed(score, str(place), seed), onset, str(place))
         if not self._n_frames(score):
             found = f"{score.duration_sec:.3f} s of music"
             raise UserError(place, found, f"a frame of {1 / self.fps:g} s, at least")
@@ -182,11 +182,11 @@ class SingingSynthesizer:
             for (wav, _), n in zip(made["wav"], samples, strict=True)
         ]
 
-    def _timed(self, score: MusicScore, place: str) -> MusicScore:
+    def _timed(self, score: MusicScore, place: str, seed: int) -> MusicScore:
         step = self.model.pipeline.steps.get("duration")
         if step is None:
             raise UserError(place, "no phone times", "a label: this pack predicts none")
-        return step({"score": [score]}, [place])["score"][0]
+        return step.with_seed(seed)({"score": [score]}, [place])["score"][0]
 
     def _join(self, wavs: list[np.ndarray], parts: list[Part], score: MusicScore) -> np.ndarray:
         """The parts at their places in the song; silence where there is none."""

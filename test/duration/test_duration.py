@@ -7,7 +7,8 @@ from espnet2_ext.checkpoint import save_safetensors
 from espnet2_ext.duration.data import phone_ids
 from espnet2_ext.duration.evaluate import compare
 from espnet2_ext.duration.features import note_features, note_targets
-from espnet2_ext.duration.inference import DurationInference, build_net
+from espnet2_ext.duration.inference import DurationInference, TimingSampling, build_net
+from espnet2_ext.duration.model import DurationModel
 from espnet2_ext.duration.timing import MIN_PHONE_SEC, time_phones, with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import write_json
@@ -136,6 +137,45 @@ def test_inference_is_deterministic_and_expands(duration, score):
         assert set(frames.phone_index) == set(range(len(timed.phones)))
 
 
+def test_predicted_spread_is_that_of_the_takes_and_leaves_the_median_alone():
+    """Many takes of one score: the samples' standard deviations are the takes' own."""
+    score = parse_line(LINE, "t")[1]
+    options = {"model_conf": {"channels": 16, "dropout": 0.0, "predict_std": True}}
+    options["phone_list"] = list(PHONES)
+    torch.manual_seed(0)
+    model = DurationModel(build_net(options, "test"))
+    takes, std_sec, std_log = 256, 0.02, 0.3
+    notes = torch.from_numpy(note_features(score, phone_ids())).expand(takes, -1, -1)
+    lengths = torch.full((takes,), 3)
+    onset = std_sec * torch.randn(takes, 3)
+    initial = 0.1 * (std_log * torch.randn(takes, 3)).exp()
+    targets = torch.stack([onset, initial], -1)
+    loss = model(notes, lengths, targets, lengths)[0]
+    apart = torch.autograd.grad(loss, list(model.net.convs.parameters()), retain_graph=True)
+    model.net.log_std.requires_grad_(False)
+    loss = model(notes, lengths, targets, lengths)[0]
+    for one, other in zip(
+        apart, torch.autograd.grad(loss, list(model.net.convs.parameters())), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+    model.net.log_std.requires_grad_(True)
+    optim = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(300):
+        optim.zero_grad()
+        model(notes, lengths, targets, lengths)[0].backward()
+        optim.step()
+    duration = DurationInference(model.net, list(PHONES))
+    drawn = [duration.generate(score, sampling=TimingSampling(1.0, seed)) for seed in range(300)]
+    targets = torch.stack([torch.from_numpy(note_targets(timed)) for timed in drawn])
+    assert targets[:, 1, 0].std().item() == pytest.approx(std_sec, rel=0.15)
+    assert targets[:, 1, 1].log().std().item() == pytest.approx(std_log, rel=0.15)
+    assert duration.generate(score, sampling=TimingSampling(1.0, 7)) == drawn[7]
+    half = [duration.generate(score, sampling=TimingSampling(0.5, seed)) for seed in range(300)]
+    halved = torch.stack([torch.from_numpy(note_targets(timed)) for timed in half])
+    assert halved[:, 1, 0].std().item() == pytest.approx(std_sec / 2, rel=0.15)
+    assert duration.generate(score) == duration.generate(score, sampling=TimingSampling(0.0, 3))
+
+
 def test_padding_changes_nothing(duration):
     notes = torch.from_numpy(note_features(parse_line(LINE, "t")[1], phone_ids()))
     padded = torch.cat([notes, torch.full((4, 6), 7.0)])
@@ -148,6 +188,8 @@ def test_mistakes(duration, model, tmp_path):
     for phones, message in [((), "no phones for 'xyz'"), (("q", "qq"), "unknown phone 'qq'")]:
         with pytest.raises(UserError, match=f"song: note 1.*{message}"):
             duration.generate(MusicScore((Note(0, 1, 60, "xyz", phones),)), "song")
+    with pytest.raises(UserError, match="song: timing temperature 1 .expected 0, or a phone-dur"):
+        duration.generate(parse_line(LINE, "t")[1], "song", TimingSampling(1.0))
     write_json(tmp_path / "c.yaml", {"model_conf": {"chanels": 16}, "phone_list": ["a"]})
     with pytest.raises(UserError, match="unknown key 'chanels'"):
         DurationInference.load(tmp_path / "c.yaml", model / "m.safetensors")

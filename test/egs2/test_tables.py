@@ -48,6 +48,7 @@ flow_inference_args=
 flow_inference_tag=x
 flow_model=best.pth
 duration_model=best.pth
+duration_inference_config=
 vocoder_model=best.pth
 vocoder_f0=feats
 python=./module.py

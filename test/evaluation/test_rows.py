@@ -33,7 +33,8 @@ def run(tmp_path, monkeypatch) -> Settings:
         flow_model="best.pth", flow_inference_config="flow.yaml", flow_inference_args="--seed 1",
         flow_inference_tag="default_seed_1", vocoder_exp="exp/vocoder_default",
         vocoder_model="best.pth", vocoder_f0="feats", duration_exp="exp/duration_default",
-        duration_model="best.pth", systems_config=str(SYSTEMS), row="",
+        duration_model="best.pth", duration_inference_config="",
+        systems_config=str(SYSTEMS), row="",
     )  # fmt: skip
 
 

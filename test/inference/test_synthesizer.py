@@ -14,6 +14,7 @@ from score.strategies import scores
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import read_wav, write_wav
+from espnet2_ext.duration.inference import MEDIAN, TimingSampling
 from espnet2_ext.errors import UserError
 from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.inference.flow_step import FlowStep
@@ -44,7 +45,9 @@ class Features:
 
 
 class EvenDuration:
-    def generate(self, score: MusicScore, place: str = "") -> MusicScore:
+    def generate(
+        self, score: MusicScore, place: str = "", sampling: TimingSampling = MEDIAN
+    ) -> MusicScore:
         phones = []
         for index, note in enumerate(score.notes):
             step = (note.end_sec - note.start_sec) / len(note.phones)

@@ -75,6 +75,7 @@ duration_config=conf/train_duration.yaml
 duration_args=
 duration_tag=
 duration_model=valid.loss.best.pth
+duration_inference_config=   # of what has no label; default: the median performance
 
 # Vocoder (stages 12-13)
 vocoder_config=conf/train_vocoder.yaml
@@ -200,7 +201,8 @@ if [ -n "${branch}" ] && [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
 # What the stages to run read is there before the first of them starts.
 need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" \
   7 "${train_config}" 8 "${train_config}" 8 "${deepspeed_config}" 9 "${inference_config}" 10 "${flow_config}" \
-  10 "${duration_config}" 11 "${flow_inference_config}" 12 "${vocoder_config}" 14 "${scoring_config}"
+  10 "${duration_config}" 11 "${flow_inference_config}" \
+  10 "${duration_inference_config:-${duration_config}}" 12 "${vocoder_config}" 14 "${scoring_config}"
 
 # A speech LM that chooses its own length needs a policy where the score's length is needed.
 if [ "$(yaml_value "${inference_config}" fixed_length 2>/dev/null)" = false ]; then
@@ -378,16 +380,17 @@ report 15 "${corpus_name}: SLM-SVS" "${lm_exp}/rolled_score/rolled_score.json" "
 
 if begin 16 "pack" "${lm_exp}, ${flow_exp}, ${vocoder_exp}, ${duration_exp}, ${tokenizer_dir}, ${vocabulary}" \
     "${expdir}/packed/${pack_name}.zip"; then
-  results=() scored=()
+  results=() scored=() timing=()
+  if [ -n "${duration_inference_config}" ]; then timing=("${duration_inference_config}"); fi
   if [ -f "${expdir}/results.json" ]; then # a model may be packed before it is scored
     results=(--results "${expdir}/results.json") scored=("${expdir}/results.json")
   fi
   step 16 "${expdir}/packed" --from "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}" --with "${pack_name}" \
-    --files "${inference_config}" "${flow_inference_config}" "${scored[@]}" -- \
+    --files "${inference_config}" "${flow_inference_config}" "${timing[@]}" "${scored[@]}" -- \
     on train pack --speechlm_dir "${lm_exp}" --speechlm_file "${inference_model}" \
     --flow_dir "${flow_exp}" --flow_file "${flow_model}" --vocoder_dir "${vocoder_exp}" --vocoder_file "${vocoder_model}" \
     --duration_dir "${duration_exp}" --duration_file "${duration_model}" \
-    --decode_config "${inference_config}" --sampling_config "${flow_inference_config}" \
+    --decode_config "${inference_config}" --sampling_config "${flow_inference_config}" ${timing:+--timing_config "${timing[0]}"} \
     --tokenizer_dir "${tokenizer_dir}" --vocabulary_dir "${vocabulary}" \
     --tokens_dir "${tokens}/${train_set}" --data_dir "${dumpdir}/raw/${train_set}" \
     "${results[@]}" --name "${pack_name}" --corpus "${corpus_name}" \

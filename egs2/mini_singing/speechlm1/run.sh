@@ -13,6 +13,7 @@ options=(
   --train_set train --valid_set dev --test_sets "test test_words test_singer" --prompt_sets speech
   --nj "$(env -u OMP_NUM_THREADS nproc)"
   --parallel_stages true
+  --duration_inference_config conf/decode_duration.yaml
 )
 sizes_default=(
   --local_data_opts "--minutes 66 --speech_minutes 10 --singers 8"

@@ -12,6 +12,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data_dir", type=Path, required=True, help="its label is not used")
     parser.add_argument("--config", type=Path, required=True, help="config.yaml of the experiment")
     parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument(
+        "--inference_config", type=Path, help="YAML with temperature (0: the median) and seed"
+    )
     parser.add_argument("--output_dir", type=Path, required=True, help="data directory to write")
 
 
@@ -19,12 +22,13 @@ def run(args: argparse.Namespace) -> None:
     if args.output_dir.resolve() == args.data_dir.resolve():
         raise UserError(args.output_dir, "the data directory itself", "another directory")
     from espnet2_ext.duration.evaluate import compare
-    from espnet2_ext.duration.inference import DurationInference
+    from espnet2_ext.duration.inference import DurationInference, load_sampling
     from espnet2_ext.files import read_table
     from espnet2_ext.score.formats.espnet_format import Entry, read_scores, write_data_dir
 
     hold_to_the_end(args.output_dir)
     model = DurationInference.load(args.config, args.checkpoint)
+    sampling = load_sampling(args.inference_config)
     labelled = read_scores(args.data_dir)
     wavs, speakers = (read_table(args.data_dir / name) for name in ("wav.scp", "utt2spk"))
     entries = []
@@ -32,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
         for table, name in ((wavs, "wav.scp"), (speakers, "utt2spk")):
             if utt not in table:
                 raise UserError(args.data_dir / name, f"no line for {utt!r}", "each id")
-        timed = model.generate(score, f"{args.data_dir}: {utt}")
+        timed = model.generate(score, f"{args.data_dir}: {utt}", sampling)
         entries.append(Entry(utt, wavs[utt], speakers[utt], timed, language=score.language))
     license_file = args.data_dir / "LICENSE.txt"
     license_text = license_file.read_text(encoding="utf-8") if license_file.is_file() else None

@@ -6,6 +6,7 @@ splits of --together) also give variances over takes. Writes expressiveness.json
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
@@ -43,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--durations", nargs=2, metavar=("CONFIG", "WEIGHTS"),
         help="of the phone-duration model: also the spread of its timing against the singers'",
     )  # fmt: skip
+    parser.add_argument("--duration_config", help="its inference options, as infer duration's")
     parser.add_argument("--out_dir", required=True, type=Path)
 
 
@@ -54,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
 
     from espnet2_ext.audio.mel import LogMel, MelConfig
     from espnet2_ext.bin.score import read_hypotheses, read_rows
-    from espnet2_ext.duration.inference import DurationInference
+    from espnet2_ext.duration.inference import DurationInference, load_sampling
     from espnet2_ext.evaluation.bootstrap import Interval
     from espnet2_ext.evaluation.expressive_scoring import (
         Pair,
@@ -106,9 +108,13 @@ def run(args: argparse.Namespace) -> None:
     print(markdown(rows, intervals))
     if args.durations:
         model = DurationInference.load(*args.durations)
+        sampling = load_sampling(args.duration_config)
         rows = []
         for split, of_split in scores.items():
-            predicted = {utt: model.generate(score, utt) for utt, score in of_split.items()}
+            predicted = {  # each with a seed of its own: takes of one score are to differ
+                utt: model.generate(score, utt, replace(sampling, seed=sampling.seed + k))
+                for k, (utt, score) in enumerate(of_split.items())
+            }
             takes = group_takes(of_split, singers[split])
             timing = summarize_timing(predicted, of_split, takes)
             rows.append({"system": split, "n_utt": len(of_split), "n_scores": len(takes)} | {

@@ -14,6 +14,7 @@ configs_of() { # configs_of DIR PREFIX SUFFIX
     --inference_config "$1/${2}decode_speechlm$3.yaml"
     --flow_config "$1/${2}train_flow$3.yaml"
     --flow_inference_config "$1/${2}decode_flow$3.yaml"
+    --duration_inference_config conf/mini_singing/decode_duration.yaml
     --vocoder_config "$1/${2}train_vocoder$3.yaml"
   )
 }
