@@ -7,6 +7,7 @@ run at the token rate, and nothing has to be upsampled.
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.audio.pitch import OCTAVE, hz_to_midi, midi_to_hz
@@ -31,6 +32,9 @@ class SpaceConfig:
         f0_weight: Weight of an F0 channel against one of the mel's, on voiced frames.
         f0_weight_unvoiced: The same on unvoiced frames.
         vuv_weight: Weight of a voicing channel.
+        f0_noise_frames: Mel frames each side over which the noise that F0 and voicing start from is
+            smoothed. White noise (0) leaves F0 trembling where the network does not carry it all
+            the way; from smooth noise, what is left of it moves as voices do.
     """
 
     output: str = "mel"
@@ -41,6 +45,7 @@ class SpaceConfig:
     f0_weight: float = 10.0
     f0_weight_unvoiced: float = 0.1
     vuv_weight: float = 5.0
+    f0_noise_frames: int = 0
 
     def __post_init__(self) -> None:
         if self.output not in OUTPUTS:
@@ -79,6 +84,15 @@ class Features:
             )
 
         return replace(self, mel=filled(self.mel, silence), f0=filled(self.f0, 0.0))
+
+
+def smooth_noise(white: Tensor, n_frames: int) -> Tensor:
+    """White noise (B, T) under a triangular window of `n_frames` each side, of unit variance."""
+    ramp = n_frames + 1 - torch.arange(-n_frames, n_frames + 1, device=white.device).abs()
+    kernel = ramp.to(white.dtype).view(1, 1, -1)
+    total = F.conv1d(white[:, None], kernel, padding=n_frames)[:, 0]
+    power = F.conv1d(torch.ones_like(white[:1, None]), kernel**2, padding=n_frames)[:, 0]
+    return total / power.sqrt()
 
 
 class FeatureSpace(nn.Module):
@@ -121,6 +135,15 @@ class FeatureSpace(nn.Module):
     def stack(self, frames: Tensor) -> Tensor:
         """Mel-rate frames (B, T, ...) to (B, F, per_token * ...)."""
         return frames.reshape(frames.size(0), frames.size(1) // self.per_token, -1)
+
+    def source(self, white: Tensor) -> Tensor:
+        """x_0 from white noise (B, F, dim): that of the pitch channels is smooth in time."""
+        if not (self.pitch_dim and self.config.f0_noise_frames):
+            return white
+        spectral, pitch = white.split([self.spectral_dim, self.pitch_dim], -1)
+        tracks = [self.stack(smooth_noise(half.flatten(1), self.config.f0_noise_frames))
+                  for half in pitch.chunk(2, -1)]  # fmt: skip
+        return torch.cat([spectral, *tracks], -1)
 
     def encode_mel(self, mel: Tensor) -> Tensor:
         """Natural-log mel (B, T, n_mels) to normalised, stacked (B, F, spectral_dim)."""

@@ -254,7 +254,8 @@ class FlowInference:
     def _noise(self, tokens: LongTensor, seed: int) -> Tensor:
         data = tokens.cpu().to(torch.int32).contiguous().numpy().tobytes()
         generator = torch.Generator().manual_seed(zlib.crc32(f"{seed} ".encode() + data))
-        return torch.randn(len(tokens), self.model.space.dim, generator=generator)
+        white = torch.randn(1, len(tokens), self.model.space.dim, generator=generator)
+        return self.model.space.source(white)[0]
 
     def _check(
         self,

@@ -213,7 +213,7 @@ class MelFlow(AbsESPnetModel):
         else:
             generator = torch.Generator(x_1.device).manual_seed(0)
             s = (torch.arange(B, device=x_1.device) + 0.5) / B
-        x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
+        x_0 = self.noise(x_1, generator)
         sample = self.path.sample(x_0, residual, warp_time(s, self.config.time_sampling))
         if self.training and self.config.condition_dropout:
             dropped = torch.rand(B, device=x_1.device) < self.config.condition_dropout
@@ -235,6 +235,10 @@ class MelFlow(AbsESPnetModel):
             loss = loss + self.config.base_weight * base_loss
         return loss, stats
 
+    def noise(self, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """x_0 of unit variance, of the shape (B, F, dim) and on the device of `like`."""
+        return self.space.source(torch.randn(like.shape, generator=generator, device=like.device))
+
     @torch.no_grad()
     def _track(self, residual: Tensor, mask: Tensor) -> None:
         """Follow the residual's standard deviation, so that the flow's data has unit variance."""
@@ -247,8 +251,7 @@ class MelFlow(AbsESPnetModel):
         self, conditions: Conditions, x_1: Tensor, weight: Tensor
     ) -> dict[str, Tensor]:
         """Errors of features drawn with few steps: L1 of the spectrum, F0 in cents, voicing."""
-        generator = torch.Generator(x_1.device).manual_seed(0)
-        x_0 = torch.randn(x_1.shape, generator=generator, device=x_1.device)
+        x_0 = self.noise(x_1, torch.Generator(x_1.device).manual_seed(0))
         x = self.sample(conditions, x_0, SamplingConfig(n_steps=self.config.valid_steps))
         spectral = slice(0, self.space.spectral_dim)
         stats = {
@@ -293,10 +296,17 @@ class MelFlow(AbsESPnetModel):
             everyone = torch.ones(len(x_0), dtype=torch.bool, device=x_0.device)
             unconditional = field_of(self.drop(conditions, everyone))
         u = guided(field_of(conditions), unconditional, config.guidance)
-        x = integrate(u, config.noise_temperature * x_0, config)
+        x = integrate(u, self._tempered(x_0, config), config)
         if self.config.residual != "none":
             x = x * self.residual_std + conditions.base
         return x
+
+    def _tempered(self, x_0: Tensor, config: SamplingConfig) -> Tensor:
+        """Unit noise times the temperatures of the spectrum and of F0 and voicing."""
+        if config.f0_temperature is None:
+            return config.noise_temperature * x_0
+        spectral, pitch = x_0.split([self.space.spectral_dim, self.space.pitch_dim], -1)
+        return torch.cat([config.noise_temperature * spectral, config.f0_temperature * pitch], -1)
 
     @torch.no_grad()
     def generate(self, batch: Batch, x_0: Tensor, config: SamplingConfig) -> list[Features]:

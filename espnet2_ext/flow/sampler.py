@@ -28,6 +28,7 @@ class SamplingConfig:
         time_grid: "uniform", or "cosine": t = 1 - cos(pi/2 s), small steps near the noise.
         guidance: Classifier-free guidance w in v + w (v - v_uncond); 0 is off. The authors: 0.7.
         noise_temperature: Standard deviation of x_0; 1 is the trained path, less is smoother.
+        f0_temperature: The same of the channels of F0 and voicing; None: as `noise_temperature`.
         seed: Noise seed; an utterance's noise depends on it and on its tokens alone.
         rtol: Relative tolerance of an adaptive solver.
         atol: Absolute tolerance of an adaptive solver.
@@ -40,6 +41,7 @@ class SamplingConfig:
     time_grid: str = "uniform"
     guidance: float = 0.0
     noise_temperature: float = 1.0
+    f0_temperature: float | None = None
     seed: int = 0
     rtol: float = 1e-3
     atol: float = 1e-3
@@ -53,8 +55,8 @@ class SamplingConfig:
             raise ValueError(f"time_grid {self.time_grid!r} is none of {', '.join(TIME_GRIDS)}")
         if not 1 <= self.n_steps <= MAX_STEPS:
             raise ValueError(f"n_steps {self.n_steps} is not 1 to {MAX_STEPS}")
-        for name in ("guidance", "noise_temperature"):
-            if getattr(self, name) < 0:
+        for name in ("guidance", "noise_temperature", "f0_temperature"):
+            if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} {getattr(self, name)} is negative")
         for name in ("rtol", "atol"):
             if getattr(self, name) <= 0:

@@ -8,6 +8,7 @@ from espnet2_ext.conditions.pitch_features import fill_gaps, pitch_features
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.flow.corruption import CorruptionConfig, corrupt, similar_frames
+from espnet2_ext.flow.features import smooth_noise
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
 from espnet2_ext.flow.token_embedding import probe_tables
@@ -232,6 +233,36 @@ def test_overfits_a_tiny_batch(make_model, make_batch):
     both = (features.f0 > 0) & (truth > 0)
     assert ((features.f0 > 0) == (truth > 0)).float().mean() > 0.95
     assert (1200 * (features.f0[both] / truth[both]).log2()).abs().median() < 25
+
+
+def test_smooth_noise_has_unit_variance_everywhere_and_moves_slowly():
+    torch.manual_seed(0)
+    noise = smooth_noise(torch.randn(4000, 40), 6)
+    torch.testing.assert_close(noise.std(0), torch.ones(40), atol=0.05, rtol=0)
+    assert noise.diff(dim=1).std() < 0.25 < 1.3 < torch.randn(4000, 40).diff(dim=1).std()
+
+
+def test_pitch_starts_from_smooth_noise_of_its_own_temperature(make_model, make_batch):
+    model = make_model(space={"f0_noise_frames": 6})
+    n = model.space.spectral_dim
+    white = torch.randn(2, 30, model.space.dim)
+    x_0 = model.space.source(white)
+    assert torch.equal(x_0[..., :n], white[..., :n])
+    f0 = x_0[..., n:].chunk(2, -1)[0].flatten(1)
+    assert f0.diff(dim=1).std() < 0.4
+    batch = make_batch([24])
+    tokens, midi, prompts = utterances(batch)
+    flow = FlowInference(randomise(model))
+
+    def drawn(seed, **temperatures):
+        config = SamplingConfig(n_steps=2, seed=seed, **temperatures)
+        return flow.generate(tokens, midi, prompts, config)[0]
+
+    same = {"noise_temperature": 0.5, "f0_temperature": 0.5}
+    assert torch.equal(drawn(1, **same).mel, drawn(1, noise_temperature=0.5).mel)
+    still = {"noise_temperature": 0.0, "f0_temperature": 0.0}
+    assert torch.equal(drawn(1, **still).mel, drawn(2, **still).mel)
+    assert not torch.equal(drawn(1, **same).f0, drawn(2, **same).f0)
 
 
 def test_space_is_inverted_exactly(make_model, make_batch):

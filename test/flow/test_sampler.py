@@ -50,6 +50,7 @@ def test_bad_options_are_refused():
         {"time_grid": "x"},
         {"guidance": -0.5},
         {"noise_temperature": -1.0},
+        {"f0_temperature": -1.0},
         {"rtol": 0.0},
         {"atol": -1e-3},
     ):
