@@ -2,8 +2,9 @@
 # The embedded corpus, which the recipe makes itself: from nothing to a report and a packed model.
 #   ./run.sh                  everything (two cores: about half an hour)
 #   ./run.sh --size debug     the same stages with tiny data and models (minutes; sings noise)
-#   ./run.sh --size free      the default models on freer performances: takes of a score differ three
-#                             times as much, and each song of test is sung three times (test_takes)
+#   ./run.sh --size few       the default models on the small cast: seven singers and an unseen one
+#   ./run.sh --size free      the same on freer performances: takes of a score differ three times as
+#                             much, and each song of test is sung three times (test_takes)
 # The sizes share data/, dump/ and exp/: give each a copy of this directory (cp -a).
 # Any option of speechlm_svs.sh may follow, e.g. ./run.sh --stage 9 --inference_args "--top_k 5".
 set -euo pipefail
@@ -16,7 +17,10 @@ options=(
   --duration_inference_config conf/decode_duration.yaml
 )
 sizes_default=(
-  --local_data_opts "--minutes 66 --speech_minutes 10 --singers 8"
+  --local_data_opts "--cast many --minutes 75 --speech_minutes 10"
+)
+sizes_few=(
+  --local_data_opts "--cast few --minutes 66 --speech_minutes 10 --corpus_dir downloads/mini_singing_few"
 )
 sizes_debug=(
   --local_data_opts "--minutes 1.5 --speech_minutes 0.3 --singers 3"
@@ -31,7 +35,7 @@ sizes_debug=(
   --score_matters false
 )
 sizes_free=(
-  --local_data_opts "--minutes 66 --speech_minutes 10 --singers 8 --freedom 3 --takes 3 --corpus_dir downloads/mini_singing_free"
+  --local_data_opts "--cast few --minutes 66 --speech_minutes 10 --freedom 3 --takes 3 --corpus_dir downloads/mini_singing_free"
   --test_sets "test test_takes test_words test_singer"
 )
 
@@ -39,9 +43,10 @@ size=default
 if [ "${1:-}" = --size ]; then size=${2:-}; shift 2; fi
 case ${size} in
   default) options+=("${sizes_default[@]}") ;;
+  few) options+=("${sizes_few[@]}") ;;
   debug) options+=("${sizes_debug[@]}") ;;
   free) options+=("${sizes_free[@]}") ;;
-  *) echo "run.sh: error: --size ${size} (expected default, debug or free)" >&2; exit 2 ;;
+  *) echo "run.sh: error: --size ${size} (expected default, few, debug or free)" >&2; exit 2 ;;
 esac
 
 exec ./speechlm_svs.sh "${options[@]}" "$@"
