@@ -1,4 +1,4 @@
-"""Make the embedded synthetic singing corpus, in Opencpop's layout."""
+"""Make the embedded synthetic singing corpus."""
 
 import argparse
 import logging
@@ -27,6 +27,10 @@ def get_parser() -> argparse.ArgumentParser:
         "vibrato, loudness, voice quality",
     )  # fmt: skip
     parser.add_argument("--takes", type=int, default=1, help="takes of each phrase of test")
+    parser.add_argument(
+        "--languages", default="zh",
+        help="of the lyrics, with commas: zh (in Opencpop's layout), en, or zh,en, sung by all",
+    )  # fmt: skip
     parser.add_argument("--nj", type=int, default=2, help="processes; the corpus does not depend")
     return parser
 

@@ -8,7 +8,8 @@ MAX_FREEDOM = 4.0  # beyond it notes lose their pitch
 CASTS = {"few": (8, 1), "many": (40, 8)}  # usual numbers of singers, and of them unseen ones
 # Options that came later, at the values that leave the corpus as it was: corpus.json does not
 # name them then.
-_AS_BEFORE = {"freedom": 1.0, "takes": 1, "cast": "few", "unseen": 1}
+_AS_BEFORE = {"freedom": 1.0, "takes": 1, "cast": "few", "unseen": 1, "languages": "zh"}
+LANGUAGES = ("zh", "en")  # that espeak-ng sings
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class CorpusConfig:
             `test_takes`, on top of `minutes`.
         cast: "few" singers of eight timbres, or "many" whose voices and habits are drawn.
         unseen: Singers held out of training; None for the cast's usual. One of few.
+        languages: ISO 639 codes with commas between them, of `LANGUAGES`; each singer sings and
+            speaks all of them.
 
     Raises:
         ValueError: a value that is out of range.
@@ -41,6 +44,7 @@ class CorpusConfig:
     takes: int = 1
     cast: str = "few"
     unseen: int | None = None
+    languages: str = "zh"
 
     def __post_init__(self) -> None:
         if self.cast not in CASTS:
@@ -69,6 +73,20 @@ class CorpusConfig:
             raise ValueError(f"freedom {self.freedom}: needs 0 to {MAX_FREEDOM:g}")
         if self.takes < 1:
             raise ValueError(f"takes {self.takes}: needs 1 or more")
+        codes = self.codes
+        if set(codes) - set(LANGUAGES) or len(set(codes)) < len(codes):
+            wanted = " and ".join(LANGUAGES)
+            raise ValueError(f"languages {self.languages!r}: needs {wanted}, with commas")
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The languages, each as its code."""
+        return tuple(self.languages.split(","))
+
+    @property
+    def opencpop(self) -> bool:
+        """Whether the corpus is in Opencpop's layout, which holds Mandarin alone."""
+        return self.codes == ("zh",)
 
     def recorded(self) -> dict[str, Any]:
         """The options as corpus.json states them: those added later only where they are set."""
