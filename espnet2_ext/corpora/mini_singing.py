@@ -19,13 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_ext.audio.wav import write_wav
+from espnet2_ext.corpora.mini.bank_voice import bank_units
 from espnet2_ext.corpora.mini.composer import Song
-from espnet2_ext.corpora.mini.config import CorpusConfig
+from espnet2_ext.corpora.mini.config import BANK_LANGUAGE, CorpusConfig
 from espnet2_ext.corpora.mini.english_voice import english_units
+from espnet2_ext.corpora.mini.espeak import Espeak
 from espnet2_ext.corpora.mini.layout import (
     COMMENT,
+    DONE,
     OTHER_LAYOUT,
     SPOKEN_COMMENT,
+    comment_of,
     with_written,
     write_midi,
     write_notes,
@@ -40,6 +44,7 @@ from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.songs import TAKES_SPLIT, cast_of, compose_corpus, lyrics_of
 from espnet2_ext.corpora.mini.speech import Spoken, colour, speak
 from espnet2_ext.corpora.mini.voice import Unit, Voice, mandarin_units
+from espnet2_ext.corpora.mini.voicebank import Voicebank
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, read_json, remove_parts, write_json, write_text
 from espnet2_ext.lock import NAME as LOCK
@@ -61,15 +66,20 @@ def make_corpus(out: str | Path, config: CorpusConfig, nj: int = 1) -> bool:
             process writes there.
     """
     out = Path(out)
+    bank = _bank(config)
     with hold(out):
-        return _make(out, config, nj)
+        return _make(out, config, bank, nj)
 
 
-def _make(out: Path, config: CorpusConfig, nj: int) -> bool:
-    if not _claim(out, config):
+def _bank(config: CorpusConfig) -> Voicebank | None:
+    return None if config.voicebank is None else Voicebank(config.voicebank)
+
+
+def _make(out: Path, config: CorpusConfig, bank: Voicebank | None, nj: int) -> bool:
+    if not _claim(out, config, bank):
         return False
-    cast = cast_of(config)
-    splits = compose_corpus(config)
+    cast = cast_of(config, bank)
+    splits = compose_corpus(config, bank)
     songs = [song for of_split in splits.values() for song in of_split]
     work = out / ".work"
     syllables = _syllables(songs)
@@ -92,10 +102,14 @@ def _make(out: Path, config: CorpusConfig, nj: int) -> bool:
     write_segments(out / "segments", splits, performed, config.opencpop)
     if not config.opencpop:
         phones = {phone for code in config.codes for phone in LANGUAGES[code].phones}
+        if bank is not None:  # no model can sing others
+            phones = {phone for mora in bank.morae for phone in mora}
         write_phones(out / PHONES_FILE, ordered(phones))
-    write_notes(out, cast, _options_note(config))
+    write_notes(out, cast, _options_note(config), bank)
+    if bank is not None:
+        bank.rejects.close(out, max_bad=1.0)
     shutil.rmtree(work)
-    write_text(out / ".done", f"{COMMENT}\n")
+    write_text(out / DONE, f"{COMMENT}\n")
     return True
 
 
@@ -113,7 +127,7 @@ def _syllables(songs: Sequence[Song]) -> dict[str, list[str]]:
 def _options_note(config: CorpusConfig) -> str:
     """What README.md says of a corpus that differs from the usual one; empty for the usual one."""
     notes = []
-    if config.cast != "few":
+    if config.cast != "few" and config.voicebank is None:
         notes.append(
             f"- {config.singers} singers, {config.unseen} of them held out of training "
             f"(--cast {config.cast}); F0 is 0 too where the voice creaks."
@@ -130,9 +144,11 @@ def _options_note(config: CorpusConfig) -> str:
     return "".join(f"{line}\n" for line in notes)
 
 
-def _claim(out: Path, config: CorpusConfig) -> bool:
+def _claim(out: Path, config: CorpusConfig, bank: Voicebank | None) -> bool:
     """Mark `out` as ours, which nobody else writes now; False if the corpus is complete there."""
     wanted = {"version": _VERSION, **config.recorded(), "origin": "synthetic"}
+    if bank is not None:
+        wanted["voicebank"] = {"name": bank.name, "sha256": bank.digest}
     mark = out / "corpus.json"
     if mark.exists():
         found = read_json(mark)
@@ -145,7 +161,7 @@ def _claim(out: Path, config: CorpusConfig) -> bool:
                 "the same options, or another --out",
             )
         remove_parts(out)
-        return not (out / ".done").exists()
+        return not (out / DONE).exists()
     if any(path.name != LOCK for path in out.iterdir()):
         raise UserError(out, "exists and is not a mini_singing corpus", "a new or empty directory")
     write_json(mark, wanted)
@@ -212,11 +228,14 @@ def _make_voice(
     config: CorpusConfig,
 ) -> None:
     """Write a base's syllables, then what each of its singers says."""
-    from espnet2_ext.corpora.mini.espeak import Espeak
-
     voice_path = work / f"{base.name}.voice.npz"
     speech_paths = {singer: work / f"{singer.name}.speech.npz" for singer in singers}
-    if voice_path.exists() and all(path.exists() for path in speech_paths.values()):
+    speaking = speech_paths.values() if config.voicebank is None else ()
+    if voice_path.exists() and all(path.exists() for path in speaking):
+        return
+    bank = _bank(config)
+    if bank is not None:
+        Voice(bank_units(bank, syllables[BANK_LANGUAGE], config.fs)).save(voice_path)
         return
     espeak = Espeak()
     units: dict[str, Unit] = {}
@@ -265,7 +284,7 @@ def _sing(out: Path, song: Song, config: CorpusConfig) -> dict[str, MusicScore]:
         rendered = render(take, voice, config.fs)
         with atomic_path(f0_path) as part:
             np.save(part, rendered.f0_at(F0_HOP_SEC, config.fs))
-        write_wav(wav_path, rendered.wav, config.fs, comment=COMMENT)
+        write_wav(wav_path, rendered.wav, config.fs, comment=comment_of(song.singer))
     return performed
 
 

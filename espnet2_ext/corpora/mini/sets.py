@@ -7,7 +7,7 @@ A Mandarin corpus is in Opencpop's layout. One of other languages has a score pe
 from pathlib import Path
 
 from espnet2_ext.corpora import opencpop
-from espnet2_ext.corpora.mini.layout import LICENSE, SCORES
+from espnet2_ext.corpora.mini.layout import DONE, LICENSE, SCORES
 from espnet2_ext.corpora.preparer import (
     MAX_BAD,
     PreparedSet,
@@ -40,6 +40,8 @@ def prepare(
     """
     corpus, out = Path(corpus).resolve(), Path(out)
     segments = corpus / "segments"
+    if not (corpus / DONE).is_file():
+        raise UserError(corpus, f"no {DONE}", "a whole corpus of make_mini_singing")
     if not (segments / SCORES).is_dir():
         return opencpop.prepare(corpus, out, max_bad=max_bad)
     rejects = Rejects()

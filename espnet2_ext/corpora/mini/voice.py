@@ -95,12 +95,14 @@ def to_rate(wav: np.ndarray, fs_from: int, fs_to: int) -> np.ndarray:
     return resample_poly(wav, fs_to // divisor, fs_from // divisor)
 
 
-def analyse(wav: np.ndarray, fs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def analyse(
+    wav: np.ndarray, fs: int, f0_ceil_hz: float = 450.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """WORLD analysis: f0 (T,) Hz, power envelope (T, bins), aperiodicity (T, bins)."""
     import pyworld
 
     wav = np.ascontiguousarray(wav, np.float64)
-    f0, times = pyworld.dio(wav, fs, f0_floor=60, f0_ceil=450, frame_period=FRAME_SEC * 1000)
+    f0, times = pyworld.dio(wav, fs, f0_floor=60, f0_ceil=f0_ceil_hz, frame_period=FRAME_SEC * 1000)
     f0 = pyworld.stonemask(wav, f0, times, fs)
     sp = pyworld.cheaptrick(wav, f0, times, fs)
     ap = pyworld.d4c(wav, f0, times, fs)
