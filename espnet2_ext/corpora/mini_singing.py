@@ -43,7 +43,7 @@ from espnet2_ext.corpora.mini.sets import prepare as prepare
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.songs import TAKES_SPLIT, cast_of, compose_corpus, lyrics_of
 from espnet2_ext.corpora.mini.speech import Spoken, colour, speak
-from espnet2_ext.corpora.mini.voice import Unit, Voice, mandarin_units
+from espnet2_ext.corpora.mini.voice import Voice, mandarin_units
 from espnet2_ext.corpora.mini.voicebank import Voicebank
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import atomic_path, read_json, remove_parts, write_json, write_text
@@ -238,11 +238,8 @@ def _make_voice(
         Voice(bank_units(bank, syllables[BANK_LANGUAGE], config.fs)).save(voice_path)
         return
     espeak = Espeak()
-    units: dict[str, Unit] = {}
-    for make, language in ((mandarin_units, "zh"), (english_units, "en")):
-        if language in config.codes:
-            wanted = syllables.get(language, [])
-            units |= make(base.variant, base.warp, wanted, config.fs, espeak)
+    units = mandarin_units(base.variant, base.warp, syllables.get("zh", []), config.fs, espeak)
+    units |= english_units(base.variant, base.warp, syllables.get("en", []), config.fs, espeak)
     voice = Voice(units)
     seconds = config.speech_minutes * 60 / config.singers / len(config.codes)
     for singer, path in speech_paths.items():

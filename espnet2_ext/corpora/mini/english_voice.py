@@ -79,7 +79,8 @@ def say_phones(
     if len(said) != len(held):
         names = " ".join(name for _, name in said)
         raise ValueError(f"espeak-ng says {names} for the phonemes {text}")
-    pauses = [sample for sample, name in speech.events if name.startswith("_")]
+    last = said[-1][0]
+    pauses = [at for at, name in speech.events if name.startswith("_") and at >= last]
     starts: list[float] = []
     ends = [sample for sample, _ in said[1:]] + [pauses[0] if pauses else len(speech.wav)]
     for (start, _), end, phones in zip(said, ends, held, strict=True):
