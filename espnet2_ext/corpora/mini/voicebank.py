@@ -94,10 +94,9 @@ class Voicebank:
                 self._take(line, path.parent, ranks)
         if len(self.morae) < MIN_MORAE:
             found = f"{len(self.morae)} Japanese morae that can be used"
-            if self.rejects.errors:
-                found += (
-                    f", {len(self.rejects.errors)} bad lines, the first {self.rejects.errors[0]}"
-                )
+            bad = self.rejects.errors
+            if bad:
+                found += f", {len(bad)} bad lines, the first {bad[0].place}: {bad[0].found}"
             raise UserError(self.root, found, f"a CV or VCV bank of at least {MIN_MORAE}")
 
     def _otos(self) -> list[Path]:
