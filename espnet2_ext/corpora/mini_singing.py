@@ -78,6 +78,8 @@ def _bank(config: CorpusConfig) -> Voicebank | None:
 def _make(out: Path, config: CorpusConfig, bank: Voicebank | None, nj: int) -> bool:
     if not _claim(out, config, bank):
         return False
+    if bank is not None:
+        bank.rejects.close(out, max_bad=1.0)
     cast = cast_of(config, bank)
     splits = compose_corpus(config, bank)
     songs = [song for of_split in splits.values() for song in of_split]
@@ -106,8 +108,6 @@ def _make(out: Path, config: CorpusConfig, bank: Voicebank | None, nj: int) -> b
             phones = {phone for mora in bank.morae for phone in mora}
         write_phones(out / PHONES_FILE, ordered(phones))
     write_notes(out, cast, _options_note(config), bank)
-    if bank is not None:
-        bank.rejects.close(out, max_bad=1.0)
     shutil.rmtree(work)
     write_text(out / DONE, f"{COMMENT}\n")
     return True
@@ -132,6 +132,8 @@ def _options_note(config: CorpusConfig) -> str:
             f"- {config.singers} singers, {config.unseen} of them held out of training "
             f"(--cast {config.cast}); F0 is 0 too where the voice creaks."
         )
+    if config.voicebank is not None:
+        notes.append("- One singer, who does not speak: no split test_singer, no speech/.")
     if not config.opencpop:
         notes.append(OTHER_LAYOUT.format(languages=" and ".join(config.codes)))
     if config.freedom != 1:

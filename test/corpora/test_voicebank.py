@@ -44,8 +44,8 @@ def test_a_cv_bank_has_its_morae_name_and_terms(cv):
         ("k", "a"): "か", ("o",): "お"
     }  # fmt: skip
     assert len(bank.morae) == len(bank.samples) == len(sung_bank.MORAE)
-    assert [name for name, _ in bank.terms()] == ["character.txt", "readme.txt"]
-    assert "自由に使えます" in dict(bank.terms())["readme.txt"]
+    assert [name for name, _ in bank.terms] == ["character.txt", "readme.txt"]
+    assert "自由に使えます" in dict(bank.terms)["readme.txt"]
     assert Voicebank(cv).digest == bank.digest
 
 
@@ -127,6 +127,7 @@ def test_each_bad_line_is_named_and_left_out(tmp_path):
         (lambda root: (root / "oto.ini").write_text("か"), "0 Japanese morae"),
         (lambda root: (root / "oto.ini").write_bytes(b"a=\x81\xfd"), "Shift-JIS"),
         (lambda root: [p.unlink() for p in root.glob("*.wav")], "no recording"),
+        (lambda root: (root / "readme.txt").write_bytes(b"\x81\xfd"), "readme.txt: neither"),
         (lambda root: [p.rename(p.with_suffix("")) for p in root.iterdir()], "no oto.ini"),
     ],
 )

@@ -200,7 +200,7 @@ def write_notes(folder: Path, cast: Cast, more: str = "", bank: Voicebank | None
     readme, license_text = README, LICENSE
     if bank is not None:
         readme = README.replace(_MADE_BY_ESPEAK, _MADE_OF_BANK.format(name=bank.name))
-        terms = [f"----- {name}\n\n{text.strip()}\n" for name, text in bank.terms()]
+        terms = [f"----- {name}\n\n{text.strip()}\n" for name, text in bank.terms]
         if not terms:
             logging.warning("%s: no readme, licence or character.txt: %s", bank.root, NO_TERMS)
         license_text = "\n".join(

@@ -73,8 +73,15 @@ class Voicebank:
     Args:
         root: The folder.
 
+    Attributes:
+        samples: What sings a mora after a context, by the name of the unit.
+        breath: The first breath, where the bank has one.
+        morae: What is written for the phones of each mora.
+        terms: Names and texts of what the bank says about itself and its use.
+        rejects: Lines that cannot be used.
+
     Raises:
-        UserError: no ``oto.ini``, one that cannot be read, or fewer than `MIN_MORAE` morae.
+        UserError: no ``oto.ini``, fewer than `MIN_MORAE` morae, or a text that cannot be read.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -92,6 +99,7 @@ class Voicebank:
             self._digest.update(read_bytes(path, MAX_BYTES))
             for line in read_oto(path, self.rejects):
                 self._take(line, path.parent, ranks)
+        self.terms = tuple(self._read_terms())
         if len(self.morae) < MIN_MORAE:
             found = f"{len(self.morae)} Japanese morae that can be used"
             bad = self.rejects.errors
@@ -223,8 +231,7 @@ class Voicebank:
                     return "".join(c for c in value.strip() if c.isprintable())
         return self.root.name
 
-    def terms(self) -> Iterator[tuple[str, str]]:
-        """Names and texts of what the bank says about itself and its use."""
+    def _read_terms(self) -> Iterator[tuple[str, str]]:
         for path in sorted(self.root.iterdir()):
             name = unicodedata.normalize("NFC", path.name)
             known = name.lower() == _CHARACTER or (
