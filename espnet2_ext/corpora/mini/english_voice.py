@@ -38,7 +38,7 @@ _GLIDING = {"AY": "ai", "EY": "ei", "OY": "ai", "AW": "Au", "OW": "ou"}  # as `s
 # Voiced throughout.
 _SONORANTS = frozenset(("M", "N", "NG", "L", "R", "W", "Y", "V", "DH", "Z", "ZH"))
 _VOICED_STOPS = frozenset(("B", "D", "G", "JH"))  # voiced as far as WORLD hears it
-_LINKING = ("r-", ";")  # put in between ER or IY and another vowel; they count to the first
+_LINKING = ("r-", "r", ";")  # put in between two vowels; they count to the first
 _SHORTEST_SEC = 0.04  # of a closing consonant that has a time of its own
 _FROM_VOWEL_SEC = 0.08  # of the vowel before one that has not: where it turns towards it
 _DECAY_NEPERS = 9.0  # in power; what is softer than this at the end is silence
@@ -75,8 +75,13 @@ def say_phones(
     """
     text = " ".join("".join(_written(s, i == 0) for i, s in enumerate(word)) for word in words)
     speech = espeak.say(f"[[{text}]]", voice, rate, span=span, phonemes=True)
-    said = [(at, name) for at, name in speech.events if name[:1] != "_" and name not in _LINKING]
-    held = [phones for word in words for s in word for _, phones in _groups(s)]
+    given = [group for word in words for syllable in word for group in _groups(syllable)]
+    held = [phones for _, phones in given]
+    said: list[tuple[int, str]] = []
+    for at, name in speech.events:
+        following = given[len(said)][0] if len(said) < len(given) else ""
+        if not name.startswith("_") and (name == following or name not in _LINKING):
+            said.append((at, name))
     if len(said) != len(held):
         names = " ".join(name for _, name in said)
         raise ValueError(f"espeak-ng says {names} for the phonemes {text}")
