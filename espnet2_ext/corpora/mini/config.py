@@ -91,8 +91,8 @@ class CorpusConfig:
         if self.takes < 1:
             raise ValueError(f"takes {self.takes}: needs 1 or more")
         codes = self.codes
-        singable = set(LANGUAGES) if self.voicebank is None else {BANK_LANGUAGE}
-        if set(codes) - singable or len(set(codes)) < len(codes):
+        known = self.voicebank is not None or not set(codes) - set(LANGUAGES)
+        if not known or len(set(codes)) < len(codes):
             wanted = " and ".join(LANGUAGES)
             raise ValueError(f"languages {self.languages!r}: needs {wanted}, with commas")
 
@@ -103,9 +103,7 @@ class CorpusConfig:
         if self.speech_minutes:
             raise ValueError(f"speech_minutes {self.speech_minutes}: needs 0 with a voicebank")
         if self.languages != BANK_LANGUAGE:
-            raise ValueError(
-                f"languages {self.languages!r}: needs {BANK_LANGUAGE!r}, a voicebank's"
-            )
+            raise ValueError(f"languages {self.languages!r}: needs {BANK_LANGUAGE} of a voicebank")
 
     @property
     def codes(self) -> tuple[str, ...]:
