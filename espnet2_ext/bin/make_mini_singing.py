@@ -1,4 +1,4 @@
-"""Make the embedded synthetic singing corpus, in Opencpop's layout."""
+"""Make the embedded synthetic singing corpus."""
 
 import argparse
 import logging
@@ -11,7 +11,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True, help="corpus directory, new or to be continued")
     parser.add_argument("--minutes", type=float, default=50, help="singing in all splits (min)")
-    parser.add_argument("--speech_minutes", type=float, default=10, help="speech (min); 0: none")
+    parser.add_argument(
+        "--speech_minutes", type=float, help="speech (min); 0: none (10; none of a voicebank)"
+    )  # fmt: skip
     parser.add_argument(
         "--cast", default="few",
         help="few: eight singers, one held out, who differ little; many: 40 with voices and habits "
@@ -27,6 +29,15 @@ def get_parser() -> argparse.ArgumentParser:
         "vibrato, loudness, voice quality",
     )  # fmt: skip
     parser.add_argument("--takes", type=int, default=1, help="takes of each phrase of test")
+    parser.add_argument(
+        "--languages",
+        help="of the lyrics, with commas: zh (in Opencpop's layout), en, or zh,en, sung by all",
+    )  # fmt: skip
+    parser.add_argument(
+        "--source", nargs="+", default=["espeak"], metavar=("SOURCE", "DIR"),
+        help="espeak, or voicebank DIR: the voice of a UTAU voicebank (CV or VCV, Japanese), "
+        "whose terms become the corpus'",
+    )  # fmt: skip
     parser.add_argument("--nj", type=int, default=2, help="processes; the corpus does not depend")
     return parser
 
@@ -38,10 +49,14 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.corpora.mini.config import CorpusConfig
     from espnet2_ext.corpora.mini_singing import make_corpus
 
+    source, *folders = args.pop("source")
+    if (source, len(folders)) not in (("espeak", 0), ("voicebank", 1)):
+        found = " ".join([source, *folders])
+        raise UserError("--source", found, "espeak, or voicebank and its folder")
     if nj < 1:
         raise UserError("--nj", str(nj), "1 or more")
     try:
-        config = CorpusConfig(**args)
+        config = CorpusConfig(**args, voicebank=next(iter(folders), None))
     except ValueError as error:
         raise UserError("options", str(error)) from None
     start = time.monotonic()

@@ -85,7 +85,7 @@ def prepare(
     prepared = write_sets(out, sets, rejects, license_of(corpus, LICENSE), max_bad=max_bad)
     for name in sets:
         if name != "speech" and (segments / "f0").is_dir():
-            _write_true_f0(segments / "f0", out / name, [entry.utt for entry in sets[name]])
+            write_true_f0(segments / "f0", out / name, [entry.utt for entry in sets[name]])
     return prepared
 
 
@@ -232,7 +232,7 @@ def _speech(folder: Path, rejects: Rejects) -> list[Entry]:
     return [entry for entry in taken if entry is not None]
 
 
-def _write_true_f0(folder: Path, data_dir: Path, utts: list[str]) -> None:
+def write_true_f0(folder: Path, data_dir: Path, utts: list[str]) -> None:
     """Where the corpus knows its F0: ``true_f0.{ark,scp}``, Hz every 10 ms, 0 unvoiced."""
     with ArkWriter(data_dir, "true_f0") as writer:
         for utt in sorted(utts):

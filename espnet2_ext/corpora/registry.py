@@ -8,7 +8,7 @@ directories and takes corpus, out, max_bad and its own options by name; and, whe
 import importlib
 from types import ModuleType
 
-CORPORA = ("acesinger", "gtsinger", "m4singer", "opencpop")
+CORPORA = ("acesinger", "gtsinger", "m4singer", "mini_singing", "opencpop")
 
 
 def corpus_module(name: str) -> ModuleType:

@@ -58,7 +58,7 @@ def test_held_out_words_stay_out_of_training(corpus):
     assert {phone for word in HELD_OUT_WORDS for phone in word.phones} <= trained
     held_out = {char for word in HELD_OUT_WORDS for char in word.hanzi}
     for phrase in phrases(corpus["test_words"]):
-        assert set(phrase.hanzi) <= held_out
+        assert set("".join(phrase.written)) <= held_out
 
 
 def test_utterances_fit_their_singer_and_length(corpus):
@@ -71,7 +71,7 @@ def test_utterances_fit_their_singer_and_length(corpus):
                 assert 3 <= phrase.score.duration_sec <= 10
                 sung = [note for note in phrase.score.notes if not note.is_rest]
                 assert all(song.singer.low_midi <= n.midi <= song.singer.high_midi for n in sung)
-                assert len(phrase.hanzi) == sum(not note.slur for note in sung)
+                assert len(phrase.written) == sum(not note.slur for note in sung)
     assert metres == {"4/4", "2/4", "3/4", "6/8"}
     assert scales == {"major", "major pentatonic", "minor pentatonic"}
 

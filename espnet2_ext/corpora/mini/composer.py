@@ -1,15 +1,15 @@
 """Songs by a phrase grammar: form, rhythm, melody and words, drawn from a seed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from espnet2_ext.corpora.mini.lexicon import Word
 from espnet2_ext.corpora.mini.singers import Singer
+from espnet2_ext.corpora.mini.words import SungSyllable, SungWord, always_its_own
+from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import BREATH, SILENCE, SLUR_LYRIC, MusicScore, Note
-from espnet2_ext.score.phones import syllable_to_phones
 
 _SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -80,10 +80,15 @@ _METRE_WEIGHTS = (0.45, 0.2, 0.2, 0.15)
 
 @dataclass(frozen=True, slots=True)
 class SungPhrase:
-    """One utterance as written: its nominal score (no phone times) and its words in hanzi."""
+    """One utterance as written.
+
+    Args:
+        score: Nominal, without phone times; its lyrics name the voice's units.
+        written: The lyrics, one per syllable.
+    """
 
     score: MusicScore
-    hanzi: str
+    written: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,36 +108,51 @@ class Song:
 
 
 class WordChooser:
-    """Draws words so that no phone stays rare: a word counts by its rarest phone so far."""
+    """Draws words so that no phone stays rare: a word counts by its rarest phone so far.
 
-    def __init__(self, words: Sequence[Word], balance: float = 3.0) -> None:
+    Args:
+        words: To be drawn from.
+        balance: How strongly rare phones are asked for.
+        language: ISO 639 code of the words.
+        unit_of: As `words.Lyrics` has it.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[SungWord],
+        balance: float = 3.0,
+        language: str = "zh",
+        unit_of: Callable[[SungSyllable, str | None], str] = always_its_own,
+    ) -> None:
+        self.language, self.unit_of = language, unit_of
         self._words = tuple(words)
-        self._phones = {word: word.phones for word in words}
+        self._phones = {word: [p for s in word.sung for p in s.phones] for word in words}
+        self._lengths = {word: len(word.sung) for word in words}
         self._balance = balance
-        self._longest = max(len(word.syllables) for word in words)
+        self._longest = max(self._lengths.values())
         self._counts: Counter[str] = Counter()
 
-    def fill(self, n_syllables: int, rng: np.random.Generator) -> list[Word]:
+    def fill(self, n_syllables: int, rng: np.random.Generator) -> list[SungWord]:
         """Return words of `n_syllables` in all, no word twice in a row."""
-        chosen: list[Word] = []
+        chosen: list[SungWord] = []
         left = n_syllables
         while left:
             fitting = [
                 word
                 for word in self._words
-                if len(word.syllables) <= left and (not chosen or word != chosen[-1])
+                if self._lengths[word] <= left and (not chosen or word != chosen[-1])
             ]
             weights = np.array([self._weight(word) for word in fitting])
             word = fitting[rng.choice(len(fitting), p=weights / weights.sum())]
             chosen.append(word)
             self._counts.update(self._phones[word])
-            left -= len(word.syllables)
+            left -= self._lengths[word]
         return chosen
 
-    def _weight(self, word: Word) -> float:
+    def _weight(self, word: SungWord) -> float:
         # Short words fill gaps that long ones leave, so they are asked for less.
         rarest = min(self._counts[phone] for phone in self._phones[word])
-        short = 0.3 if len(word.syllables) < self._longest else 1.0
+        short = 0.3 if self._lengths[word] < self._longest else 1.0
         return short / (1 + rarest) ** self._balance
 
 
@@ -268,7 +288,8 @@ def _with_words(
 ) -> SungPhrase:
     """Put words under a phrase, and rests before and after it."""
     chosen = words.fill(sum(s.midi > 0 and not s.slur for s in slots), rng)
-    syllables = iter([syllable for word in chosen for syllable in word.toneless])
+    syllables = [syllable for word in chosen for syllable in word.sung]
+    following = iter(syllables)
     quarter_sec = 60 / tempo
     notes: list[Note] = []
     at = 0.0
@@ -281,18 +302,29 @@ def _with_words(
 
     if rng.random() < 0.8:
         rest(0.5 if quarter_sec > 0.6 else 1.0, BREATH if rng.random() < 0.4 else SILENCE)
-    phones: tuple[str, ...] = ()
-    for slot in slots:
+    phones: tuple[str, ...] = ()  # of the syllable that is sung
+    nucleus = 0
+    before: str | None = None
+    for index, slot in enumerate(slots):
         if not slot.midi:
             rest(slot.quarters, BREATH)
+            before = None
             continue
-        lyric = SLUR_LYRIC if slot.slur else next(syllables)
-        phones = phones[-1:] if slot.slur else syllable_to_phones(lyric)
+        lyric = SLUR_LYRIC
+        if not slot.slur:
+            syllable = next(following)
+            lyric = words.unit_of(syllable, before)
+            phones = syllable.phones
+            nucleus = nucleus_of(phones, words.language)
+        # A syllable's closing consonants stand on the last of its notes.
+        held = index + 1 < len(slots) and slots[index + 1].slur
+        sung = phones[nucleus if slot.slur else 0 : nucleus + 1 if held else None]
+        before = phones[-1]
         end = at + slot.quarters
         span = (at * quarter_sec, end * quarter_sec)
-        notes.append(Note(*span, slot.midi, lyric, phones, slot.slur))
+        notes.append(Note(*span, slot.midi, lyric, sung, slot.slur))
         at = end
     if rng.random() < 0.8:
         rest(0.5 if quarter_sec > 0.6 else 1.0, SILENCE)
-    score = MusicScore(tuple(notes), tempo=float(tempo), language="zh")
-    return SungPhrase(score, "".join(word.hanzi for word in chosen))
+    score = MusicScore(tuple(notes), tempo=float(tempo), language=words.language)
+    return SungPhrase(score, tuple(syllable.written for syllable in syllables))

@@ -14,6 +14,7 @@ _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _INITIALIZE_PHONEME_EVENTS = 0x0001
 _INITIALIZE_DONT_EXIT = 0x8000
 _CHARS_UTF8 = 1
+_PHONEMES = 0x100  # what stands between [[ and ]] is phonemes
 _EVENT_LIST_TERMINATED = 0
 _EVENT_PHONEME = 7
 _RANDOM_SEED = 1
@@ -86,7 +87,13 @@ class Espeak:
         return 0
 
     def say(
-        self, text: str, voice: str, rate: int = 160, pitch: int = 50, span: int = 50
+        self,
+        text: str,
+        voice: str,
+        rate: int = 160,
+        pitch: int = 50,
+        span: int = 50,
+        phonemes: bool = False,
     ) -> Speech:
         """Speak `text` with an espeak voice such as ``cmn-latn-pinyin+f2``.
 
@@ -96,6 +103,8 @@ class Espeak:
             rate: Words per minute (80-450).
             pitch: Base pitch (0-100).
             span: Pitch range (0-100).
+            phonemes: Whether what stands between [[ and ]] is espeak-ng's names of phonemes.
+
         Raises:
             ValueError: espeak has no such voice.
         """
@@ -108,7 +117,8 @@ class Espeak:
             self._voice = setting
         self._chunks, self._events = [], []
         data = text.encode() + b"\0"
-        self._lib.espeak_Synth(data, len(data), 0, 0, 0, _CHARS_UTF8, None, None)
+        flags = _CHARS_UTF8 | (_PHONEMES if phonemes else 0)
+        self._lib.espeak_Synth(data, len(data), 0, 0, 0, flags, None, None)
         self._lib.espeak_Synchronize()
         wav = np.concatenate(self._chunks) if self._chunks else np.zeros(0)
         return Speech(wav, self.fs, tuple(self._events))

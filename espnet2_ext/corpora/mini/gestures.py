@@ -14,6 +14,7 @@ from espnet2_ext.corpora.mini.draws import Draw
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC
 from espnet2_ext.corpora.mini.timbre import NEPERS_PER_DB
+from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore
 
 _LEAST_FINAL_SEC = 0.3  # of a final that creaks, falls or breathes out
@@ -87,7 +88,8 @@ def draw_gestures(
     for index, span in enumerate(spans):
         first = index == 0 or spans[index - 1].end_sec < span.start_sec - FRAME_SEC
         phones = score.notes[span.note].phones
-        vowel_first = len(phones) == 1 or phones[0] in _GLIDES
+        voiced_first = nucleus_of(phones, score.language) == 0
+        vowel_first = voiced_first or phones[0].lower() in _GLIDES
         if vowel_first and draw.seldom(habits.glottal_rate, 0.05):
             stop = draw.uniform(*_STOP_SEC)
             gestures.append(Gesture(Kind.STOP, span.start_sec - stop, span.start_sec))

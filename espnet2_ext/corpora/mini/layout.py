@@ -1,30 +1,46 @@
 """Opencpop's own layout for the embedded corpus: transcriptions, splits, MIDI, notes to readers."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import mido
 
+from espnet2_ext.corpora.mini.bank_voice import BANK_VARIANT
 from espnet2_ext.corpora.mini.composer import Song
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.songs import Cast
+from espnet2_ext.corpora.mini.voicebank import Voicebank
 from espnet2_ext.files import atomic_path, write_table, write_text
+from espnet2_ext.score.formats.json_format import write_json_score
 from espnet2_ext.score.formats.opencpop import format_line, write_transcriptions
 from espnet2_ext.score.music_score import MusicScore
 
 COMMENT = "Synthetic: espeak-ng syllables sung with WORLD; made by espnet2-ext mini_singing"
 SPOKEN_COMMENT = "Synthetic: espeak-ng speech in a WORLD timbre; made by espnet2-ext mini_singing"
+DONE = ".done"  # of a whole corpus
+SCORES = "scores"  # of segments/ and speech/: a score per utterance
+BANK_COMMENT = "Synthetic: a voicebank's samples sung with WORLD; made by espnet2-ext mini_singing"
 _TICKS = 480
 _VELOCITY = 80
 _NESTED = ("habits", "timbre")
 SINGER_FIELDS = tuple(field.name for field in fields(Singer) if field.name not in _NESTED)
 
-README = """\
-# mini_singing: a synthetic singing corpus
-
+_MADE_BY_ESPEAK = """\
 EVERYTHING HERE IS SYNTHETIC. No person sang or spoke, and no existing song was used: melodies
 and lyrics are drawn by a program, syllables are synthesised by espeak-ng and sung by WORLD.
+"""
+_MADE_OF_BANK = """\
+EVERYTHING HERE IS SYNTHETIC. No existing song was used: melodies and lyrics are drawn by a
+program, syllables are samples of the UTAU voicebank {name}, sung by WORLD. The terms of the
+voicebank, in LICENSE, are those of this corpus. rejected.txt says which of its lines are not used.
+"""
+NO_TERMS = "its terms of use are not known, so all rights are its authors'"
+README = (
+    "# mini_singing: a synthetic singing corpus\n\n"
+    + _MADE_BY_ESPEAK
+    + """\
 Made by `python -m espnet2_ext.bin.make_mini_singing` (espnet2-ext); the options are in
 corpus.json, and the same options give the same scores and samples.
 
@@ -47,6 +63,13 @@ Added to it, as this corpus has several singers:
 - speech/: each singer speaking. transcriptions.txt, as that of segments/ with a note for each
   syllable: its time, and the semitone nearest to its median F0; utt2spk; wavs/ID.wav.
 """
+)
+
+OTHER_LAYOUT = """\
+- Languages of the lyrics: {languages}. Opencpop's transcriptions.txt cannot hold them, and is not
+  there: segments/scores/ID.json and speech/scores/ID.json are the scores, with performed phones and
+  language (the toolkit's JSON); a line of segments/SPLIT.txt is id | language | lyrics; phones.txt
+  is the phone set."""
 
 LICENSE = """\
 mini_singing, a synthetic singing corpus made by espnet2-ext.
@@ -57,28 +80,42 @@ the public domain under CC0 1.0 Universal:
 https://creativecommons.org/publicdomain/zero/1.0/legalcode
 """
 
+BANK_LICENSE = """\
+mini_singing, a synthetic singing corpus made by espnet2-ext of the UTAU voicebank {name}.
 
-def with_hanzi(score: MusicScore, hanzi: str) -> MusicScore:
-    """Replace pinyin lyrics by the characters, one per sung syllable."""
-    characters = iter(hanzi)
+The songs were drawn by a program. What is heard are samples of the voicebank: its terms, which
+follow, hold for this corpus and for what is trained on it.
+"""
+
+
+def with_written(score: MusicScore, written: Sequence[str]) -> MusicScore:
+    """Replace lyrics, which name a voice's units, by what is written, one per sung syllable."""
+    following = iter(written)
     notes = tuple(
-        note if note.is_rest or note.slur else replace(note, lyric=next(characters))
+        note if note.is_rest or note.slur else replace(note, lyric=next(following))
         for note in score.notes
     )
     return replace(score, notes=notes)
 
 
+def comment_of(singer: Singer) -> str:
+    """What every file that the singer sings says about itself."""
+    return BANK_COMMENT if singer.variant == BANK_VARIANT else COMMENT
+
+
 def write_midi(path: Path, song: Song) -> None:
-    """Write a song's nominal notes with tempo, metre and pinyin lyrics, atomically."""
+    """Write a song's nominal notes with tempo, metre and lyrics (Mandarin in pinyin)."""
     track = mido.MidiTrack()
-    track.append(mido.MetaMessage("text", text=COMMENT))
+    track.append(mido.MetaMessage("text", text=comment_of(song.singer)))
     track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(song.tempo)))
     beats, unit = (int(part) for part in song.metre.split("/"))
     track.append(mido.MetaMessage("time_signature", numerator=beats, denominator=unit))
     ticks_per_sec = song.tempo / 60 * _TICKS
     offset = last = 0
     for phrase in song.phrases:
-        for note in phrase.score.notes:
+        plain = phrase.score.language == "zh"
+        score = phrase.score if plain else with_written(phrase.score, phrase.written)
+        for note in score.notes:
             if note.is_rest:
                 continue
             start = offset + round(note.start_sec * ticks_per_sec)
@@ -91,20 +128,23 @@ def write_midi(path: Path, song: Song) -> None:
         offset += round(phrase.score.duration_sec * ticks_per_sec)
     track.append(mido.MetaMessage("end_of_track", time=offset - last))
     with atomic_path(path) as part:
-        mido.MidiFile(ticks_per_beat=_TICKS, tracks=[track]).save(part)
+        mido.MidiFile(ticks_per_beat=_TICKS, tracks=[track], charset="utf-8").save(part)
 
 
 def write_segments(
     folder: Path,
     splits: Mapping[str, Sequence[Song]],
-    performed: Mapping[str, tuple[MusicScore, str]],
+    performed: Mapping[str, MusicScore],
+    opencpop: bool,
 ) -> None:
-    """Write transcriptions, splits and speakers.
+    """Write scores, splits and speakers.
 
     Args:
         folder: ``segments``.
         splits: Songs by split.
-        performed: Performed score and hanzi by utterance id.
+        performed: Performed score by utterance id, with lyrics as they are written.
+        opencpop: Whether the scores stand in transcriptions.txt as Opencpop has it, which holds
+            Mandarin alone; else each in ``scores/``.
     """
     everything: list[str] = []
     speakers: dict[str, str] = {}
@@ -113,26 +153,61 @@ def write_segments(
         for song in songs:
             for index in range(len(song.phrases)):
                 utt = song.utterance_id(index)
-                score, hanzi = performed[utt]
-                lines.append(format_line(utt, with_hanzi(score, hanzi)) + "\n")
+                score = performed[utt]
+                line = format_line(utt, score) if opencpop else _index_line(utt, score)
+                lines.append(line + "\n")
                 speakers[utt] = song.singer.name
-        write_text(folder / f"{split}.txt", "".join(lines))
+        if lines:
+            write_text(folder / f"{split}.txt", "".join(lines))
         everything += lines
-    write_text(folder / "transcriptions.txt", "".join(sorted(everything)))
+    if opencpop:
+        write_text(folder / "transcriptions.txt", "".join(sorted(everything)))
+    else:
+        _write_scores(folder, performed)
     write_table(folder / "utt2spk", sorted(speakers.items()))
 
 
-def write_speech(folder: Path, spoken: Mapping[str, tuple[str, MusicScore]]) -> None:
-    """Write the speech index from singer and score by utterance."""
+def _index_line(utt: str, score: MusicScore) -> str:
+    """Id, language and lyrics of an utterance, whose score stands elsewhere."""
+    lyrics = [note.lyric for note in score.notes if note.lyric and not note.slur]
+    text = "".join(lyrics) if score.language != "en" else " ".join(lyrics).replace("- ", "")
+    return f"{utt}|{score.language}|{text}"
+
+
+def _write_scores(folder: Path, scores: Mapping[str, MusicScore]) -> None:
+    for utt, score in scores.items():
+        write_json_score(folder / SCORES / f"{utt}.json", score)
+
+
+def write_speech(
+    folder: Path, spoken: Mapping[str, tuple[str, MusicScore]], opencpop: bool
+) -> None:
+    """Write the speech index from singer and score by utterance; `opencpop` as `write_segments`."""
     ordered = sorted(spoken.items())
-    write_transcriptions(folder / "transcriptions.txt", {utt: score for utt, (_, score) in ordered})
+    scores = {utt: score for utt, (_, score) in ordered}
+    if opencpop:
+        write_transcriptions(folder / "transcriptions.txt", scores)
+    else:
+        _write_scores(folder, scores)
     write_table(folder / "utt2spk", [(utt, singer) for utt, (singer, _) in ordered])
 
 
-def write_notes(folder: Path, cast: Cast, more: str = "") -> None:
-    """Write README (with `more` at its end), LICENSE and the table of singers."""
-    write_text(folder / "README.md", README + more)
-    write_text(folder / "LICENSE", LICENSE)
+def write_notes(folder: Path, cast: Cast, more: str = "", bank: Voicebank | None = None) -> None:
+    """Write README (with `more` at its end), LICENSE and the table of singers.
+
+    The terms of a voicebank become those of the corpus; that it states none is warned about.
+    """
+    readme, license_text = README, LICENSE
+    if bank is not None:
+        readme = README.replace(_MADE_BY_ESPEAK, _MADE_OF_BANK.format(name=bank.name))
+        terms = [f"----- {name}\n\n{text.strip()}\n" for name, text in bank.terms]
+        if not terms:
+            logging.warning("%s: no readme, licence or character.txt: %s", bank.root, NO_TERMS)
+        license_text = "\n".join(
+            [BANK_LICENSE.format(name=bank.name), *(terms or [NO_TERMS + "\n"])]
+        )
+    write_text(folder / "README.md", readme + more)
+    write_text(folder / "LICENSE", license_text)
     rows = []
     for singer in cast.singers:
         role = "held_out" if singer in cast.unseen else "training"

@@ -7,6 +7,7 @@ syllables are known from other words, some are new combinations.
 
 from dataclasses import dataclass
 
+from espnet2_ext.corpora.mini.words import Lyrics, SungSyllable
 from espnet2_ext.score.phones import normalize_syllable, syllable_to_phones
 
 
@@ -20,6 +21,13 @@ class Word:
     @property
     def toneless(self) -> tuple[str, ...]:
         return tuple(normalize_syllable(syllable) for syllable in self.syllables)
+
+    @property
+    def sung(self) -> tuple[SungSyllable, ...]:
+        return tuple(
+            SungSyllable(syllable, syllable_to_phones(syllable), char)
+            for char, syllable in zip(self.hanzi, self.toneless, strict=True)
+        )
 
     @property
     def phones(self) -> tuple[str, ...]:
@@ -59,3 +67,5 @@ HELD_OUT_WORDS = _words("""
 高飞/gao1/fei1 小船/xiao3/chuan2 东方/dong1/fang1 星光/xing1/guang1 夜空/ye4/kong1
 蓝天/lan2/tian1 美好/mei3/hao3 走/zou3 笑/xiao4 海/hai3 雨/yu3
 """)
+
+MANDARIN = Lyrics("zh", TRAIN_WORDS, HELD_OUT_WORDS)

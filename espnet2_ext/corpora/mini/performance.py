@@ -9,26 +9,33 @@ number for number.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from espnet2_ext.corpora.mini.consonants import NO_CONSONANTS, Consonants, spread
 from espnet2_ext.corpora.mini.draws import Draw, smooth_noise
 from espnet2_ext.corpora.mini.gestures import Gesture, Span, creak_f0, draw_gestures, fall
 from espnet2_ext.corpora.mini.pitch_contour import pitch_contour
 from espnet2_ext.corpora.mini.singers import Habits, Singer
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC
 from espnet2_ext.corpora.mini.timbre import Timbre
+from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore, Phone
 
 _MIN_FINAL_SEC = 0.07
 _MIN_INITIAL_SEC = 0.03
 _MIN_REST_SEC = 0.04
+_CODA_SHARE = 0.5  # most of what is sung from the vowel on
+_CODA_SEC = 0.08  # of a closing consonant whose length is not known
 
 
 @dataclass(frozen=True)
 class Group:
-    """A sung syllable of a take: its times (s), and the index of its first note in the score."""
+    """A sung syllable of a take: its times (s), and the index of its first note in the score.
+
+    `coda_sec` is where the consonants that close it begin; None: nothing closes it.
+    """
 
     syllable: str
     note: int
@@ -36,6 +43,7 @@ class Group:
     onset_sec: float
     end_sec: float
     gain_db: float
+    coda_sec: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,21 +81,24 @@ def perform(
     initial_sec: Mapping[str, float],
     rng: np.random.Generator,
     freedom: float = 1.0,
+    consonants: Mapping[str, Consonants] = NO_CONSONANTS,
 ) -> Take:
     """Draw a take of `score`.
 
     Args:
         score: Nominal notes with their phones.
         singer: Gives the habits that the take varies.
-        initial_sec: Natural length of each syllable's initial (s); 0 where it has none.
+        initial_sec: Natural length of what each syllable has before its vowel (s); 0 where it has
+            nothing.
         rng: Draws everything that the score leaves open.
         freedom: Factor on the spread of what is drawn, 0 or more.
+        consonants: Those of each syllable that is more than an initial and a final.
     """
     total = score.notes[-1].end_sec
     draw = Draw(rng, freedom)
     habits = singer.habits
     onsets, starts = _onsets(score, initial_sec, habits, draw)
-    phones, groups, breaths = _label(score, starts, onsets, total, habits, draw)
+    phones, groups, breaths = _label(score, starts, onsets, consonants, total, habits, draw)
     n_frames = int(np.floor(total / FRAME_SEC + 1e-6)) + 1
     times = np.arange(n_frames) * FRAME_SEC
     loudness = _loudness(groups, times, habits, draw)
@@ -159,6 +170,7 @@ def _label(
     score: MusicScore,
     starts: list[float],
     onsets: list[float],
+    consonants: Mapping[str, Consonants],
     total: float,
     habits: Habits,
     draw: Draw,
@@ -169,22 +181,29 @@ def _label(
     ends = [*starts[1:], total]
     for index, note in enumerate(score.notes):
         start, onset, end = starts[index], onsets[index], ends[index]
-        if len(note.phones) == 2:
-            phones.append(Phone(start, onset, note.phones[0], index))
-        else:
+        syllable = groups[-1].syllable if note.slur else note.lyric
+        known = consonants.get(syllable)
+        nucleus = nucleus_of(note.phones, score.language)
+        if not nucleus:
             onset = start
-        phones.append(Phone(onset, end, note.phones[-1], index))
+        times = spread(start, onset, known.before if known else (1.0,) * nucleus)[:nucleus]
+        times.append(onset)
+        coda_sec = None
+        if len(note.phones) > nucleus + 1:
+            after = known.after if known else (_CODA_SEC,) * (len(note.phones) - nucleus - 1)
+            length = min(sum(after) * habits.initial_rate, _CODA_SHARE * (end - onset))
+            coda_sec = end - length
+            times += spread(coda_sec, end, after)[:-1]
+        for phone, begin, until in zip(note.phones, times, [*times[1:], end], strict=True):
+            phones.append(Phone(begin, until, phone, index))
         if note.is_rest:
             if note.phones[0] == "AP":
                 breaths.append((start, end, min(0.0, draw.uniform(-8, 0, floor=-20))))
         elif note.slur:
-            last = groups.pop()
-            groups.append(
-                Group(last.syllable, last.note, last.start_sec, last.onset_sec, end, last.gain_db)
-            )
+            groups.append(replace(groups.pop(), end_sec=end, coda_sec=coda_sec))
         else:
             gain = draw.around(habits.accent_db, 2.5)
-            groups.append(Group(note.lyric, index, start, onset, end, gain))
+            groups.append(Group(note.lyric, index, start, onset, end, gain, coda_sec))
     return phones, groups, breaths
 
 

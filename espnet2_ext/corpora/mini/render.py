@@ -17,6 +17,7 @@ from espnet2_ext.corpora.mini.voice import Unit, Voice
 
 _JOIN_SEC = 0.012  # half width of the crossfade between syllables
 _RELEASE_SEC = 0.04  # before a rest
+_CLOSED_RELEASE_SEC = 0.01  # the same, of closing consonants, which fade by themselves
 _ATTACK_SEC = 0.012  # after a rest
 _BACKGROUND_NEPERS = -19.0  # power of the room against a vowel's -5: about -60 dB
 _BREATH_NEPERS = -2.0  # against the singer's /h/
@@ -112,13 +113,17 @@ def _envelope(times: np.ndarray, group: Group, before: bool, after: bool) -> np.
     if after:
         fall = np.clip((group.end_sec - times) / (2 * _JOIN_SEC) + 0.5, 0, 1)
     else:
-        fall = np.clip((group.end_sec - times) / _RELEASE_SEC, 0, 1)
+        release = _RELEASE_SEC if group.coda_sec is None else _CLOSED_RELEASE_SEC
+        fall = np.clip((group.end_sec - times) / release, 0, 1)
     return rise * fall
 
 
 def _source_position(times: np.ndarray, group: Group, unit: Unit) -> np.ndarray:
     """Map times (s) to the unit's frames, piecewise linearly."""
-    final = group.onset_sec + stretched_times(unit.weights, group.end_sec - group.onset_sec)
+    coda_sec = group.end_sec if group.coda_sec is None else group.coda_sec
+    vowel = stretched_times(unit.weights[: unit.coda - unit.onset], coda_sec - group.onset_sec)
+    closing = np.linspace(coda_sec, group.end_sec, len(unit.voiced) - unit.coda, endpoint=False)
+    final = np.concatenate([group.onset_sec + vowel, closing])
     frames = np.arange(unit.onset, len(unit.voiced), dtype=float)
     if group.onset_sec - group.start_sec > 1e-9:
         final, frames = np.append(group.start_sec, final), np.append(0.0, frames)

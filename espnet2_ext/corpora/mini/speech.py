@@ -4,14 +4,15 @@ A spoken utterance has a score as well, so that a model of singing can learn fro
 syllable, of the semitone nearest to the syllable's median F0, with espeak's own phone times.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from espnet2_ext.audio.pitch import hz_to_midi
+from espnet2_ext.corpora.mini.english_voice import ENGLISH_VOICE, say_phones
 from espnet2_ext.corpora.mini.espeak import Espeak, Speech
-from espnet2_ext.corpora.mini.lexicon import Word
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC
 from espnet2_ext.corpora.mini.timbre import (
@@ -28,6 +29,7 @@ from espnet2_ext.corpora.mini.voice import (
     to_rate,
     with_timbre,
 )
+from espnet2_ext.corpora.mini.words import Lyrics, SungSyllable, SungWord
 from espnet2_ext.score.music_score import REST_MIDI, SILENCE, MusicScore, Note, Phone
 from espnet2_ext.score.phones import syllable_to_phones
 
@@ -43,37 +45,65 @@ class Spoken:
     """A spoken utterance before the singer's timbre.
 
     Args:
-        hanzi: Text, a character a syllable.
-        pinyin: Syllables with tone digits.
+        language: ISO 639 code.
+        syllables: In order.
         ends_sec: End of every phone (s); the first begins at 0, after the last comes silence.
         wav: espeak's audio (N,) at `fs`.
     """
 
-    hanzi: str
-    pinyin: tuple[str, ...]
+    language: str
+    syllables: tuple[SungSyllable, ...]
     ends_sec: tuple[float, ...]
     wav: np.ndarray
     fs: int
 
+    @property
+    def text(self) -> str:
+        """Language and syllables as JSON."""
+        return json.dumps([self.language, [[s.unit, s.phones, s.written] for s in self.syllables]])
+
+    @classmethod
+    def of_text(cls, text: str, ends_sec: Sequence[float], wav: np.ndarray, fs: int) -> "Spoken":
+        """The inverse of `text`."""
+        language, rows = json.loads(text)
+        syllables = tuple(SungSyllable(unit, tuple(phones), form) for unit, phones, form in rows)
+        return cls(language, syllables, tuple(ends_sec), wav, fs)
+
 
 def speak(
-    singer: Singer, seconds: float, words: Sequence[Word], rng: np.random.Generator, espeak: Espeak
+    singer: Singer, seconds: float, lyrics: Lyrics, rng: np.random.Generator, espeak: Espeak
 ) -> list[Spoken]:
     """Say sentences of random words until `seconds` of speech are reached."""
-    sayable = [word for word in words if not SPLICED.keys() & set(word.toneless)]
+    sayable = [w for w in lyrics.train if not SPLICED.keys() & {s.unit for s in w.sung}]
+    say_words = _say_english if lyrics.language == "en" else _say_mandarin
     spoken: list[Spoken] = []
     total = 0.0
     while total < seconds:
         count = int(rng.integers(_WORDS[0], _WORDS[1] + 1))
         sentence = [sayable[i] for i in rng.choice(len(sayable), count, replace=False)]
-        pinyin = tuple(syllable for word in sentence for syllable in word.syllables)
         rate = round(int(rng.integers(_RATES[0], _RATES[1] + 1)) * singer.habits.speaking_rate)
-        voice = f"{PINYIN_VOICE}+{singer.variant}"
-        speech = say(espeak, " ".join(pinyin), voice, rate, span=singer.habits.speaking_span)
-        hanzi = "".join(word.hanzi for word in sentence)
-        spoken.append(Spoken(hanzi, pinyin, phone_ends(speech, pinyin), speech.wav, speech.fs))
-        total += len(speech.wav) / speech.fs
+        spoken.append(say_words(sentence, singer, rate, espeak))
+        total += len(spoken[-1].wav) / spoken[-1].fs
     return spoken
+
+
+def _say_mandarin(
+    sentence: Sequence[SungWord], singer: Singer, rate: int, espeak: Espeak
+) -> Spoken:
+    pinyin = tuple(syllable for word in sentence for syllable in word.syllables)
+    voice = f"{PINYIN_VOICE}+{singer.variant}"
+    speech = say(espeak, " ".join(pinyin), voice, rate, span=singer.habits.speaking_span)
+    syllables = tuple(syllable for word in sentence for syllable in word.sung)
+    return Spoken("zh", syllables, phone_ends(speech, pinyin), speech.wav, speech.fs)
+
+
+def _say_english(sentence: Sequence[SungWord], singer: Singer, rate: int, espeak: Espeak) -> Spoken:
+    words = [[syllable.phones for syllable in word.sung] for word in sentence]
+    voice = f"{ENGLISH_VOICE}+{singer.variant}"
+    speech, edges = say_phones(espeak, words, voice, rate, span=singer.habits.speaking_span)
+    syllables = tuple(syllable for word in sentence for syllable in word.sung)
+    ends = tuple(edge / speech.fs for edge in edges[1:])
+    return Spoken("en", syllables, ends, speech.wav, speech.fs)
 
 
 def phone_ends(speech: Speech, pinyin: Sequence[str]) -> tuple[float, ...]:
@@ -136,15 +166,15 @@ def _score(spoken: Spoken, f0: np.ndarray, duration_sec: float) -> MusicScore:
     phones: list[Phone] = []
     ends = iter(spoken.ends_sec)
     at = 0.0
-    for lyric, syllable in zip(spoken.hanzi, spoken.pinyin, strict=True):
+    for syllable in spoken.syllables:
         start = at
-        for phone in syllable_to_phones(syllable):
+        for phone in syllable.phones:
             begin, at = at, next(ends)
             phones.append(Phone(begin, at, phone, len(notes)))
         heard = f0[round(start / FRAME_SEC) : round(at / FRAME_SEC)]
         heard = heard[heard > 0] if (heard > 0).any() else f0[f0 > 0]
         midi = round(hz_to_midi(np.median(heard)))
-        notes.append(Note(start, at, midi, lyric, syllable_to_phones(syllable)))
+        notes.append(Note(start, at, midi, syllable.written, syllable.phones))
     phones.append(Phone(at, duration_sec, SILENCE, len(notes)))
     notes.append(Note(at, duration_sec, REST_MIDI, phones=(SILENCE,)))
-    return MusicScore(tuple(notes), tuple(phones))
+    return MusicScore(tuple(notes), tuple(phones), language=spoken.language)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from espnet2_ext.corpora.mini.consonants import Consonants
 from espnet2_ext.corpora.mini.espeak import Espeak, Speech
 from espnet2_ext.corpora.mini.stretch import FRAME_SEC, stretch_weights
 from espnet2_ext.corpora.mini.timbre import NEPERS_PER_DB, Timbre, bin_hz
@@ -18,19 +19,20 @@ from espnet2_ext.files import atomic_path
 from espnet2_ext.score.phones import syllable_to_phones
 
 PINYIN_VOICE = "cmn-latn-pinyin"
-_SYLLABLE_RATE = 115  # words per minute: slow, so that vowels reach their targets
-_CLOSURE_SEC = 0.045  # silence kept before a stop's burst
-_LEADING_SILENCE_SEC = 0.03  # espeak leaves this much before a stop, less before other phones
+BREATH_UNIT = "he"  # its initial gives a voice's breath
+SYLLABLE_RATE = 115  # words per minute: slow, so that vowels reach their targets
+CLOSURE_SEC = 0.045  # silence kept before a stop's burst
+LEADING_SILENCE_SEC = 0.03  # espeak leaves this much before a stop, less before other phones
 _DECAY_NEPERS = 3.2  # in power; what is softer than this at the end is the decay, cut off
 _CODA_DECAY_NEPERS = 1.5  # the same, against the nasal's own level
 _EVENNESS = 0.4  # of level differences within a final are evened out
 _MAX_LIFT = 4.0  # nepers below the vowel that this reaches
-_MAX_VOICED_APERIODICITY = 0.9
+MAX_VOICED_APERIODICITY = 0.9
 _NASALS = ("n", "N")
 VOICED_INITIALS = ("m", "n", "l", "r", "y", "w")
 _FADE_HZ, _FADE_DB_PER_OCTAVE = 12000.0, 12.0  # of drawn voices, in a band that espeak lacks
 _BAND_EDGE_HZ = 10000.0  # espeak speaks at 22.05 kHz; above this the envelope is extrapolated
-_FLOOR = 1e-14
+SPECTRUM_FLOOR = 1e-14
 # espeak-ng's pinyin voice falls back to English for these: their final is cut from "yong".
 SPLICED = {"xiong": ("xi", "yong"), "qiong": ("qi", "yong"), "jiong": ("ji", "yong")}
 _REFERENCE_LEVEL = -5.0  # natural log of a vowel's mean power spectrum after levelling
@@ -46,6 +48,8 @@ class Unit:
         voiced: (T,) bool.
         onset: First frame of the final; 0 where there is no initial.
         weights: Share of a long note's added time for each frame of the final (T - onset,).
+        edges: First frame of each of its phones; empty where they are an initial and a final, or a
+            final alone.
     """
 
     log_sp: np.ndarray
@@ -53,10 +57,24 @@ class Unit:
     voiced: np.ndarray
     onset: int
     weights: np.ndarray
+    edges: tuple[int, ...] = ()
 
     @property
     def initial_sec(self) -> float:
         return self.onset * FRAME_SEC
+
+    @property
+    def coda(self) -> int:
+        """First frame of the consonants that close it; T where there are none."""
+        return next((edge for edge in self.edges if edge > self.onset), len(self.voiced))
+
+    @property
+    def consonants(self) -> Consonants:
+        """How long each of its consonants lasts."""
+        frames = np.diff([*self.edges, len(self.voiced)]) if self.edges else []
+        lengths = [float(n) * FRAME_SEC for n in frames]
+        nucleus = self.edges.index(self.onset) if self.edges else 0
+        return Consonants(tuple(lengths[:nucleus]), tuple(lengths[nucleus + 1 :]))
 
 
 def say(espeak: Espeak, text: str, voice: str, rate: int, span: int = 50) -> Speech:
@@ -77,12 +95,14 @@ def to_rate(wav: np.ndarray, fs_from: int, fs_to: int) -> np.ndarray:
     return resample_poly(wav, fs_to // divisor, fs_from // divisor)
 
 
-def analyse(wav: np.ndarray, fs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def analyse(
+    wav: np.ndarray, fs: int, f0_ceil_hz: float = 450.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """WORLD analysis: f0 (T,) Hz, power envelope (T, bins), aperiodicity (T, bins)."""
     import pyworld
 
     wav = np.ascontiguousarray(wav, np.float64)
-    f0, times = pyworld.dio(wav, fs, f0_floor=60, f0_ceil=450, frame_period=FRAME_SEC * 1000)
+    f0, times = pyworld.dio(wav, fs, f0_floor=60, f0_ceil=f0_ceil_hz, frame_period=FRAME_SEC * 1000)
     f0 = pyworld.stonemask(wav, f0, times, fs)
     sp = pyworld.cheaptrick(wav, f0, times, fs)
     ap = pyworld.d4c(wav, f0, times, fs)
@@ -124,7 +144,7 @@ def with_timbre(
     fade_db = _FADE_DB_PER_OCTAVE * np.log2(np.maximum(hz, _FADE_HZ) / _FADE_HZ)
     fixed = timbre.resonance(hz) - NEPERS_PER_DB * fade_db
     moved = warp_bins(log_sp, warp * timbre.warp(hz), fs) + fixed
-    louder = np.maximum(_log_power(moved) - _log_power(log_sp), 0)
+    louder = np.maximum(log_power(moved) - log_power(log_sp), 0)
     return moved - np.where(voiced, 0, louder)[:, None]
 
 
@@ -133,7 +153,7 @@ class Voice:
 
     def __init__(self, units: dict[str, Unit]) -> None:
         self.units = units
-        breath = units["he"]
+        breath = units[BREATH_UNIT]
         self.breath = breath.log_sp[: max(breath.onset - 2, 1)].mean(axis=0)
         self.bins = breath.log_sp.shape[1]
 
@@ -141,7 +161,7 @@ class Voice:
     def build(
         cls, variant: str, warp: float, syllables: list[str], fs: int, espeak: Espeak
     ) -> "Voice":
-        """Synthesise and analyse `syllables` ("he" is added for the breath).
+        """Synthesise and analyse Mandarin `syllables`.
 
         Args:
             variant: espeak-ng voice variant.
@@ -150,8 +170,7 @@ class Voice:
             fs: Sampling rate (Hz).
             espeak: Fresh, for the same samples every time.
         """
-        wanted = dict.fromkeys([*syllables, "he"])
-        return cls({syllable: _unit(syllable, variant, warp, fs, espeak) for syllable in wanted})
+        return cls(mandarin_units(variant, warp, syllables, fs, espeak))
 
     def of_singer(self, warp: float, timbre: Timbre, fs: int) -> "Voice":
         """The voice of a singer who shares these units: formants moved, resonances added."""
@@ -170,6 +189,7 @@ class Voice:
             arrays[f"{name}.voiced"] = unit.voiced
             arrays[f"{name}.onset"] = np.array(unit.onset)
             arrays[f"{name}.weights"] = unit.weights
+            arrays[f"{name}.edges"] = np.array(unit.edges, int)
         with atomic_path(path) as part:
             np.savez(part, **arrays)
 
@@ -177,18 +197,39 @@ class Voice:
     def load(cls, path: Path) -> "Voice":
         units = {}
         with np.load(path) as arrays:
-            for name in dict.fromkeys(key.split(".")[0] for key in arrays.files):
+            for name in dict.fromkeys(key.rpartition(".")[0] for key in arrays.files):
                 units[name] = Unit(
                     arrays[f"{name}.log_sp"],
                     arrays[f"{name}.ap"].astype(np.float32) / 255,
                     arrays[f"{name}.voiced"],
                     int(arrays[f"{name}.onset"]),
                     arrays[f"{name}.weights"],
+                    tuple(arrays[f"{name}.edges"].tolist()),
                 )
         return cls(units)
 
 
-def _log_power(log_sp: np.ndarray) -> np.ndarray:
+def mandarin_units(
+    variant: str, warp: float, syllables: list[str], fs: int, espeak: Espeak
+) -> dict[str, Unit]:
+    """Units of Mandarin syllables by name, and that of the breath; arguments as `Voice.build`."""
+    wanted = dict.fromkeys([*syllables, BREATH_UNIT])
+    return {syllable: _unit(syllable, variant, warp, fs, espeak) for syllable in wanted}
+
+
+def levelled(log_sp: np.ndarray, onset: int, end: int) -> np.ndarray:
+    """A syllable's log envelope (T, bins) at the usual level of what is sung from `onset` to `end`.
+
+    Close vowels, glides and nasals are softer than open vowels; a singer evens that out, in part.
+    """
+    energy = log_power(log_sp[onset:end])
+    loud = np.percentile(energy, 75)
+    log_sp = log_sp.copy()
+    log_sp[onset:end] += _EVENNESS * np.clip(loud - energy, 0, _MAX_LIFT)[:, None]
+    return log_sp + (_REFERENCE_LEVEL - loud)
+
+
+def log_power(log_sp: np.ndarray) -> np.ndarray:
     """Natural log of the mean power (T,) of a log envelope (T, bins)."""
     return np.log(np.exp(log_sp).mean(axis=1))
 
@@ -196,7 +237,7 @@ def _log_power(log_sp: np.ndarray) -> np.ndarray:
 def _unit(syllable: str, variant: str, warp: float, fs: int, espeak: Espeak) -> Unit:
     voice = f"{PINYIN_VOICE}+{variant}"
     text = " ".join(f"{part}1" for part in SPLICED.get(syllable, (syllable,)))
-    speech = say(espeak, text, voice, _SYLLABLE_RATE, span=0)
+    speech = say(espeak, text, voice, SYLLABLE_RATE, span=0)
     named = [(sample, name) for sample, name in speech.events if not name.startswith("_")]
     starts = [sample for sample, _ in named]
     last = [sample for sample, name in speech.events if name.startswith("_|")][-1]
@@ -214,26 +255,23 @@ def _unit(syllable: str, variant: str, warp: float, fs: int, espeak: Espeak) -> 
         return round(sample / speech.fs / FRAME_SEC)
 
     first = frame(starts[0])
-    if starts[0] / speech.fs > _LEADING_SILENCE_SEC:
-        first = max(first - round(_CLOSURE_SEC / FRAME_SEC), 0)
+    if starts[0] / speech.fs > LEADING_SILENCE_SEC:
+        first = max(first - round(CLOSURE_SEC / FRAME_SEC), 0)
     skipped = frame(final_start) - frame(initial_end)
     keep = np.r_[first : frame(initial_end), frame(final_start) : min(frame(last), len(f0))]
     onset = frame(initial_end) - first
-    log_sp = np.log(sp[keep] + _FLOOR)
+    log_sp = np.log(sp[keep] + SPECTRUM_FLOOR)
     voiced = _voicing(f0[keep] > 0, onset, syllable)
-    ap = np.where(voiced[:, None], np.minimum(ap[keep], _MAX_VOICED_APERIODICITY), 1.0)
+    ap = np.where(voiced[:, None], np.minimum(ap[keep], MAX_VOICED_APERIODICITY), 1.0)
 
     end = len(log_sp)
     coda = end if coda_start is None else frame(coda_start) - first - skipped
-    energy = _log_power(log_sp)
+    energy = log_power(log_sp)
     closing = energy[coda:] if coda < end else energy[onset:]
     decay = _CODA_DECAY_NEPERS if coda < end else _DECAY_NEPERS
     end -= len(closing) - 1 - int(np.flatnonzero(closing > closing.max() - decay)[-1])
     coda = min(coda, end)
-    # Close vowels, glides and nasals are softer than open vowels; a singer evens that out, in part.
-    loud = np.percentile(energy[onset:end], 75)
-    log_sp[onset:end] += _EVENNESS * np.clip(loud - energy[onset:end], 0, _MAX_LIFT)[:, None]
-    log_sp = warp_bins(log_sp[:end] + (_REFERENCE_LEVEL - loud), warp, fs)
+    log_sp = warp_bins(levelled(log_sp[:end], onset, end), warp, fs)
     return Unit(
         log_sp.astype(np.float32),
         ap[:end].astype(np.float32),
