@@ -25,6 +25,8 @@ class SpeechLMConfig:
         token_noise: Share of input frames whose codes are replaced at random in training.
         history_dropout: Share of target frames that, in training, are predicted from the score
             alone: the hidden state, which knows the tokens before, is left out.
+        codec_start: Vectors of the codec's codes start from the codec's own embeddings (see
+            `codec_start`); training needs --tokenizer_dir for it.
         pitch: Of the notes is given; without it (synchronous mode) the phones and their times are.
         autocast: Matrix products over float32 weights in ``bfloat16`` or ``float16``; ``auto``:
             bfloat16 on a CPU that computes it faster, else none.
@@ -42,6 +44,7 @@ class SpeechLMConfig:
     max_prompt_frames: int = 500
     token_noise: float = 0.0
     history_dropout: float = 0.0
+    codec_start: bool = False
     pitch: bool = True
     autocast: str = "none"
     packing: bool = False

@@ -12,7 +12,7 @@ from espnet2.tasks.abs_task import IteratorOptions
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
-from torch import nn
+from torch import Tensor, nn
 
 from espnet2_ext.checkpoint import build_within
 from espnet2_ext.conditions.registry import streams_read
@@ -22,6 +22,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.speechlm.adaptation import AdaptationConfig, adapt
 from espnet2_ext.speechlm.build import CORELMS, PROMPT_ENCODERS, SCORE_ENCODERS, build_speechlm
+from espnet2_ext.speechlm.codec_start import start_from_codec
 from espnet2_ext.speechlm.model import SpeechLM, stream_sizes
 from espnet2_ext.speechlm.pretrained import (
     PretrainedConfig,
@@ -138,7 +139,10 @@ class SpeechLMTask(OneLineTask):
         if source is None:
             if adaptation.method != "full":
                 raise UserError(place, "missing", f"for method {adaptation.method}", "pretrained")
-            return build_speechlm(args, place)
+            model = build_speechlm(args, place)
+            if model.config.codec_start and not getattr(args, "collect_stats", False):
+                start_from_codec(model, codec_tables(args, place), args.seed)
+            return model
         if getattr(args, "collect_stats", False):
             # the data's shapes need no weights, and many jobs collect them
             args.corelm_conf = {"backbone": _STAND_IN}
@@ -174,6 +178,17 @@ def take_label_config(args: argparse.Namespace, place: str) -> None:
     if given != (svs_lb.rounding == "per_phone"):
         found, expected = ("svs_frames", "none") if given else ("no svs_frames", "their stream")
         raise UserError("data", found, f"{expected}, for rounding {svs_lb.rounding} in {source}")
+
+
+def codec_tables(args: argparse.Namespace, place: str) -> Tensor:
+    """Embeddings of the codec of ``--tokenizer_dir`` by codebook and code."""
+    if getattr(args, "tokenizer_dir", None) is None:
+        raise UserError(place, "missing", "a path, for codec_start", "tokenizer_dir")
+    from espnet2_ext.flow.token_embedding import probe_tables
+    from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+    codec = Tokenizers.load(args.tokenizer_dir).codec
+    return probe_tables(codec.embed, codec.n_codebooks, codec.codebook_size, args.tokenizer_dir)[0]
 
 
 def check_files(args: argparse.Namespace) -> None:
