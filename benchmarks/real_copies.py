@@ -22,13 +22,23 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_yaml, write_table
 from espnet2_ext.judges.f0 import EXTRACTORS
 from espnet2_ext.metrics.musical import fit_length
-from espnet2_ext.metrics.versa_f0_mcd import WorldFeatures, world_features
+from espnet2_ext.metrics.versa_f0_mcd import (
+    FRAME_PERIOD_MS,
+    WorldFeatures,
+    mcd_between,
+    world_features,
+)
 from espnet2_ext.score.frames import expand
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ
 from espnet2_ext.vocoder.inference import VocoderInference
 
 FITTED_SHARE = 2 / 3
 JUDGE_F0 = EXTRACTORS["swift"]
+NEAR_FRAMES = 4
+"""Of WORLD: half of its longest window."""
+DB_PER_NEPER = 20 / np.log(10)
+LOUD_NEPERS = 4.0
+"""Frames less than this below the loudest are loud."""
 
 
 @dataclass
@@ -117,6 +127,45 @@ class Copier:
             write_wav(path, wav.numpy(), h.mel.fs)
             copies.append(read_wav(path)[0])
         return copies
+
+
+def mcd_of_sound(copy: WorldFeatures, truth: WorldFeatures, wav: np.ndarray, fs: int) -> float:
+    """MCD (dB) frame against frame, without frames in or near digital silence of the recording.
+
+    Args:
+        copy: Features of the copy.
+        truth: Those of the recording.
+        wav: Samples (N,) of the recording.
+        fs: Their rate (Hz).
+    """
+    n = min(len(copy.mcep), len(truth.mcep))
+    hop = fs * FRAME_PERIOD_MS / 1000
+    sounds = np.concatenate([[0], np.cumsum(wav != 0)])
+    middles = np.round(np.arange(n) * hop).astype(int)
+    near = (np.clip(middles + round(sign * NEAR_FRAMES * hop), 0, len(wav)) for sign in (-1, 1))
+    first, last = near
+    heard = sounds[last] - sounds[first] > (last - first) / 2
+    return mcd_between(copy.mcep[:n][heard], truth.mcep[:n][heard])
+
+
+@torch.no_grad()
+def level_errors(wav: np.ndarray, truth: np.ndarray, mel: MelConfig) -> dict[str, float]:
+    """How the level of mel frames differs from that of a recording where that is loud.
+
+    A copy that warbles has a large deviation, one that clicks a large maximum.
+
+    Args:
+        wav: Samples (N,) of the copy.
+        truth: Those of the recording (N,).
+        mel: Configuration.
+
+    Returns:
+        ``level_sd_db`` and ``level_max_db``.
+    """
+    mels = LogMel(mel)(torch.from_numpy(np.stack([wav[: len(truth)], truth[: len(wav)]])))
+    copy, level = 0.5 * torch.logsumexp(2 * mels, -1)
+    error_db = DB_PER_NEPER * (copy - level)[level > level.max() - LOUD_NEPERS]
+    return {"level_sd_db": float(error_db.std()), "level_max_db": float(error_db.max())}
 
 
 def fit_vocoder(heard: Sequence[Heard], config: Path, steps: int, work: Path) -> VocoderInference:

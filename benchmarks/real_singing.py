@@ -4,12 +4,13 @@
         --scores song.musicxml --work exp/real --out real_singing.json --pictures exp/real/pictures
 
 `FOLDER` is described in benchmarks/real_recordings.py. The stages, each with its rows in the JSON:
-`recordings` (what lint finds), `f0` (F0 by hand, the judge's, that of training), `copies` (mel and
-vocoder, codec and vocoder: those of the pack, and those fitted here on the first two thirds of the
-recordings), `sung` (scores sung in the voice of a prompt of five seconds), `refused` (the
-recordings' own scores, as the pack takes them). Copies are measured on the last third, which
-nothing was fitted on. Singers are compared with the first two thirds of all recordings, by the
-judges' embedder and, where it is installed, by Resemblyzer's (Wan et al. 2018).
+`recordings` (what lint finds), `refused` (the recordings' own scores, as the pack takes them), `f0`
+(F0 by hand, the judge's, that of training), `sung` (scores sung in the voice of a prompt of five
+seconds), `level` (the pack's own singers from soft prompts), `copies` (mel and vocoder, codec and
+vocoder: those of the pack, and those fitted here on the first two thirds of the recordings). Copies
+are measured on the last third, which nothing was fitted on. Singers are compared with the first two
+thirds of all recordings, by the judges' embedder and, where it is installed, by Resemblyzer's (Wan
+et al. 2018).
 """
 
 import argparse
@@ -23,23 +24,25 @@ from typing import Any
 import numpy as np
 import soxr
 import torch
-from real_copies import JUDGE_F0, Copier, Heard, fit_vocoder
+from real_copies import JUDGE_F0, Copier, Heard, fit_vocoder, level_errors, mcd_of_sound
 from real_recordings import read_recordings
 from voices import FS as SPEECH_FS
 from voices import resemblyzer
 
 from espnet2_ext.audio.mel import LogMel
-from espnet2_ext.audio.wav import write_wav
+from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.evaluation.plots import plot_mel
 from espnet2_ext.files import read_json, write_json
+from espnet2_ext.inference.codec_step import CodecStep
 from espnet2_ext.inference.synthesizer import SingingSynthesizer
 from espnet2_ext.judges.f0 import FPS, compare, frame_times, sample_f0
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
+from espnet2_ext.judges.store import load_centroids
 from espnet2_ext.metrics.musical import musical_scores, sung_finals
 from espnet2_ext.metrics.per import phone_errors, sung_phones
-from espnet2_ext.metrics.similarity import SingerCentroids
+from espnet2_ext.metrics.similarity import SingerCentroids, SingerSimilarity
 from espnet2_ext.metrics.versa_f0_mcd import mcd_dtw, mcd_f0, world_features
 from espnet2_ext.one_thread import one_thread
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ, MelRVQConfig
@@ -48,7 +51,9 @@ ROOT = Path(__file__).resolve().parents[1]
 VOCODER_CONFIG = ROOT / "egs2/mini_singing/speechlm1/conf/train_vocoder.yaml"
 PROMPT_SEC = 5.0
 PICTURE_SEC = 6.0
-STAGES = ("recordings", "refused", "f0", "sung", "copies")
+SOFT_DB = -20
+SOFT_GAIN = 10 ** (SOFT_DB / 20)
+STAGES = ("recordings", "refused", "f0", "sung", "level", "copies")
 Row = dict[str, Any]
 
 
@@ -137,7 +142,9 @@ def copy_rows(
             row = {
                 "system": name, "stage": "copies", "split": h.recording.name,
                 "mcd_db_nodtw": versa.mcd_db,
+                "mcd_db_sound": mcd_of_sound(world, h.world, h.last, h.mel.fs),
                 "mcd_db": mcd_dtw(world, h.world), "peak": float(np.abs(wav).max()),
+                **level_errors(wav, h.last, h.mel),
             }  # fmt: skip
             yield row | _f0(f0, truth) | singers.measure(wav, h.mel.fs, h.recording.singer)
 
@@ -146,28 +153,64 @@ def sung_rows(
     heard: Sequence[Heard], synthesizer: SingingSynthesizer, singers: Singers,
     args: argparse.Namespace,
 ) -> Iterator[Row]:  # fmt: skip
-    """Scores in the voice of the first seconds of each singer's first recording."""
+    """Scores in the voice of the first seconds of each singer's first recording.
+
+    `..._own` is how near the nearest of the pack's own singers comes, who never heard the prompt.
+    """
     recognizer = CtcPhoneRecognizer.load(args.judges)
     fs = synthesizer.fs
     prompts = {}
     for h in heard:
         prompts.setdefault(h.recording.singer, h)
     for score in args.scores:
+        own = [synthesizer(score, name).wav for name in synthesizer.singers]
         for singer, h in prompts.items():
             prompt = args.work / "prompts" / f"{singer}.wav"
             start = int(np.argmax(np.abs(h.first) > 0.01 * np.abs(h.first).max()))
-            prompt.parent.mkdir(exist_ok=True, parents=True)
             write_wav(prompt, h.first[start : start + round(PROMPT_SEC * fs)], fs)
             singing = synthesizer(score, prompt=prompt)
-            name = f"{score.stem}_{singer}"
-            singing.save(args.work / "sung" / f"{name}.wav")
+            singing.save(args.work / "sung" / f"{score.stem}_{singer}.wav")
             f0 = JUDGE_F0(singing.wav, fs)
             musical = musical_scores(f0, f0, sung_finals(singing.score, len(f0), FPS))
             phones = phone_errors(recognizer.recognize(singing.wav, fs), sung_phones(singing.score))
+            nearest = [singers.measure(wav, fs, singer) for wav in own]
             yield {
                 "system": f"{score.stem} as {singer}", "stage": "sung", "per": phones.rate,
-                "note_acc": musical.note_acc, "semitone_acc": musical.semitone_acc,
-            } | singers.measure(singing.wav, fs, singer)  # fmt: skip
+                "note_acc": float(musical.note_acc), "semitone_acc": musical.semitone_acc,
+            } | singers.measure(singing.wav, fs, singer) | {
+                key.replace("_sim", "_own"): max(row[key] for row in nearest)
+                for key in nearest[0] if key.endswith("_sim")
+            }  # fmt: skip
+
+
+def level_rows(synthesizer: SingingSynthesizer, args: argparse.Namespace) -> Iterator[Row]:
+    """The pack's own singers from prompts that are softer than the corpus, as means.
+
+    The prompts are those of the pack, made audible; 16-bit files hold them.
+    """
+    embedder, known = ConvSingerEmbedder.load(args.judges), load_centroids(args.judges)
+    tokenizers, fs, score = synthesizer.tokenizers, synthesizer.fs, args.scores[0]
+    vocoder, prompts = synthesizer.model.pipeline.steps["vocoder"].model, synthesizer.model.prompts
+    found: dict[str, list[SingerSimilarity]] = {}
+    for singer, tokens in sorted(prompts.items()):
+        (wav,) = vocoder.generate(CodecStep(tokenizers)({"codec_ssl": [tokens]}, [singer])["mel"])
+        soft = args.work / "prompts" / f"{singer}_soft.wav"
+        write_wav(soft, SOFT_GAIN * wav.numpy() / max(1.0, wav.abs().max()), fs)
+        unchanged = tokenizers.encode(read_wav(soft)[0])
+        for name, encoded in (
+            ("the pack's own", tokens), (f"{SOFT_DB} dB", unchanged),
+            (f"{SOFT_DB} dB, made as loud as the pack's", synthesizer.encode_prompt(soft)),
+        ):  # fmt: skip
+            prompts[singer] = encoded
+            voice = embedder.embed(synthesizer(score, singer).wav, fs)
+            found.setdefault(name, []).append(known.compare(voice, singer))
+        prompts[singer] = tokens
+    for name, voices in found.items():
+        yield {
+            "system": name, "stage": "level", "singers": len(voices),
+            "singer_sim": float(np.mean([voice.cosine for voice in voices])),
+            "singer_acc": float(np.mean([voice.first for voice in voices])),
+        }  # fmt: skip
 
 
 def refusals(heard: Sequence[Heard], synthesizer: SingingSynthesizer) -> Iterator[Row]:
@@ -262,6 +305,7 @@ def main(argv: list[str] | None = None) -> None:
         "refused": lambda: refusals(heard, synthesizer),
         "f0": lambda: f0_rows(heard),
         "sung": lambda: sung_rows(heard, synthesizer, singers(), args),
+        "level": lambda: level_rows(synthesizer, args),
         "copies": lambda: copy_rows(heard, synthesizer, singers(), args),
     }
     for stage in args.stages:

@@ -33,11 +33,22 @@ HEADS |= TIMING_HEADS
 HEADS |= {  # of benchmarks/real_singing.py
     "seconds": "s", "fs": "Hz", "notes": "notes", "findings": "findings", "kinds": "kinds",
     "corr": "F0 corr", "within_50_cents": "within 50 cents", "octave_errors": "octave errors",
-    "peak": "peak", "singer_other": "nearest other", "secs_sim": "SECS",
-    "secs_other": "nearest other (SECS)", "secs_acc": "singer acc (SECS)", "said": "what is said",
+    "peak": "peak", "level_sd_db": "level sd (dB)", "level_max_db": "level max (dB)",
+    "mcd_db_sound": "MCD dB, no digital silence", "singer_other": "nearest other",
+    "secs_sim": "SECS",
+    "secs_own": "nearest of the pack (SECS)", "singer_own": "nearest of the pack",
+    "secs_other": "nearest other (SECS)", "secs_acc": "singer acc (SECS)", "singers": "singers",
+    "said": "what is said",
 }  # fmt: skip
 DIGITS = {m.name: m.digits for m in ALL_METRICS} | {"performed_sd_ms": 0, "predicted_sd_ms": 0}
-DIGITS |= {"seconds": 1, "corr": 3, "within_50_cents": 3, "octave_errors": 3}
+DIGITS |= {
+    "seconds": 1,
+    "corr": 3,
+    "within_50_cents": 3,
+    "octave_errors": 3,
+    "level_sd_db": 1,
+    "level_max_db": 1,
+}
 LEAKAGE = {"paired": "to its own prompt", "unpaired": "to the other", "excess": "other minus own"}
 _TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 

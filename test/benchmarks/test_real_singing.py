@@ -15,6 +15,7 @@ from espnet2_ext.files import read_json, write_table, write_text
 from espnet2_ext.judges.network import TrunkConfig
 from espnet2_ext.judges.phone_recognizer import CtcNetwork, CtcPhoneRecognizer, RecognizerConfig
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder, EmbedderConfig, EmbedderNetwork
+from espnet2_ext.judges.store import save_centroids
 from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
@@ -71,6 +72,10 @@ def tiny_judges(folder: Path) -> Path:
     CtcPhoneRecognizer(recognizer, CtcNetwork(recognizer)).save(folder)
     embedder = EmbedderConfig(trunk=trunk, dim=4)
     ConvSingerEmbedder(embedder, EmbedderNetwork(embedder)).save(folder)
+    singers = {"u0": "ann", "u1": "bo"}
+    save_centroids(
+        folder, {utt: np.random.default_rng(0).normal(size=4) for utt in singers}, singers
+    )
     return folder
 
 
@@ -91,7 +96,7 @@ def test_real_recordings_pass_every_stage(real_singing, pack, tmp_path):  # noqa
     assert done.value.code == 0
     rows = {stage: [r for r in read_json(out) if r["stage"] == stage] for stage in benchmark.STAGES}
     assert {stage: len(found) for stage, found in rows.items()} == {
-        "recordings": 3, "f0": 3 + 2 + 2, "refused": 2, "copies": 3 * 6, "sung": 2,
+        "recordings": 3, "f0": 3 + 2 + 2, "refused": 2, "copies": 3 * 6, "sung": 2, "level": 3,
     }  # fmt: skip
     assert all(row["findings"] == 0 for row in rows["recordings"] if row["notes"])
     by_hand = next(row for row in rows["f0"] if row["system"].endswith("judge against hand"))
