@@ -6,8 +6,8 @@ A table stands between two comments, the first of which says what it shows:
     <!-- /table -->
 
 The path is relative to `docs/`. Options: `view` (rows, differences, paired, losses, leakage or
-runs), `columns` (keys of the JSON, in order), `metrics` (lines of losses), `split`, `systems`
-(separated by `;`; with `=`: a title for the first column's entry),
+runs), `columns` (keys of the JSON, in order), `metrics` (lines of losses), `stage`, `split`,
+`systems` (separated by `;`; with `=`: a title for the first column's entry),
 `bold` (a system), `intervals` (true: 95% intervals beside the values), `first` (head of the first
 column). `python tools/fill_tables.py` writes the files again; `--check` changes nothing and fails
 where a table is not what its JSON says.
@@ -30,7 +30,25 @@ ROOT = Path(__file__).resolve().parents[1]
 ALL_METRICS = (*METRICS, *EXTRA_METRICS)
 HEADS = {m.name: m.short for m in ALL_METRICS} | {"n_utt": "utterances", **EXPRESSIVENESS_HEADS}
 HEADS |= TIMING_HEADS
+HEADS |= {  # of benchmarks/real_singing.py
+    "seconds": "s", "fs": "Hz", "notes": "notes", "findings": "findings", "kinds": "kinds",
+    "corr": "F0 corr", "within_50_cents": "within 50 cents", "octave_errors": "octave errors",
+    "peak": "peak", "level_sd_db": "level sd (dB)", "level_max_db": "level max (dB)",
+    "mcd_db_sound": "MCD dB, no digital silence", "singer_other": "nearest other",
+    "secs_sim": "SECS",
+    "secs_own": "nearest of the pack (SECS)", "singer_own": "nearest of the pack",
+    "secs_other": "nearest other (SECS)", "secs_acc": "singer acc (SECS)", "singers": "singers",
+    "said": "what is said",
+}  # fmt: skip
 DIGITS = {m.name: m.digits for m in ALL_METRICS} | {"performed_sd_ms": 0, "predicted_sd_ms": 0}
+DIGITS |= {
+    "seconds": 1,
+    "corr": 3,
+    "within_50_cents": 3,
+    "octave_errors": 3,
+    "level_sd_db": 1,
+    "level_max_db": 1,
+}
 LEAKAGE = {"paired": "to its own prompt", "unpaired": "to the other", "excess": "other minus own"}
 _TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
@@ -56,7 +74,7 @@ def _cell(row: Row, column: str, intervals: bool) -> str:
     value, interval = _value(row, column)
     if value is None:
         return "n/a"
-    if isinstance(value, int):
+    if isinstance(value, int | str):
         return str(value)
     digits = _digits(column)
     text = f"{value:.{digits}f}"
@@ -175,6 +193,8 @@ def table(description: str, docs: Path) -> str:
         rows = rows[options["split"]]
     elif isinstance(rows, dict) and view != "leakage":
         rows = rows["runs" if view == "runs" else "scores"]
+    if "stage" in options:
+        rows = [row for row in rows if row["stage"] == options["stage"]]
     if "split" in options and view != "losses":
         rows = [row for row in rows if row["split"] == options["split"]]
     if "systems" in options:

@@ -193,10 +193,15 @@ def read_voice(path: str | Path) -> tuple[np.ndarray, int]:
 def write_wav(
     path: str | Path, wav: np.ndarray, fs: int, comment: str = "", software: str = ""
 ) -> None:
-    """Write mono samples (N,) in [-1, 1] as 16-bit wav, atomically; louder ones are clipped.
+    """Write mono samples (N,) in [-1, 1] as 16-bit wav, atomically.
 
-    `comment` and `software` go into the header.
+    Louder ones are clipped, with a warning. `comment` and `software` go into the header.
     """
+    over = int(np.count_nonzero(np.abs(wav) > 1))
+    if over:
+        peak_db = 20 * np.log10(np.abs(wav).max())
+        logger.warning("%s: %d samples are clipped, up to %.1f dB above full scale",
+                       path, over, peak_db)  # fmt: skip
     pcm = np.clip(np.round(np.asarray(wav, np.float64) * PCM16_FULL_SCALE), -32768, 32767)
     with (
         atomic_path(path) as part,

@@ -21,6 +21,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.bands import warn_of_bands
 from espnet2_ext.evaluation.measures import MEASURES
 from espnet2_ext.evaluation.rendition import FeatureCache, Judges, Rendition, Task
+from espnet2_ext.evaluation.silence import warn_of_silence
 from espnet2_ext.files import parse_config, read_json, read_yaml, write_json
 from espnet2_ext.judges.f0 import EXTRACTORS
 from espnet2_ext.one_thread import one_thread
@@ -155,6 +156,7 @@ def score_all(
     todo = [t for t in tasks if _kept_key(folder / f"{t.utt}.json") != _key(render(t))]
     logging.info("%d utterances, %d of them scored before", len(tasks), len(tasks) - len(todo))
     warn_of_bands(todo, judges.at_speech_rate)
+    warn_of_silence(todo)
     # WORLD dominates: start with it, so that the last process does not work alone.
     todo.sort(key=lambda task: not task.with_world)
     bar = {"total": len(todo), "unit": "utt", "disable": None, "leave": False}

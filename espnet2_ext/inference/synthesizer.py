@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from espnet2_ext.audio.wav import read_voice, write_wav
 from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference.pack import PackedModel
+from espnet2_ext.inference.prompt_level import at_level, level_of
 from espnet2_ext.score.frames import round_boundaries
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.score.music_score import MusicScore
@@ -211,7 +213,7 @@ class SingingSynthesizer:
         return self.model.prompts[singer]
 
     def encode_prompt(self, prompt: str | Path) -> LongTensor:
-        """Tokens (P, nq) of a recording that gives the voice.
+        """Tokens (P, nq) of a recording that gives the voice, as loud as the pack's own prompts.
 
         Raises:
             UserError: as `read_voice`, or shorter than one frame.
@@ -229,4 +231,9 @@ class SingingSynthesizer:
         wav = wav[: len(wav) // spt * spt]
         if not len(wav):
             raise UserError(prompt, "shorter than one frame", "a second or more of a voice")
-        return self.tokenizers.encode(torch.from_numpy(wav))
+        return self.tokenizers.encode(at_level(wav, self.tokenizers, self._prompt_level))
+
+    @cached_property
+    def _prompt_level(self) -> float:
+        """That of the pack's own prompts."""
+        return level_of(self.tokenizers, self.model.prompts.values())

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import soxr
 
-from espnet2_ext.audio.wav import audio_info, read_voice, read_wav
+from espnet2_ext.audio.wav import audio_info, read_voice, read_wav, write_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.lint.findings import Findings
 from espnet2_ext.lint.utterance import Item, read_header
@@ -90,3 +90,11 @@ def test_an_mp3_that_is_cut_off_is_warned_about(tmp_path, caplog) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert len(read_wav(path)[0]) < 2 * FS
     assert "s of 3.00 s by its header are there: cut off?" in caplog.text
+
+
+def test_what_is_clipped_is_said(tmp_path, caplog):
+    write_wav(tmp_path / "full.wav", np.array([1.0, -1.0, 0.5]), 24000)
+    assert not caplog.records
+    write_wav(tmp_path / "over.wav", np.array([2.0, -1.5, 0.5]), 24000)
+    assert "over.wav: 2 samples are clipped, up to 6.0 dB above full scale" in caplog.text
+    assert read_wav(tmp_path / "over.wav")[0].max() <= 1

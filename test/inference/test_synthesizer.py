@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from score.strategies import scores
 
-from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.duration.inference import MEDIAN, TimingSampling
 from espnet2_ext.errors import UserError
@@ -110,6 +110,8 @@ def make_synthesizer(voice, phones):
         n_streams=3,
         svs_lb=SvsLabelConfig(),
         encode=lambda wav: torch.full((len(wav) // MEL.samples_per_token, 3), 7),
+        log_mel=lambda wav: LogMel(MEL)(wav[None])[0],
+        codec=SimpleNamespace(decode_mel=lambda codes: torch.zeros(1, len(codes[0]), MEL.n_mels)),
     )
     model = PackedModel(
         manifest={

@@ -168,3 +168,59 @@ def test_what_our_tokens_have_that_the_rivals_lack_is_said():
 def written_to(digits: int, value: float) -> str:
     """As prose has it: .046."""
     return f"{value:.{digits}f}".removeprefix("0")
+
+
+def bare(digits: int, value: float) -> str:
+    """As prose has it where a leading zero is left out and a whole number stays."""
+    return f"{value:.{digits}f}".removeprefix("0") if value < 1 else f"{value:.{digits}f}"
+
+
+def span(found: list[dict[str, Any]], key: str, digits: int) -> str:
+    """Smallest to largest."""
+    values = [row[key] for row in found]
+    return f"{bare(digits, min(values))} to {bare(digits, max(values))}"
+
+
+def test_what_is_said_of_real_singing():
+    found = rows("real_singing.json")
+    text = prose(DOCS / "real_singing.md")
+    copies: dict[str, list[dict[str, Any]]] = {}
+    for row in found:
+        if row["stage"] == "copies":
+            copies.setdefault(row["system"], []).append(row)
+    by_song = {row["split"]: row for row in copies["codec"]}
+    loud, low = by_song["antagata_dokosa_denoise"], by_song["vocadito_1"]
+    seconds = sum(row["seconds"] for row in found if row["stage"] == "recordings")
+    gated = next(r for r in copies["vocoder"] if r["split"] == "antagata_dokosa_denoise")
+    by_hand, training = (
+        next(row for row in found if row["system"] == name)
+        for name in ("vocadito_1: judge against hand",
+                     "antagata_dokosa_denoise: training against judge")
+    )  # fmt: skip
+    for claim in (
+        f"never heard: MCD with DTW {span(copies['vocoder'], 'mcd_db', 2)} dB",
+        f"(SECS {bare(2, min(row['secs_sim'] for row in copies['vocoder']))} at least)",
+        f"{seconds * 2 / 3:.0f} s of the same voices bring it to "
+        f"{span(copies['fitted vocoder'], 'mcd_db', 2)} dB",
+        f"50 cents in {span(copies['vocoder'], 'within_50_cents', 3)} of the frames",
+        f"with given F0 in {span(copies['vocoder with F0'], 'within_50_cents', 3)}.",
+        f"The embedded codec has MCD {span(copies['codec'], 'mcd_db', 2)} dB",
+        f"warbles by {span(copies['codec'], 'level_sd_db', 1)} dB",
+        f"comes out {max(row['level_max_db'] for row in copies['codec']):.1f} dB too loud",
+        f"50 cents in {bare(3, loud['within_50_cents'])} of the frames, that of `vocadito_1` in "
+        f"{bare(3, low['within_50_cents'])}.",
+        f"on the real voices has {span(copies['fitted codec'], 'mcd_db', 2)} dB",
+        f"agrees with the hand on {bare(3, by_hand['within_50_cents'])} of the frames",
+        f"({bare(3, training['vuv_error'])} of its frames differ from the judge)",
+        f"{gated['mcd_db_nodtw']:.2f} dB after the embedded vocoder, and "
+        f"{gated['mcd_db_sound']:.2f} dB without",
+        f"leaves soft frames out ({gated['mcd_db']:.2f} dB)",
+    ):
+        assert claim in text, claim
+    assert all(row["secs_acc"] == 1 for row in copies["vocoder"])
+    sung = [row for row in found if row["stage"] == "sung"]
+    assert len(sung) == 6 and all(row["secs_own"] > row["secs_sim"] for row in sung)
+    assert max(row["per"] for row in sung) == 0.02 and {row["note_acc"] for row in sung} == {1}
+    assert [row["secs_acc"] for row in sung if "nit" not in row["system"]] == [0] * 4
+    refused = [row for row in found if row["stage"] == "refused"]
+    assert [row["sung"] for row in refused] == [False, True] and "'cl'" in refused[0]["said"]
