@@ -7,11 +7,13 @@ system, split, ref_dir, wav_scp, timing, f0_source, where the judges are loaded 
 import argparse
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.evaluation.measures import METRICS
+from espnet2_ext.evaluation.measures import MEASURES, METRICS
+from espnet2_ext.evaluation.rendering import NO_WAVS
 from espnet2_ext.evaluation.rendition import Judges, Task, digest_of
 from espnet2_ext.evaluation.scoring import ScoringConfig, score_all, world_subset
 from espnet2_ext.evaluation.songs import UTT2SONG, read_songs, with_songs
@@ -149,7 +151,7 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
         "n_missing": len(missing),
         "timing": row.timing,
         "f0_source": row.f0_source,
-        "not_measured": not_measured(judges),
+        "not_measured": not_measured(judges, row.wavs != NO_WAVS),
     }
     summary = summarize(row.system, row.split, with_songs(utts, songs), facts)
     write_json(row.out_dir / "summary.json", summary)
@@ -161,8 +163,13 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
         print(f"  {metric.name:14s} {shown:>8s}   {metric.head}", flush=True)
 
 
-def read_hypotheses(wavs: Path, refs: dict[str, str], ref_dir: Path) -> dict[str, str]:
-    """Utterance to wav, from an scp or a folder; raises `UserError` for one without reference."""
+def read_hypotheses(wavs: Path, refs: dict[str, str], ref_dir: Path) -> Mapping[str, str | None]:
+    """Utterance to wav, from an scp or a folder; raises `UserError` for one without reference.
+
+    None for all of a row without audio (`NO_WAVS`).
+    """
+    if wavs == NO_WAVS:
+        return dict.fromkeys(refs)
     if wavs.is_dir():
         hyps = {path.stem: str(path) for path in sorted(wavs.glob("*.wav"))}
     else:
@@ -175,8 +182,12 @@ def read_hypotheses(wavs: Path, refs: dict[str, str], ref_dir: Path) -> dict[str
     return hyps
 
 
-def not_measured(judges: Judges) -> dict[str, str]:
-    """Why a column that was asked for is empty."""
+def not_measured(judges: Judges, sounds: bool = True) -> dict[str, str]:
+    """Why a column that was asked for is empty, of a row with audio or of one that is F0 alone."""
+    if not sounds:
+        of_audio = [m.name for measure in MEASURES if not (measure.of_f0 or measure.extra)
+                    for m in measure.metrics]  # fmt: skip
+        return dict.fromkeys(of_audio, "the written note as F0 has no audio")
     reasons = {name: mos.reason for name, mos in judges.mos.items() if mos.predict is None}
     if judges.speaker is not None and judges.speaker.embed is None:
         reasons["spk_sim"] = judges.speaker.reason

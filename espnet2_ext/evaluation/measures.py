@@ -15,7 +15,7 @@ from espnet2_ext.metrics.mos import without_silence
 from espnet2_ext.metrics.musical import musical_scores
 from espnet2_ext.metrics.per import phone_errors, sung_phones
 from espnet2_ext.metrics.speaker import cosine
-from espnet2_ext.metrics.versa_f0_mcd import mcd_dtw, mcd_f0_dtw
+from espnet2_ext.metrics.versa_f0_mcd import f0_distance, mcd_dtw, mcd_f0_dtw
 
 Values = dict[str, Any]
 
@@ -31,6 +31,7 @@ class Measure:
         asked: Whether it is to be computed of an utterance; always, by default. It may look at the
             task, the options and the judges, and reads no audio.
         extra: Its metrics are shown only where they were measured.
+        of_f0: It takes F0 alone, and so measures the written note (`Task.hyp` is None) too.
         version: Part of the keys of kept scores: raise it when the measure changes.
     """
 
@@ -39,7 +40,12 @@ class Measure:
     metrics: tuple[Metric, ...]
     asked: Callable[[Rendition], bool] = lambda _: True
     extra: bool = False
+    of_f0: bool = False
     version: int = 1
+
+    def applies(self, rendition: Rendition) -> bool:
+        """Whether it is computed of an utterance; reads no audio."""
+        return (self.of_f0 or rendition.sounds) and self.asked(rendition)
 
 
 def _with_world(r: Rendition) -> bool:
@@ -47,9 +53,11 @@ def _with_world(r: Rendition) -> bool:
 
 
 def _versa_f0(r: Rendition) -> Values:
-    if isinstance(r.versa, str):
-        return {"world_note": r.versa}
-    return {"f0_rmse_hz": r.versa.f0_rmse_hz, "f0_corr_versa": r.versa.f0_corr}
+    try:
+        rmse_hz, corr = f0_distance(r.world_f0_hyp, r.world_ref.f0)
+    except ValueError as error:  # too different in length
+        return {"world_note": str(error)}
+    return {"f0_rmse_hz": rmse_hz, "f0_corr_versa": corr}
 
 
 def _mcd(r: Rendition) -> Values:
@@ -112,7 +120,7 @@ MEASURES = (
         mean("f0_rmse_hz", "F0 RMSE Hz (VERSA, no DTW, unvoiced = 0)", "F0 RMSE Hz (VERSA)",
              LOWER, 1),
         mean("f0_corr_versa", "F0 corr (VERSA, no DTW, unvoiced = 0)", "F0 corr (VERSA)", HIGHER),
-    ), _with_world, version=2),
+    ), _with_world, of_f0=True, version=2),
     Measure("musical", _musical, (
         mean("f0_corr", "F0 corr (sung finals, both voiced)", "F0 corr", HIGHER),
         Metric("cents_rmse", "RMSE cents (same frames)", "cents", _cents_squared,
@@ -121,7 +129,7 @@ MEASURES = (
                "semitone acc", HIGHER),
         pooled("note_acc", "n_notes", "Note acc (median within 50 cents)", "note acc", HIGHER),
         pooled("vuv_error", "n_f0", "V/UV error", "V/UV error", LOWER),
-    )),
+    ), of_f0=True),
     Measure("mcd", _mcd, (
         mean("mcd_db", "MCD dB (WORLD, DTW)", "MCD dB, DTW", LOWER, 2),
         mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", "MCD dB", LOWER, 2),

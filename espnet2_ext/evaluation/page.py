@@ -18,6 +18,7 @@ from espnet2_ext.evaluation.attribution_page import Attribution
 from espnet2_ext.evaluation.curves import read_curves
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 from espnet2_ext.evaluation.plots import Roll, piano_roll, plot_curves, plot_mel
+from espnet2_ext.evaluation.rendering import NO_WAVS
 from espnet2_ext.files import read_json, read_table, read_text
 from espnet2_ext.ids import check_id
 from espnet2_ext.score.formats.espnet_format import read_scores
@@ -213,7 +214,8 @@ def listen_to_split(
     ref_dir = Path(rows[0]["ref_dir"])
     scores = read_scores(ref_dir)
     singers = read_table(ref_dir / "utt2spk")
-    wavs = {row["system"]: read_table(row["wav_scp"]) for row in rows}
+    wavs = {row["system"]: read_table(row["wav_scp"]) for row in rows
+            if row["wav_scp"] != str(NO_WAVS)}  # fmt: skip
     common = set(scores).intersection(*wavs.values())
     if not common:
         raise UserError(ref_dir, "no utterance that every system rendered", "at least one")
@@ -225,6 +227,7 @@ def listen_to_split(
             listener.listen(row["system"], row["split"], utt, wavs[row["system"]][utt], score,
                             end_sec)
             for row in rows
+            if row["system"] in wavs
         ]  # fmt: skip
         roll = piano_roll(score, end_sec)
         utterances.append(Utterance(utt, singers.get(utt, ""), lyrics_of(score), roll, sounds))

@@ -91,7 +91,7 @@ def score_utterance(rendition: Rendition) -> dict[str, Any]:
     """What every measure that is asked for says of one utterance; None where it is not defined."""
     result: dict[str, Any] = {"utt": rendition.task.utt}
     for measure in MEASURES:
-        if measure.asked(rendition):
+        if measure.applies(rendition):
             result |= measure.compute(rendition)
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -117,7 +117,7 @@ def _key(rendition: Rendition) -> str:
     task, judges = rendition.task, rendition.judges
     parts = (
         judges.fingerprint, rendition.digests, repr(task.score), task.singer,
-        sorted(f"{m.name} {m.version}" for m in MEASURES if m.asked(rendition)),
+        sorted(f"{m.name} {m.version}" for m in MEASURES if m.applies(rendition)),
         judges.speaker and judges.speaker.name,
     )  # fmt: skip
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:20]
