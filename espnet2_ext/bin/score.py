@@ -22,6 +22,7 @@ from espnet2_ext.files import read_table, read_text, write_json, write_table
 from espnet2_ext.ids import check_id
 from espnet2_ext.judges.data import require
 from espnet2_ext.judges.f0 import EXTRACTORS
+from espnet2_ext.judges.learned import load_learned
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer, HfPhoneRecognizer
 from espnet2_ext.judges.quality import read_quality, require_qualified
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
@@ -188,10 +189,7 @@ def not_measured(judges: Judges, sounds: bool = True) -> dict[str, str]:
         of_audio = [m.name for measure in MEASURES if not (measure.of_f0 or measure.extra)
                     for m in measure.metrics]  # fmt: skip
         return dict.fromkeys(of_audio, "the written note as F0 has no audio")
-    reasons = {name: mos.reason for name, mos in judges.mos.items() if mos.predict is None}
-    if judges.speaker is not None and judges.speaker.embed is None:
-        reasons["spk_sim"] = judges.speaker.reason
-    return reasons
+    return {metric: model.reason for metric, model in judges.learned.items() if model.reason}
 
 
 def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges:
@@ -200,20 +198,23 @@ def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges
         recognizer = CtcPhoneRecognizer.load(folder)
     else:
         recognizer = HfPhoneRecognizer(config.phone_recognizer, dict(config.rename_phones))
+    learned = load_learned(config.judges, fetch_mos)
+    speakers = {}
+    if config.speaker_model:
+        speakers["spk_sim"] = load_speaker_model(config.speaker_model, fetch_mos)
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("singers.json")])
     return Judges(
         f0=EXTRACTORS[config.f0_extractor],
         recognizer=recognizer,
         embedder=ConvSingerEmbedder.load(folder),
         centroids=load_centroids(folder),
-        mos={name: load_mos(name, fetch_mos) for name in MODELS},
+        mos={name: load_mos(name, fetch_mos) for name in MODELS} | learned.mos,
         fingerprint=json.dumps(
             [config.f0_extractor, config.phone_recognizer, dict(config.rename_phones),
              [digest_of(path) for path in files]]
         ),
-        speaker=load_speaker_model(config.speaker_model, fetch_mos)
-        if config.speaker_model
-        else None,
+        speakers=speakers | learned.speakers,
+        words=learned.words,
     )  # fmt: skip
 
 

@@ -97,18 +97,44 @@ def _singer(r: Rendition) -> Values:
     }  # fmt: skip
 
 
-def _speaker(r: Rendition) -> Values:
-    return {"spk_sim": cosine(*map(r.judges.speaker.embed, r.at_speech_rate))}
+def _has(name: str, few: bool = False) -> Callable[[Rendition], bool]:
+    """Whether the model of a metric is there; of `few` utterances, those that WORLD is run on."""
+    return lambda r: r.judges.has(name) and (_with_world(r) or not few)
 
 
-def _mos(name: str) -> tuple[Callable[[Rendition], Values], Callable[[Rendition], bool]]:
+def _speaker(name: str, head: str, few: bool = False) -> Measure:
+    def compute(r: Rendition) -> Values:
+        return {name: cosine(*map(r.judges.speakers[name].embed, r.at_speech_rate))}
+
+    metrics = (mean(name, f"{head} (cosine)", head, HIGHER),)
+    return Measure(name, compute, metrics, _has(name, few), extra=True)
+
+
+def _mos(name: str, head: str, few: bool = False) -> Measure:
     def compute(r: Rendition) -> Values:
         return {name: r.judges.mos[name].predict(without_silence(r.at_speech_rate[0]))}
 
-    def asked(r: Rendition) -> bool:
-        return name in r.judges.mos and r.judges.mos[name].predict is not None
+    metrics = (mean(name, head, head, HIGHER, 2),)
+    return Measure(name, compute, metrics, _has(name, few), extra=True, version=2)
 
-    return compute, asked
+
+def _recognized(name: str, head: str) -> Measure:
+    """Phones of another recogniser's words; `n_phones` is the measure `words`' own count."""
+
+    def compute(r: Rendition) -> Values:
+        heard = r.judges.words[name].recognize(r.at_speech_rate[0], r.task.score.language)
+        if heard is None:
+            return {}
+        counts = phone_errors(heard, sung_phones(r.task.score))
+        return {
+            name: counts.rate,
+            f"{name}_errors": counts.errors,
+            f"{name}_heard": " ".join(heard),
+        }
+
+    metric = Metric(name, head, head, lambda u: u.get(f"{name}_errors"), lambda u: u["n_phones"],
+                    LOWER)  # fmt: skip
+    return Measure(name, compute, (metric,), _has(name), extra=True)
 
 
 def _cents_squared(u: Mapping[str, Any]) -> float | None:
@@ -152,14 +178,16 @@ MEASURES = (
         mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)", "semitone acc (svs1)", HIGHER),
         mean("espnet_vuv_error", "V/UV error (ESPnet svs1)", "V/UV error (svs1)", LOWER),
     ), lambda r: r.task.with_world and r.espnet_svs, extra=True, version=2),
-    Measure("speaker", _speaker, (
-        mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)", "speaker sim", HIGHER),
-    ), lambda r: r.judges.speaker is not None and r.judges.speaker.embed is not None, extra=True),
-    *(
-        Measure(name, compute, (mean(name, head, head, HIGHER, 2),), asked, extra=True, version=2)
-        for name, head in (("singmos", "SingMOS"), ("sheet_ssqa", "SHEET-SSQA"))
-        for compute, asked in [_mos(name)]
-    ),
+    _recognized("whisper_per", "PER (Whisper)"),
+    _recognized("firered_per", "PER (FireRedASR)"),
+    _speaker("spk_sim", "speaker sim, ESPnet-SPK"),
+    _speaker("secs", "SECS, Resemblyzer", few=True),
+    _speaker("wavlm_sim", "speaker sim, WavLM-SV"),
+    _mos("singmos", "SingMOS"),
+    _mos("singmos_pro", "SingMOS-Pro"),
+    _mos("sheet_ssqa", "SHEET-SSQA"),
+    _mos("songeval", "SongEval"),
+    _mos("dnsmos", "DNSMOS (OVRL)", few=True),
 )  # fmt: skip
 METRICS = tuple(metric for m in MEASURES if not m.extra for metric in m.metrics)
 EXTRA_METRICS = tuple(metric for m in MEASURES if m.extra for metric in m.metrics)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from espnet2_ext.files import atomic_path
 from espnet2_ext.judges.f0 import FPS, frame_times
 from espnet2_ext.judges.phone_recognizer import PhoneRecognizer
 from espnet2_ext.judges.singer_embedder import SingerEmbedder
+from espnet2_ext.judges.whisper import WordRecognizer
 from espnet2_ext.metrics.mos import MosPredictor
 from espnet2_ext.metrics.musical import SungFinals, sung_finals
 from espnet2_ext.metrics.similarity import SingerCentroids
@@ -36,7 +37,10 @@ SPEECH_FS = 16000
 
 @dataclass
 class Judges:
-    """Everything that measures, and a fingerprint of it."""
+    """Everything that measures, and a fingerprint of it.
+
+    Models that others trained are by the metric that they give; each says why it is not there.
+    """
 
     f0: Callable[[np.ndarray, int], np.ndarray]
     recognizer: PhoneRecognizer
@@ -44,13 +48,22 @@ class Judges:
     centroids: SingerCentroids
     mos: Mapping[str, MosPredictor]
     fingerprint: str
-    speaker: SpeakerModel | None = None
+    speakers: Mapping[str, SpeakerModel] = field(default_factory=dict)
+    words: Mapping[str, WordRecognizer] = field(default_factory=dict)
+
+    @property
+    def learned(self) -> dict[str, SpeakerModel | MosPredictor | WordRecognizer]:
+        """All of them."""
+        return {**self.mos, **self.speakers, **self.words}
+
+    def has(self, metric: str) -> bool:
+        """Whether there is a model that gives a metric."""
+        return not getattr(self.learned.get(metric), "reason", "none")
 
     @property
     def at_speech_rate(self) -> bool:
         """Whether there is a model that hears audio at `SPEECH_FS`."""
-        speaker = self.speaker is not None and self.speaker.embed is not None
-        return speaker or any(mos.predict is not None for mos in self.mos.values())
+        return any(map(self.has, self.learned))
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,8 @@ def test_columns_that_have_to_be_asked_for(tmp_path, judges):
     pytest.importorskip("pyworld")
     plain = score_all([task(tmp_path, tone(30), world=True)], judges, tmp_path / "u", tmp_path)
     assert not any(name.startswith("espnet") or name == "spk_sim" for name in plain[0])
-    judges.speaker = SpeakerModel(lambda wav: np.array([1.0, np.std(wav)]), name="loudness")
+    loudness = SpeakerModel(lambda wav: np.array([1.0, np.std(wav)]), name="loudness")
+    judges.speakers = {"spk_sim": loudness}
     (more,) = score_all([task(tmp_path, tone(30), world=True)], judges, tmp_path / "u", tmp_path,
                         espnet_svs=True)  # fmt: skip
     assert more["espnet_log_f0_rmse"] == pytest.approx(np.log(2) * 30 / 1200, abs=3e-3)
@@ -234,7 +235,7 @@ def test_models_of_speech_warn_of_a_telephones_band(tmp_path, judges, caplog, fs
     for name in ("hyp", "ref"):
         write_wav(tmp_path / f"{name}.wav", soxr.resample(wav, 8000, fs), fs)
     if asked:
-        judges.speaker = SpeakerModel(lambda wav: np.ones(2), name="fixed")
+        judges.speakers = {"spk_sim": SpeakerModel(lambda wav: np.ones(2), name="fixed")}
     files = (str(tmp_path / "hyp.wav"), str(tmp_path / "ref.wav"))
     score_all([Task("u", *files, SCORE, "x", False)], judges, tmp_path / "out", tmp_path)
     assert ("mislead" in caplog.text) == asked
