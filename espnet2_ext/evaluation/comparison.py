@@ -15,7 +15,7 @@ from espnet2_ext.files import read_json
 
 PUBLISHED = (
     "f0_rmse_hz", "f0_corr_versa", "f0_rmse_hz_dtw", "f0_corr_versa_dtw", "mcd_db_nodtw",
-    "mcd_db", "per", "singer_sim", "singmos", "sheet_ssqa",
+    "mcd_db", "per", "singer_sim", "secs", "wavlm_sim", "singmos", "singmos_pro", "sheet_ssqa",
 )  # fmt: skip
 """Columns that published tables have; the other metrics are shown in a second table."""
 

@@ -155,7 +155,7 @@ MEASURES = (
                "semitone acc", HIGHER),
         pooled("note_acc", "n_notes", "Note acc (median within 50 cents)", "note acc", HIGHER),
         pooled("vuv_error", "n_f0", "V/UV error", "V/UV error", LOWER),
-    ), of_f0=True),
+    ), of_f0=True, version=2),
     Measure("mcd", _mcd, (
         mean("mcd_db", "MCD dB (WORLD, DTW)", "MCD dB, DTW", LOWER, 2),
         mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", "MCD dB", LOWER, 2),

@@ -1,7 +1,7 @@
 """An utterance as it is sung and as it was recorded, with what several measures hear in both."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.digest import digest_files
 from espnet2_ext.evaluation.written_f0 import WRITTEN_VERSION, written_f0
 from espnet2_ext.files import atomic_path
-from espnet2_ext.judges.f0 import FPS, frame_times
+from espnet2_ext.judges.f0 import FPS, Extractor, ceiling_of, frame_times
 from espnet2_ext.judges.phone_recognizer import PhoneRecognizer
 from espnet2_ext.judges.singer_embedder import SingerEmbedder
 from espnet2_ext.judges.whisper import WordRecognizer
@@ -42,7 +42,7 @@ class Judges:
     Models that others trained are by the metric that they give; each says why it is not there.
     """
 
-    f0: Callable[[np.ndarray, int], np.ndarray]
+    f0: Extractor
     recognizer: PhoneRecognizer
     embedder: SingerEmbedder
     centroids: SingerCentroids
@@ -166,14 +166,17 @@ class Rendition:
 
     @cached_property
     def f0_ref(self) -> np.ndarray:
-        return self.judges.f0(self.ref, self.fs)
+        return self._f0_of(self.ref)
+
+    def _f0_of(self, wav: np.ndarray) -> np.ndarray:
+        return self.judges.f0(wav, self.fs, ceiling_of(self.task.score))
 
     @cached_property
     def f0_hyp(self) -> np.ndarray:
         if not self.sounds:
             times = frame_times(len(self.ref), self.fs)
             return written_f0(self.task.score, times, FPS)
-        return self.f0_ref if self.same else self.judges.f0(self.hyp, self.fs)
+        return self.f0_ref if self.same else self._f0_of(self.hyp)
 
     @cached_property
     def finals(self) -> SungFinals:

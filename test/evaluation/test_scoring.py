@@ -56,7 +56,7 @@ class Fixed:
         return self.voice
 
 
-def spectral_f0(wav, fs):
+def spectral_f0(wav, fs, ceiling_hz=1100.0):
     """Strongest harmonic of each 10 ms."""
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(wav, 1024), 2048)[240 // 2 :: 240]
     spectrum = np.abs(np.fft.rfft(frames[: len(wav) // 240] * np.hanning(2048), 1 << 15))

@@ -109,9 +109,8 @@ def whisper(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whisper")
     vocabulary = {token: index for index, token in enumerate(["l", "a", "Ġ", "la", "Ġla"])}
     tokenizer = transformers.WhisperTokenizer(
-        vocab=vocabulary, merges=[("l", "a"), ("Ġ", "la")], bos_token=_SPECIAL[0], eos_token=_SPECIAL[0],
-        unk_token=_SPECIAL[0], pad_token=_SPECIAL[0],
-        additional_special_tokens=_SPECIAL,
+        vocab=vocabulary, merges=[("l", "a"), ("Ġ", "la")], additional_special_tokens=_SPECIAL,
+        **{f"{kind}_token": _SPECIAL[0] for kind in ("bos", "eos", "unk", "pad")},
     )  # fmt: skip
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in ("Ġla", *_SPECIAL)}
     config = transformers.WhisperConfig(
@@ -128,6 +127,7 @@ def whisper(tmp_path_factory):
         model.model.decoder.layer_norm.bias.copy_(torch.ones(8))
         model.model.decoder.embed_tokens.weight[ids["Ġla"]] = 1.0
     options = model.generation_config
+    options._from_model_config = False  # else what follows is not read
     options.lang_to_id, options.is_multilingual = {"<|zh|>": ids["<|zh|>"]}, True
     options.task_to_id = {t: ids[f"<|{t}|>"] for t in ("transcribe", "translate")}
     options.no_timestamps_token_id, options.max_new_tokens = ids["<|notimestamps|>"], 3
