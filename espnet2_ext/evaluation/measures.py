@@ -4,12 +4,14 @@ Who adds a metric adds a `Measure` to `MEASURES`, or a `Metric` to one, and rais
 scores, tables, paired tests, attribution and the report follow at the next run.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from espnet2_ext.evaluation.metric import HIGHER, LOWER, Metric, mean, pooled
 from espnet2_ext.evaluation.rendition import Rendition
+from espnet2_ext.judges.f0 import FPS
+from espnet2_ext.metrics.contour import contour_scores
 from espnet2_ext.metrics.espnet_svs import espnet_features, espnet_scores
 from espnet2_ext.metrics.mos import without_silence
 from espnet2_ext.metrics.musical import musical_scores
@@ -74,6 +76,10 @@ def _musical(r: Rendition) -> Values:
     """`f0_length` says by how many frames of 10 ms the rendition is longer."""
     values = asdict(musical_scores(r.f0_hyp, r.f0_ref, r.finals))
     return values | {"f0_length": len(r.f0_hyp) - len(r.f0_ref), "n_f0": len(r.f0_ref)}
+
+
+def _contour(r: Rendition) -> Values:
+    return asdict(contour_scores(r.f0_hyp, r.f0_ref, r.finals, FPS))
 
 
 def _espnet(r: Rendition) -> Values:
@@ -156,6 +162,12 @@ MEASURES = (
         pooled("note_acc", "n_notes", "Note acc (median within 50 cents)", "note acc", HIGHER),
         pooled("vuv_error", "n_f0", "V/UV error", "V/UV error", LOWER),
     ), of_f0=True, version=2),
+    Measure("contour", _contour, (
+        pooled("rpa", "n_voiced", "RPA (within 50 cents of the recording)", "RPA", HIGHER),
+        pooled("rhythm_iou", "n_sung", "Rhythm IoU (notes as sung)", "rhythm IoU", HIGHER),
+        replace(pooled("vibrato_error", "n_vibrato", "Vibrato error (depth, cents)",
+                       "vibrato error, cents", LOWER), digits=0),
+    ), of_f0=True),
     Measure("mcd", _mcd, (
         mean("mcd_db", "MCD dB (WORLD, DTW)", "MCD dB, DTW", LOWER, 2),
         mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", "MCD dB", LOWER, 2),
@@ -189,5 +201,25 @@ MEASURES = (
     _mos("songeval", "SongEval"),
     _mos("dnsmos", "DNSMOS (OVRL)", few=True),
 )  # fmt: skip
-METRICS = tuple(metric for m in MEASURES if not m.extra for metric in m.metrics)
+LEAD = (
+    "per", "vuv_error", "cents_rmse", "f0_corr", "rpa", "rhythm_iou", "vibrato_error", "singer_sim",
+    "singer_acc",
+)  # fmt: skip
+"""Columns that tables lead with, what the model answers for: words, voicing, how it is sung against
+the take, singer. What the vocoder decides as well follows, then accuracy of the written pitch."""
+_SCORE_DECIDES = ("semitone_acc", "note_acc")
+
+
+def _in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """In the order of tables."""
+
+    def place(metric: Metric) -> int:
+        if metric.name in LEAD:
+            return LEAD.index(metric.name)
+        return len(LEAD) + (metric.name in _SCORE_DECIDES)
+
+    return tuple(sorted(metrics, key=place))
+
+
+METRICS = _in_order(metric for m in MEASURES if not m.extra for metric in m.metrics)
 EXTRA_METRICS = tuple(metric for m in MEASURES if m.extra for metric in m.metrics)
