@@ -162,6 +162,6 @@ VERSA columns follow VERSA's `mcd_f0` (WORLD harvest, all frames, an unvoiced fr
 0 Hz) and can be held against published figures; they rest on the number of utterances in
 parentheses. The other F0 columns judge frames where the score sings a final and both recordings
 are voiced; the nominal note is the written one, so vibrato and glides cost the ground truth too.
-PER, semitone and note accuracy and V/UV error are pooled over a split, cents over its frames; the
-rest are means over utterances.
+PER, semitone and note accuracy, V/UV error, RPA, rhythm IoU and vibrato error are pooled over a
+split, cents over its frames; the rest are means over utterances.
 """
