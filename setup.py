@@ -8,6 +8,9 @@ EXTRAS = {
     "train": ["deepspeed>=0.17", "torchdiffeq>=0.2.5", "tensorboard", "peft>=0.15"],
     "corpus": ["espeakng-loader>=0.2.4", "pyworld-prebuilt>=0.3.4", "pyarrow>=16"],
     "score": ["swift-f0>=0.1", "espeakng-loader>=0.2.4", "ToJyutping>=3.2"],
+    # resemblyzer asks for webrtcvad, which has no wheel; without a compiler, webrtcvad-wheels is it
+    # (docs/metrics.md); tools/install.sh takes that.
+    "judges": ["resemblyzer>=0.1.4", "webrtcvad-wheels>=2.0.14", "speechmos>=0.0.1.1"],
     "notation": ["converter21>=4.0.1", "music21>=9.9.1,<10"],
     "test": [
         "pytest>=8",

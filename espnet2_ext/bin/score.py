@@ -7,11 +7,13 @@ system, split, ref_dir, wav_scp, timing, f0_source, where the judges are loaded 
 import argparse
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.evaluation.measures import METRICS
+from espnet2_ext.evaluation.measures import MEASURES, METRICS
+from espnet2_ext.evaluation.rendering import NO_WAVS
 from espnet2_ext.evaluation.rendition import Judges, Task, digest_of
 from espnet2_ext.evaluation.scoring import ScoringConfig, score_all, world_subset
 from espnet2_ext.evaluation.songs import UTT2SONG, read_songs, with_songs
@@ -20,6 +22,7 @@ from espnet2_ext.files import read_table, read_text, write_json, write_table
 from espnet2_ext.ids import check_id
 from espnet2_ext.judges.data import require
 from espnet2_ext.judges.f0 import EXTRACTORS
+from espnet2_ext.judges.learned import load_learned
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer, HfPhoneRecognizer
 from espnet2_ext.judges.quality import read_quality, require_qualified
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
@@ -149,7 +152,7 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
         "n_missing": len(missing),
         "timing": row.timing,
         "f0_source": row.f0_source,
-        "not_measured": not_measured(judges),
+        "not_measured": not_measured(judges, row.wavs != NO_WAVS),
     }
     summary = summarize(row.system, row.split, with_songs(utts, songs), facts)
     write_json(row.out_dir / "summary.json", summary)
@@ -161,8 +164,13 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
         print(f"  {metric.name:14s} {shown:>8s}   {metric.head}", flush=True)
 
 
-def read_hypotheses(wavs: Path, refs: dict[str, str], ref_dir: Path) -> dict[str, str]:
-    """Utterance to wav, from an scp or a folder; raises `UserError` for one without reference."""
+def read_hypotheses(wavs: Path, refs: dict[str, str], ref_dir: Path) -> Mapping[str, str | None]:
+    """Utterance to wav, from an scp or a folder; raises `UserError` for one without reference.
+
+    None for all of a row without audio (`NO_WAVS`).
+    """
+    if wavs == NO_WAVS:
+        return dict.fromkeys(refs)
     if wavs.is_dir():
         hyps = {path.stem: str(path) for path in sorted(wavs.glob("*.wav"))}
     else:
@@ -175,12 +183,13 @@ def read_hypotheses(wavs: Path, refs: dict[str, str], ref_dir: Path) -> dict[str
     return hyps
 
 
-def not_measured(judges: Judges) -> dict[str, str]:
-    """Why a column that was asked for is empty."""
-    reasons = {name: mos.reason for name, mos in judges.mos.items() if mos.predict is None}
-    if judges.speaker is not None and judges.speaker.embed is None:
-        reasons["spk_sim"] = judges.speaker.reason
-    return reasons
+def not_measured(judges: Judges, sounds: bool = True) -> dict[str, str]:
+    """Why a column that was asked for is empty, of a row with audio or of one that is F0 alone."""
+    if not sounds:
+        of_audio = [m.name for measure in MEASURES if not (measure.of_f0 or measure.extra)
+                    for m in measure.metrics]  # fmt: skip
+        return dict.fromkeys(of_audio, "the written note as F0 has no audio")
+    return {metric: model.reason for metric, model in judges.learned.items() if model.reason}
 
 
 def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges:
@@ -189,20 +198,23 @@ def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges
         recognizer = CtcPhoneRecognizer.load(folder)
     else:
         recognizer = HfPhoneRecognizer(config.phone_recognizer, dict(config.rename_phones))
+    learned = load_learned(config.judges, fetch_mos)
+    speakers = {}
+    if config.speaker_model:
+        speakers["spk_sim"] = load_speaker_model(config.speaker_model, fetch_mos)
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("singers.json")])
     return Judges(
         f0=EXTRACTORS[config.f0_extractor],
         recognizer=recognizer,
         embedder=ConvSingerEmbedder.load(folder),
         centroids=load_centroids(folder),
-        mos={name: load_mos(name, fetch_mos) for name in MODELS},
+        mos={name: load_mos(name, fetch_mos) for name in MODELS} | learned.mos,
         fingerprint=json.dumps(
             [config.f0_extractor, config.phone_recognizer, dict(config.rename_phones),
              [digest_of(path) for path in files]]
         ),
-        speaker=load_speaker_model(config.speaker_model, fetch_mos)
-        if config.speaker_model
-        else None,
+        speakers=speakers | learned.speakers,
+        words=learned.words,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def warn_of_bands(tasks: Sequence[Task], at_speech_rate: bool) -> None:
         tasks: Utterances; the first few are looked at.
         at_speech_rate: Whether models that were trained on `SPEECH_FS` are asked.
     """
-    looked_at = tasks[:LOOKED_AT]
+    looked_at = [task for task in tasks if task.hyp is not None][:LOOKED_AT]
     differ, narrow = [], []
     for task in looked_at:
         hyp, ref = (_band(path) for path in (task.hyp, task.ref))

@@ -6,18 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.measures import EXTRA_METRICS, LEAD, METRICS
 from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.evaluation.paired import against_best
 from espnet2_ext.evaluation.songs import read_songs, with_songs
 from espnet2_ext.evaluation.table import Utterances
 from espnet2_ext.files import read_json
-
-PUBLISHED = (
-    "f0_rmse_hz", "f0_corr_versa", "f0_rmse_hz_dtw", "f0_corr_versa_dtw", "mcd_db_nodtw",
-    "mcd_db", "per", "singer_sim", "singmos", "sheet_ssqa",
-)  # fmt: skip
-"""Columns that published tables have; the other metrics are shown in a second table."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +78,13 @@ def compare_systems(
 
 
 def markdown(comparison: Comparison) -> str:
-    """Published columns, the others, and the paired test, each as a Markdown table."""
+    """The columns that lead, the others, and the paired test, each as a Markdown table."""
     rows = comparison.rows
     shown = [m for m in (*METRICS, *EXTRA_METRICS)
              if any(row["metrics"].get(m.name) is not None for row in rows)]  # fmt: skip
-    published = [m for name in PUBLISHED for m in shown if m.name == name]
     lines = []
-    for metrics in (published, [m for m in shown if m.name not in PUBLISHED]):
+    lead = [m for m in shown if m.name in LEAD]
+    for metrics in (lead, [m for m in shown if m not in lead]):
         if metrics:
             lines += [*_rows_table(comparison, metrics), ""]
     if comparison.paired:

@@ -7,6 +7,7 @@ import numpy as np
 
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.evaluation.bootstrap import Interval, bootstrap
+from espnet2_ext.judges.f0 import Extractor, ceiling_of
 from espnet2_ext.metrics.expressiveness import (
     NotePitch,
     global_variance,
@@ -46,7 +47,7 @@ def express(
     path: str,
     score: MusicScore,
     n_frames: int | None,
-    extract: Callable[[np.ndarray, int], np.ndarray],
+    extract: Extractor,
     log_mel: Callable[[np.ndarray], np.ndarray],
     fs: int,
     fps: float,
@@ -57,7 +58,7 @@ def express(
         path: Wav.
         score: With the phones that it was sung with.
         n_frames: Frames of the reference's F0; None for the reference itself.
-        extract: Samples (N,) and rate -> F0 (T,) Hz, `fps` frames a second.
+        extract: Gives `fps` frames of F0 a second.
         log_mel: Samples (N,) at `fs` -> (T', n_mels).
         fs: Rate of the mel (Hz).
         fps: Frames a second of the F0.
@@ -66,7 +67,7 @@ def express(
         The measurements, and the frames of its F0.
     """
     wav, _ = read_wav(path, fs)
-    f0 = extract(wav, fs)
+    f0 = extract(wav, fs, ceiling_of(score))
     if n_frames is not None:
         f0 = fit_length(f0, n_frames)
     notes = note_pitches(f0, sung_finals(score, len(f0), fps), fps)

@@ -4,18 +4,20 @@ Who adds a metric adds a `Measure` to `MEASURES`, or a `Metric` to one, and rais
 scores, tables, paired tests, attribution and the report follow at the next run.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from espnet2_ext.evaluation.metric import HIGHER, LOWER, Metric, mean, pooled
 from espnet2_ext.evaluation.rendition import Rendition
+from espnet2_ext.judges.f0 import FPS
+from espnet2_ext.metrics.contour import contour_scores
 from espnet2_ext.metrics.espnet_svs import espnet_features, espnet_scores
 from espnet2_ext.metrics.mos import without_silence
 from espnet2_ext.metrics.musical import musical_scores
 from espnet2_ext.metrics.per import phone_errors, sung_phones
 from espnet2_ext.metrics.speaker import cosine
-from espnet2_ext.metrics.versa_f0_mcd import mcd_dtw, mcd_f0_dtw
+from espnet2_ext.metrics.versa_f0_mcd import f0_distance, mcd_dtw, mcd_f0_dtw
 
 Values = dict[str, Any]
 
@@ -31,6 +33,7 @@ class Measure:
         asked: Whether it is to be computed of an utterance; always, by default. It may look at the
             task, the options and the judges, and reads no audio.
         extra: Its metrics are shown only where they were measured.
+        of_f0: It takes F0 alone, and so measures the written note (`Task.hyp` is None) too.
         version: Part of the keys of kept scores: raise it when the measure changes.
     """
 
@@ -39,7 +42,12 @@ class Measure:
     metrics: tuple[Metric, ...]
     asked: Callable[[Rendition], bool] = lambda _: True
     extra: bool = False
+    of_f0: bool = False
     version: int = 1
+
+    def applies(self, rendition: Rendition) -> bool:
+        """Whether it is computed of an utterance; reads no audio."""
+        return (self.of_f0 or rendition.sounds) and self.asked(rendition)
 
 
 def _with_world(r: Rendition) -> bool:
@@ -47,9 +55,11 @@ def _with_world(r: Rendition) -> bool:
 
 
 def _versa_f0(r: Rendition) -> Values:
-    if isinstance(r.versa, str):
-        return {"world_note": r.versa}
-    return {"f0_rmse_hz": r.versa.f0_rmse_hz, "f0_corr_versa": r.versa.f0_corr}
+    try:
+        rmse_hz, corr = f0_distance(r.world_f0_hyp, r.world_ref.f0)
+    except ValueError as error:  # too different in length
+        return {"world_note": str(error)}
+    return {"f0_rmse_hz": rmse_hz, "f0_corr_versa": corr}
 
 
 def _mcd(r: Rendition) -> Values:
@@ -66,6 +76,10 @@ def _musical(r: Rendition) -> Values:
     """`f0_length` says by how many frames of 10 ms the rendition is longer."""
     values = asdict(musical_scores(r.f0_hyp, r.f0_ref, r.finals))
     return values | {"f0_length": len(r.f0_hyp) - len(r.f0_ref), "n_f0": len(r.f0_ref)}
+
+
+def _contour(r: Rendition) -> Values:
+    return asdict(contour_scores(r.f0_hyp, r.f0_ref, r.finals, FPS))
 
 
 def _espnet(r: Rendition) -> Values:
@@ -89,18 +103,44 @@ def _singer(r: Rendition) -> Values:
     }  # fmt: skip
 
 
-def _speaker(r: Rendition) -> Values:
-    return {"spk_sim": cosine(*map(r.judges.speaker.embed, r.at_speech_rate))}
+def _has(name: str, few: bool = False) -> Callable[[Rendition], bool]:
+    """Whether the model of a metric is there; of `few` utterances, those that WORLD is run on."""
+    return lambda r: r.judges.has(name) and (_with_world(r) or not few)
 
 
-def _mos(name: str) -> tuple[Callable[[Rendition], Values], Callable[[Rendition], bool]]:
+def _speaker(name: str, head: str, few: bool = False) -> Measure:
+    def compute(r: Rendition) -> Values:
+        return {name: cosine(*map(r.judges.speakers[name].embed, r.at_speech_rate))}
+
+    metrics = (mean(name, f"{head} (cosine)", head, HIGHER),)
+    return Measure(name, compute, metrics, _has(name, few), extra=True)
+
+
+def _mos(name: str, head: str, few: bool = False) -> Measure:
     def compute(r: Rendition) -> Values:
         return {name: r.judges.mos[name].predict(without_silence(r.at_speech_rate[0]))}
 
-    def asked(r: Rendition) -> bool:
-        return name in r.judges.mos and r.judges.mos[name].predict is not None
+    metrics = (mean(name, head, head, HIGHER, 2),)
+    return Measure(name, compute, metrics, _has(name, few), extra=True, version=2)
 
-    return compute, asked
+
+def _recognized(name: str, head: str) -> Measure:
+    """Phones of another recogniser's words; `n_phones` is the measure `words`' own count."""
+
+    def compute(r: Rendition) -> Values:
+        heard = r.judges.words[name].recognize(r.at_speech_rate[0], r.task.score.language)
+        if heard is None:
+            return {}
+        counts = phone_errors(heard, sung_phones(r.task.score))
+        return {
+            name: counts.rate,
+            f"{name}_errors": counts.errors,
+            f"{name}_heard": " ".join(heard),
+        }
+
+    metric = Metric(name, head, head, lambda u: u.get(f"{name}_errors"), lambda u: u["n_phones"],
+                    LOWER)  # fmt: skip
+    return Measure(name, compute, (metric,), _has(name), extra=True)
 
 
 def _cents_squared(u: Mapping[str, Any]) -> float | None:
@@ -112,7 +152,7 @@ MEASURES = (
         mean("f0_rmse_hz", "F0 RMSE Hz (VERSA, no DTW, unvoiced = 0)", "F0 RMSE Hz (VERSA)",
              LOWER, 1),
         mean("f0_corr_versa", "F0 corr (VERSA, no DTW, unvoiced = 0)", "F0 corr (VERSA)", HIGHER),
-    ), _with_world, version=2),
+    ), _with_world, of_f0=True, version=2),
     Measure("musical", _musical, (
         mean("f0_corr", "F0 corr (sung finals, both voiced)", "F0 corr", HIGHER),
         Metric("cents_rmse", "RMSE cents (same frames)", "cents", _cents_squared,
@@ -121,7 +161,13 @@ MEASURES = (
                "semitone acc", HIGHER),
         pooled("note_acc", "n_notes", "Note acc (median within 50 cents)", "note acc", HIGHER),
         pooled("vuv_error", "n_f0", "V/UV error", "V/UV error", LOWER),
-    )),
+    ), of_f0=True, version=2),
+    Measure("contour", _contour, (
+        pooled("rpa", "n_voiced", "RPA (within 50 cents of the recording)", "RPA", HIGHER),
+        pooled("rhythm_iou", "n_sung", "Rhythm IoU (notes as sung)", "rhythm IoU", HIGHER),
+        replace(pooled("vibrato_error", "n_vibrato", "Vibrato error (depth, cents)",
+                       "vibrato error, cents", LOWER), digits=0),
+    ), of_f0=True),
     Measure("mcd", _mcd, (
         mean("mcd_db", "MCD dB (WORLD, DTW)", "MCD dB, DTW", LOWER, 2),
         mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", "MCD dB", LOWER, 2),
@@ -144,14 +190,36 @@ MEASURES = (
         mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)", "semitone acc (svs1)", HIGHER),
         mean("espnet_vuv_error", "V/UV error (ESPnet svs1)", "V/UV error (svs1)", LOWER),
     ), lambda r: r.task.with_world and r.espnet_svs, extra=True, version=2),
-    Measure("speaker", _speaker, (
-        mean("spk_sim", "Speaker sim (ESPnet-SPK, cosine)", "speaker sim", HIGHER),
-    ), lambda r: r.judges.speaker is not None and r.judges.speaker.embed is not None, extra=True),
-    *(
-        Measure(name, compute, (mean(name, head, head, HIGHER, 2),), asked, extra=True, version=2)
-        for name, head in (("singmos", "SingMOS"), ("sheet_ssqa", "SHEET-SSQA"))
-        for compute, asked in [_mos(name)]
-    ),
+    _recognized("whisper_per", "PER (Whisper)"),
+    _recognized("firered_per", "PER (FireRedASR)"),
+    _speaker("spk_sim", "speaker sim, ESPnet-SPK"),
+    _speaker("secs", "SECS, Resemblyzer", few=True),
+    _speaker("wavlm_sim", "speaker sim, WavLM-SV"),
+    _mos("singmos", "SingMOS"),
+    _mos("singmos_pro", "SingMOS-Pro"),
+    _mos("sheet_ssqa", "SHEET-SSQA"),
+    _mos("songeval", "SongEval"),
+    _mos("dnsmos", "DNSMOS (OVRL)", few=True),
 )  # fmt: skip
-METRICS = tuple(metric for m in MEASURES if not m.extra for metric in m.metrics)
+LEAD = (
+    "per", "vuv_error", "cents_rmse", "f0_corr", "rpa", "rhythm_iou", "vibrato_error", "singer_sim",
+    "singer_acc",
+)  # fmt: skip
+"""Columns that tables lead with, what the model answers for: words, voicing, how it is sung against
+the take, singer. What the vocoder decides as well follows, then accuracy of the written pitch."""
+_SCORE_DECIDES = ("semitone_acc", "note_acc")
+
+
+def _in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """In the order of tables."""
+
+    def place(metric: Metric) -> int:
+        if metric.name in LEAD:
+            return LEAD.index(metric.name)
+        return len(LEAD) + (metric.name in _SCORE_DECIDES)
+
+    return tuple(sorted(metrics, key=place))
+
+
+METRICS = _in_order(metric for m in MEASURES if not m.extra for metric in m.metrics)
 EXTRA_METRICS = tuple(metric for m in MEASURES if m.extra for metric in m.metrics)

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from espnet2_ext.evaluation.attribution_page import Attribution
 from espnet2_ext.evaluation.curves import read_curves
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 from espnet2_ext.evaluation.plots import Roll, piano_roll, plot_curves, plot_mel
+from espnet2_ext.evaluation.rendering import NO_WAVS
 from espnet2_ext.files import read_json, read_table, read_text
 from espnet2_ext.ids import check_id
+from espnet2_ext.judges.f0 import Extractor, ceiling_of
 from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.score.music_score import MusicScore
 
@@ -28,8 +30,6 @@ UTT_METRICS = ("f0_corr", "cents_rmse", "semitone_acc", "note_acc", "mcd_db", "s
 """Shown beside an utterance's audio, where they are defined."""
 TABLE_COLUMNS = ("system", "split", "ref_dir", "wav_scp", "timing", "f0_source")
 FALLBACK_AUDIO = ("FLAC", "audio/flac")
-
-F0Extractor = Callable[[np.ndarray, int], np.ndarray]
 
 
 def data_uri(data: bytes, media_type: str) -> str:
@@ -165,7 +165,7 @@ class Listener:
         scores_dir: Where scoring left SYSTEM/SPLIT/utts/UTT.json.
     """
 
-    def __init__(self, mel: MelConfig, extractor: F0Extractor, scores_dir: Path) -> None:
+    def __init__(self, mel: MelConfig, extractor: Extractor, scores_dir: Path) -> None:
         from espnet2_ext.audio.mel import LogMel
 
         self.mel, self.log_mel = mel, LogMel(mel)
@@ -181,7 +181,7 @@ class Listener:
         n = len(wav) // self.mel.hop_length * self.mel.hop_length
         with torch.inference_mode():
             mel = self.log_mel(torch.from_numpy(wav[:n])[None])[0].numpy()
-        f0 = self.extractor(wav, self.mel.fs)
+        f0 = self.extractor(wav, self.mel.fs, ceiling_of(score))
         picture = plot_mel(mel, f0, score, self.mel.hop_length / self.mel.fs, end_sec)
         return Sound(
             system=system,
@@ -213,7 +213,8 @@ def listen_to_split(
     ref_dir = Path(rows[0]["ref_dir"])
     scores = read_scores(ref_dir)
     singers = read_table(ref_dir / "utt2spk")
-    wavs = {row["system"]: read_table(row["wav_scp"]) for row in rows}
+    wavs = {row["system"]: read_table(row["wav_scp"]) for row in rows
+            if row["wav_scp"] != str(NO_WAVS)}  # fmt: skip
     common = set(scores).intersection(*wavs.values())
     if not common:
         raise UserError(ref_dir, "no utterance that every system rendered", "at least one")
@@ -225,6 +226,7 @@ def listen_to_split(
             listener.listen(row["system"], row["split"], utt, wavs[row["system"]][utt], score,
                             end_sec)
             for row in rows
+            if row["system"] in wavs
         ]  # fmt: skip
         roll = piano_roll(score, end_sec)
         utterances.append(Utterance(utt, singers.get(utt, ""), lyrics_of(score), roll, sounds))

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rows import RECORDINGS, Row, tag_of
+from espnet2_ext.evaluation.rows import NO_WAV, RECORDINGS, Row, tag_of
 from espnet2_ext.files import read_text, read_yaml, write_text
 
 TOKENS, FEATURES, DECODED_CODES, WAVS = range(4)
@@ -52,11 +52,15 @@ class Tokens:
     own: bool = False
 
 
+NO_WAVS = Path("-")
+"""In place of a row's folder of wavs, and in systems.tsv."""
+
+
 @dataclass(frozen=True)
 class Audio:
     """Where a row's wavs are, where their F0 came from, and which models made them.
 
-    `wavs` is None for the recordings.
+    `wavs` is None for the recordings, and `NO_WAVS` where there is no audio.
     """
 
     wavs: Path | None
@@ -96,6 +100,8 @@ class Plan:
         """Plan all that a row needs; returns where its audio will be."""
         if row.wav == RECORDINGS:
             return Audio(None, "recording")
+        if row.wav == NO_WAV:
+            return Audio(NO_WAVS, row.f0)
         if row.wav != "vocoder":
             return Audio(Path(row.wav), row.f0 or "model")
         tokens = self._tokens(row) if row.tokens else None

@@ -1,8 +1,8 @@
 """An utterance as it is sung and as it was recorded, with what several measures hear in both."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -10,15 +10,23 @@ import numpy as np
 
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.digest import digest_files
+from espnet2_ext.evaluation.written_f0 import WRITTEN_VERSION, written_f0
 from espnet2_ext.files import atomic_path
-from espnet2_ext.judges.f0 import FPS
+from espnet2_ext.judges.f0 import FPS, Extractor, ceiling_of, frame_times
 from espnet2_ext.judges.phone_recognizer import PhoneRecognizer
 from espnet2_ext.judges.singer_embedder import SingerEmbedder
+from espnet2_ext.judges.whisper import WordRecognizer
 from espnet2_ext.metrics.mos import MosPredictor
 from espnet2_ext.metrics.musical import SungFinals, sung_finals
 from espnet2_ext.metrics.similarity import SingerCentroids
 from espnet2_ext.metrics.speaker import SpeakerModel
-from espnet2_ext.metrics.versa_f0_mcd import F0Mcd, WorldFeatures, mcd_f0, world_features
+from espnet2_ext.metrics.versa_f0_mcd import (
+    FRAME_PERIOD_MS,
+    F0Mcd,
+    WorldFeatures,
+    mcd_f0,
+    world_features,
+)
 from espnet2_ext.score.music_score import MusicScore
 
 WORLD_VERSION = 2
@@ -29,29 +37,50 @@ SPEECH_FS = 16000
 
 @dataclass
 class Judges:
-    """Everything that measures, and a fingerprint of it."""
+    """Everything that measures, and a fingerprint of it.
 
-    f0: Callable[[np.ndarray, int], np.ndarray]
+    Models that others trained are by the metric that they give; each says why it is not there.
+    """
+
+    f0: Extractor
     recognizer: PhoneRecognizer
     embedder: SingerEmbedder
     centroids: SingerCentroids
     mos: Mapping[str, MosPredictor]
     fingerprint: str
-    speaker: SpeakerModel | None = None
+    speakers: Mapping[str, SpeakerModel] = field(default_factory=dict)
+    words: Mapping[str, WordRecognizer] = field(default_factory=dict)
+
+    @property
+    def learned(self) -> dict[str, SpeakerModel | MosPredictor | WordRecognizer]:
+        """All of them."""
+        return {**self.mos, **self.speakers, **self.words}
+
+    def has(self, metric: str) -> bool:
+        """Whether there is a model that gives a metric."""
+        return not getattr(self.learned.get(metric), "reason", "none")
 
     @property
     def at_speech_rate(self) -> bool:
         """Whether there is a model that hears audio at `SPEECH_FS`."""
-        speaker = self.speaker is not None and self.speaker.embed is not None
-        return speaker or any(mos.predict is not None for mos in self.mos.values())
+        return any(map(self.has, self.learned))
 
 
 @dataclass(frozen=True)
 class Task:
-    """One utterance to score."""
+    """One utterance to score.
+
+    Args:
+        utt: Its id.
+        hyp: Wav of the system; None: there is none, the F0 of the score is what is measured.
+        ref: Wav of the recording.
+        score: What both sing, with the recording's phones.
+        singer: Of the recording.
+        with_world: Whether metrics that take WORLD's analysis are measured of it.
+    """
 
     utt: str
-    hyp: str
+    hyp: str | None
     ref: str
     score: MusicScore
     singer: str
@@ -105,7 +134,14 @@ class Rendition:
     @cached_property
     def digests(self) -> tuple[str, str]:
         """Of the recording's file and of the rendition's."""
-        return digest_of(self.task.ref), digest_of(self.task.hyp)
+        hyp = self.task.hyp
+        of_hyp = digest_of(hyp) if hyp is not None else f"written{WRITTEN_VERSION}"
+        return digest_of(self.task.ref), of_hyp
+
+    @property
+    def sounds(self) -> bool:
+        """Whether there is audio of it."""
+        return self.task.hyp is not None
 
     @property
     def same(self) -> bool:
@@ -130,11 +166,17 @@ class Rendition:
 
     @cached_property
     def f0_ref(self) -> np.ndarray:
-        return self.judges.f0(self.ref, self.fs)
+        return self._f0_of(self.ref)
+
+    def _f0_of(self, wav: np.ndarray) -> np.ndarray:
+        return self.judges.f0(wav, self.fs, ceiling_of(self.task.score))
 
     @cached_property
     def f0_hyp(self) -> np.ndarray:
-        return self.f0_ref if self.same else self.judges.f0(self.hyp, self.fs)
+        if not self.sounds:
+            times = frame_times(len(self.ref), self.fs)
+            return written_f0(self.task.score, times, FPS)
+        return self.f0_ref if self.same else self._f0_of(self.hyp)
 
     @cached_property
     def finals(self) -> SungFinals:
@@ -147,6 +189,13 @@ class Rendition:
     @cached_property
     def world_hyp(self) -> WorldFeatures:
         return self.world_ref if self.same else world_features(self.hyp, self.fs)
+
+    @cached_property
+    def world_f0_hyp(self) -> np.ndarray:
+        if self.sounds:
+            return self.world_hyp.f0
+        fps = round(1000 / FRAME_PERIOD_MS)
+        return written_f0(self.task.score, np.arange(len(self.world_ref.f0)) / fps, fps)
 
     @cached_property
     def versa(self) -> F0Mcd | str:

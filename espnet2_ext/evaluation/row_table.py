@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rendering import Audio
+from espnet2_ext.evaluation.rendering import NO_WAVS, Audio
 from espnet2_ext.files import read_json, read_table, write_json, write_table, write_text
 
 HEADER = ("system", "split", "ref_dir", "wav_scp", "timing", "f0_source")
@@ -76,7 +76,9 @@ def write_systems(
         for split in splits:
             real = raw / split
             wav_scp, folder = real / "wav.scp", real
-            if entry["wavs"] is not None:
+            if entry["wavs"] == str(NO_WAVS):
+                wav_scp = NO_WAVS
+            elif entry["wavs"] is not None:
                 folder = Path(entry["wavs"])
                 for needed in (real, folder):
                     if name in own and not (needed / "wav.scp").is_file():

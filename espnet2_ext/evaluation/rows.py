@@ -11,6 +11,8 @@ from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.ids import check_id
 
 RECORDINGS = "ground_truth"
+NO_WAV = "none"
+"""Of a row that is the written note as F0, without audio."""
 F0_SOURCES = ("", "feats", "predictor", "score", "model")
 TIMINGS = ("label", "model")
 
@@ -28,7 +30,8 @@ class Row:
             embeddings that the token model expected, not those of its codes. Default: codes; the
             flow of the LM's tokens as the LM's decoding says.
         mel: ``ground_truth``, ``codec``, ``flow``, or a folder with another system's ``mel.scp``.
-        wav: ``vocoder`` (of the mel), ``ground_truth``, or a folder with a ``wav.scp``.
+        wav: ``vocoder`` (of the mel), ``ground_truth``, a folder with a ``wav.scp``, or ``none``:
+            the row is the F0 of the score alone, which metrics of F0 and voicing measure.
         f0: Where the vocoder's F0 comes from: ``feats`` (generated with the mel), ``predictor``
             (from the mel) or ``score``; ``model``: another system's wavs. Default: the recipe's
             ``--vocoder_f0`` of a flow's mel, else ``predictor``.
@@ -67,6 +70,11 @@ class Row:
             return "embedding", repr(self.embedding), "expected, or to be left out"
         if self.embedding and (self.codes or self.tokens in ("", RECORDINGS)):
             return "embedding", self.embedding, "tokens of a model, and no flow to codes"
+        if self.wav == NO_WAV:
+            if self.f0 != "score":
+                return "f0", repr(self.f0), "score, of a row without wavs"
+            if self.tokens or self.mel or self.timing != "label":
+                return "wav", NO_WAV, "nothing but f0: score, for a row without wavs"
         if self.wav == "vocoder" and not self.mel:
             return "mel", "nothing", "ground_truth, codec, flow or a folder, for the vocoder"
         if (self.mel in ("codec", "flow") or self.codes) and not self.tokens:
@@ -129,7 +137,7 @@ def of_run(rows: list[Row], name: str) -> list[Row]:
 
 
 def with_baselines(rows: list[Row], baselines: Iterable[tuple[str, Path]], f0: str) -> list[Row]:
-    """The rows, with what other systems decoded after the recordings.
+    """The rows, with what other systems decoded after the recordings and the score alone.
 
     Tokens are two rows, by our flow and by the codec, and two more with expected embeddings where
     the system wrote them (soft.scp); a mel is sung by our vocoder; wavs stay.
@@ -159,8 +167,8 @@ def with_baselines(rows: list[Row], baselines: Iterable[tuple[str, Path]], f0: s
             others.append(Row(name, wav=f"{folder}", f0="model", timing=timing))
         else:
             raise UserError(folder, "neither codec_ssl.scp, mel.scp nor wav.scp")
-    real = [row for row in rows if row.wav == RECORDINGS]
-    return [*real, *others, *(row for row in rows if row.wav != RECORDINGS)]
+    real = [row for row in rows if row.wav in (RECORDINGS, NO_WAV)]
+    return [*real, *others, *(row for row in rows if row not in real)]
 
 
 def tag_of(kind: str, config: str | Path, args: str) -> str:

@@ -24,6 +24,7 @@ from espnet2_ext.evaluation.rendition import FeatureCache, Judges, Rendition, Ta
 from espnet2_ext.evaluation.silence import warn_of_silence
 from espnet2_ext.files import parse_config, read_json, read_yaml, write_json
 from espnet2_ext.judges.f0 import EXTRACTORS
+from espnet2_ext.judges.learned import LEARNED
 from espnet2_ext.one_thread import one_thread
 from espnet2_ext.workers import worker_pool
 
@@ -40,6 +41,8 @@ class ScoringConfig:
         espnet_svs: Also what ESPnet's svs1 reports (on the same utterances).
         speaker_model: Also the cosine of ESPnet-SPK embeddings to the reference: ``owner/name`` of
             the model zoo, or a folder; empty: not asked for.
+        judges: More models that only measure: keys of `judges.learned.LEARNED`, each with a
+            folder, ``owner/name`` on the hub or ``owner/name@revision``; empty: its default.
         seed: Of the choice.
         phone_recognizer: ``ctc`` for the recipe's own, or a Hugging Face CTC model.
         rename_phones: Symbols of that model to ours.
@@ -56,6 +59,7 @@ class ScoringConfig:
     f0_dtw: bool = False
     espnet_svs: bool = False
     speaker_model: str = ""
+    judges: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     phone_recognizer: str = "ctc"
     rename_phones: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +74,8 @@ class ScoringConfig:
             raise ValueError(
                 f"f0_extractor {self.f0_extractor!r} is not one of {', '.join(EXTRACTORS)}"
             )
+        if unknown := sorted(set(self.judges) - set(LEARNED)):
+            raise ValueError(f"judges: {unknown[0]!r} is not one of {', '.join(LEARNED)}")
 
     @classmethod
     def load(cls, path: str | Path | None) -> "ScoringConfig":
@@ -92,7 +98,7 @@ def score_utterance(rendition: Rendition) -> dict[str, Any]:
     """What every measure that is asked for says of one utterance; None where it is not defined."""
     result: dict[str, Any] = {"utt": rendition.task.utt}
     for measure in MEASURES:
-        if measure.asked(rendition):
+        if measure.applies(rendition):
             result |= measure.compute(rendition)
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -118,8 +124,9 @@ def _key(rendition: Rendition) -> str:
     task, judges = rendition.task, rendition.judges
     parts = (
         judges.fingerprint, rendition.digests, repr(task.score), task.singer,
-        sorted(f"{m.name} {m.version}" for m in MEASURES if m.asked(rendition)),
-        judges.speaker and judges.speaker.name,
+        sorted(f"{m.name} {m.version}" for m in MEASURES if m.applies(rendition)),
+        sorted((metric, model.name) for metric, model in judges.learned.items()
+               if model.name and judges.has(metric)),
     )  # fmt: skip
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:20]
 

@@ -16,8 +16,11 @@ from espnet2_ext.files import read_json
 from espnet2_ext.judges.f0 import REQUIRED_CORRELATION
 
 Utterances = Sequence[Mapping[str, Any]]
+OF_WORLD = ("f0_rmse_hz", "mcd_db")
+"""One of them is there where WORLD was run."""
 SYSTEM_ORDER = (
     "ground_truth",
+    "score_f0",
     "vocoder_gt_mel",
     "codec_resynthesis",
     "gt_tokens+flow2+voc",
@@ -66,7 +69,7 @@ def summarize(
         "split": split,
         "n_utt": len(utts),
         "n_song": len(set(songs_of(utts))),
-        "n_utt_world": sum(u.get("mcd_db") is not None for u in utts),
+        "n_utt_world": sum(any(u.get(name) is not None for name in OF_WORLD) for u in utts),
         "metrics": metrics,
         "ci95": intervals,
     } | dict(facts or {})
@@ -113,11 +116,19 @@ def markdown(rows: Sequence[Mapping[str, Any]], judges: Mapping[str, Any]) -> st
                 f"{row.get('f0_source', '')} | " + " | ".join(cells) + " |"
             )
         lines.append("")
-    reasons = {f"- {k}: {v}" for row in rows for k, v in row.get("not_measured", {}).items()}
-    if reasons:
-        lines += ["Not measured:", "", *sorted(reasons), ""]
+    if reasons := reason_lines(rows):
+        lines += ["Not measured:", "", *reasons, ""]
     lines += [_NOTES]
     return "\n".join(lines)
+
+
+def reason_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Why cells are empty, a Markdown list item for each reason with all metrics that it keeps."""
+    metrics: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name, reason in row.get("not_measured", {}).items():
+            metrics.setdefault(reason, {})[name] = None
+    return sorted(f"- {', '.join(names)}: {reason}" for reason, names in metrics.items())
 
 
 def judge_lines(judges: Mapping[str, Any]) -> list[str]:
@@ -151,6 +162,6 @@ VERSA columns follow VERSA's `mcd_f0` (WORLD harvest, all frames, an unvoiced fr
 0 Hz) and can be held against published figures; they rest on the number of utterances in
 parentheses. The other F0 columns judge frames where the score sings a final and both recordings
 are voiced; the nominal note is the written one, so vibrato and glides cost the ground truth too.
-PER, semitone and note accuracy and V/UV error are pooled over a split, cents over its frames; the
-rest are means over utterances.
+PER, semitone and note accuracy, V/UV error, RPA, rhythm IoU and vibrato error are pooled over a
+split, cents over its frames; the rest are means over utterances.
 """

@@ -5,21 +5,40 @@ WORLD harvest, the customary judge, glitches at consonants.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.metrics.musical import CENTS_PER_OCTAVE, TOLERANCE_CENTS, cents, fit_length
 from espnet2_ext.metrics.versa_f0_mcd import pearson
+from espnet2_ext.score.music_score import MusicScore
 
 FPS = 100
 F0_FLOOR_HZ, F0_CEIL_HZ = 60.0, 1100.0
+REACH_HZ = 2090.0
+"""Highest ceiling: SwiftF0's (2093.75 Hz, C7)."""
+ABOVE_NOTE = 4.0
+"""Semitones that a voice may go above the highest note: vibrato, overshoot."""
 REQUIRED_CORRELATION = 0.95
 
-Extractor = Callable[[np.ndarray, int], np.ndarray]
+
+class Extractor(Protocol):
+    """Samples (N,) and rate -> F0 (T,) Hz, 0 where unvoiced, at `frame_times`."""
+
+    def __call__(self, wav: np.ndarray, fs: int, ceiling_hz: float = F0_CEIL_HZ) -> np.ndarray: ...
+
+
+def ceiling_of(score: MusicScore) -> float:
+    """Highest F0 (Hz) to look for: `F0_CEIL_HZ`, or more where the score sings higher.
+
+    A higher ceiling for all would let extractors take overtones of low voices for their F0.
+    """
+    highest = max(note.midi for note in score.notes)
+    return float(min(REACH_HZ, max(F0_CEIL_HZ, midi_to_hz(highest + ABOVE_NOTE))))
 
 
 @dataclass(frozen=True)
@@ -77,7 +96,7 @@ def sample_f0(times: np.ndarray, f0: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.where(f0[near] > 0, np.where(both, between, f0[near]), 0.0)
 
 
-def swift(wav: np.ndarray, fs: int) -> np.ndarray:
+def swift(wav: np.ndarray, fs: int, ceiling_hz: float = F0_CEIL_HZ) -> np.ndarray:
     """SwiftF0 (Nieradzik 2025): a 14k-parameter network, weights in its MIT-licensed wheel.
 
     Its frames are 16 ms apart; two passes half a frame apart halve that.
@@ -91,7 +110,7 @@ def swift(wav: np.ndarray, fs: int) -> np.ndarray:
     passes = []
     for shift in (0, _SWIFT_HOP // 2):
         result = detector.detect(
-            np.pad(wav[shift:], (0, _SWIFT_HOP)), _SWIFT_FS, F0_FLOOR_HZ, F0_CEIL_HZ
+            np.pad(wav[shift:], (0, _SWIFT_HOP)), _SWIFT_FS, F0_FLOOR_HZ, ceiling_hz
         )
         voiced = result.confidence >= _SWIFT_VOICED
         passes.append((result.timestamps + shift / _SWIFT_FS, result.pitch_hz * voiced))
@@ -112,32 +131,32 @@ def _swift_detector() -> Any:
     return SwiftF0(threads=1, spin=False)
 
 
-def harvest(wav: np.ndarray, fs: int) -> np.ndarray:
+def harvest(wav: np.ndarray, fs: int, ceiling_hz: float = F0_CEIL_HZ) -> np.ndarray:
     """WORLD harvest."""
     import pyworld
 
     f0, times = pyworld.harvest(
-        np.asarray(wav, np.float64), fs, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=5.0
+        np.asarray(wav, np.float64), fs, f0_floor=F0_FLOOR_HZ, f0_ceil=ceiling_hz, frame_period=5.0
     )
     return sample_f0(times, f0, frame_times(len(wav), fs))
 
 
-def dio(wav: np.ndarray, fs: int) -> np.ndarray:
+def dio(wav: np.ndarray, fs: int, ceiling_hz: float = F0_CEIL_HZ) -> np.ndarray:
     """WORLD DIO, refined by StoneMask."""
     import pyworld
 
     wav = np.asarray(wav, np.float64)
-    f0, times = pyworld.dio(wav, fs, f0_floor=F0_FLOOR_HZ, f0_ceil=F0_CEIL_HZ, frame_period=5.0)
+    f0, times = pyworld.dio(wav, fs, f0_floor=F0_FLOOR_HZ, f0_ceil=ceiling_hz, frame_period=5.0)
     return sample_f0(times, pyworld.stonemask(wav, f0, times, fs), frame_times(len(wav), fs))
 
 
-def pyin(wav: np.ndarray, fs: int) -> np.ndarray:
+def pyin(wav: np.ndarray, fs: int, ceiling_hz: float = F0_CEIL_HZ) -> np.ndarray:
     """Probabilistic YIN (Mauch and Dixon 2014), librosa's."""
     import librosa
 
     hop = fs // FPS
     f0, voiced, _ = librosa.pyin(
-        np.asarray(wav, np.float32), sr=fs, fmin=F0_FLOOR_HZ, fmax=F0_CEIL_HZ, hop_length=hop,
+        np.asarray(wav, np.float32), sr=fs, fmin=F0_FLOOR_HZ, fmax=ceiling_hz, hop_length=hop,
         frame_length=2048, fill_na=0.0,
     )  # fmt: skip
     f0 = np.where(voiced, f0, 0.0)
@@ -145,7 +164,7 @@ def pyin(wav: np.ndarray, fs: int) -> np.ndarray:
 
 
 EXTRACTORS: Mapping[str, Extractor] = {"swift": swift, "dio": dio, "harvest": harvest, "pyin": pyin}
-"""Name to extractor: samples (N,) and rate -> F0 (T,) Hz, 0 where unvoiced, at `frame_times`."""
+"""By name."""
 
 
 def compare(estimates: Iterable[tuple[np.ndarray, np.ndarray]]) -> F0Quality:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from espnet2_ext.errors import UserError
 from espnet2_ext.judges.checkpoint import load_judge, save_judge
 from espnet2_ext.judges.network import Trunk, TrunkConfig, judge_mel
+from espnet2_ext.metrics.hub_model import load_model, load_processor, model_folder
 
 BLANK = 0
 NAME = "phone_recognizer"
@@ -82,7 +83,7 @@ class HfPhoneRecognizer:
     """A CTC model of Hugging Face (wav2vec2, HuBERT, ...) whose vocabulary is phones.
 
     Args:
-        name: Folder, or name on the hub.
+        name: Folder, or ``owner/name[@revision]`` on the hub.
         rename: Its symbols to ours, for a model with another phone set.
     """
 
@@ -90,11 +91,11 @@ class HfPhoneRecognizer:
         from transformers import AutoModelForCTC, AutoProcessor
 
         try:
-            self.processor = AutoProcessor.from_pretrained(name, trust_remote_code=False)
-            self.model = AutoModelForCTC.from_pretrained(name, trust_remote_code=False).eval()
-        except OSError as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise UserError(name, reason, "a CTC model on disk or on the hub") from None
+            folder = model_folder(name, fetch=True)
+            self.processor = load_processor(AutoProcessor, folder)
+            self.model = load_model(AutoModelForCTC, folder)
+        except UserError as error:
+            raise UserError(name, error.found, "a CTC model on disk or on the hub") from None
         self.rename = rename or {}
         vocabulary = self.processor.tokenizer.get_vocab()
         self.symbols = {index: symbol for symbol, index in vocabulary.items()}

@@ -1,6 +1,6 @@
-"""Learned MOS predictors, when their weights are there: SingMOS and SHEET-SSQA.
+"""Learned MOS predictors, when their weights are there: SingMOS, SingMOS-Pro and SHEET-SSQA.
 
-Both come through `torch.hub` and judge 16 kHz audio. Nothing is fetched unless asked for: a table
+All come through `torch.hub` and judge 16 kHz audio. Nothing is fetched unless asked for: a table
 says why a column is empty rather than leaving it out.
 """
 
@@ -30,6 +30,7 @@ class MosModel:
 
 MODELS = {
     "singmos": MosModel("South-Twilight/SingMOS:v0.2.0", "singing_ssl_mos"),
+    "singmos_pro": MosModel("South-Twilight/SingMOS:v1.1.2", "singmos_pro"),
     "sheet_ssqa": MosModel("unilight/sheet:v0.1.0", "default"),
 }
 
@@ -41,17 +42,19 @@ class MosPredictor:
     Args:
         predict: Samples (N,) at 16 kHz -> score; None when not available.
         reason: Why not; empty when available.
+        name: Of the model.
     """
 
     predict: Callable[[np.ndarray], float] | None
     reason: str = ""
+    name: str = ""
 
 
 def load_mos(name: str, fetch: bool = False) -> MosPredictor:
     """Load a predictor from the hub's folder on disk, or fetch it.
 
     Args:
-        name: ``singmos`` or ``sheet_ssqa``.
+        name: A key of `MODELS`.
         fetch: May download (code of the named repository and its weights, which run here).
     """
     model = MODELS[name]
@@ -73,11 +76,11 @@ def load_mos(name: str, fetch: bool = False) -> MosPredictor:
     def predict(wav: np.ndarray) -> float:
         samples = torch.from_numpy(np.ascontiguousarray(wav, np.float32))
         with torch.no_grad():
-            if name == "singmos":
+            if name.startswith("singmos"):
                 return float(network(samples[None], torch.tensor([len(samples)])))
             return float(network.predict(wav=samples))
 
-    return MosPredictor(predict)
+    return MosPredictor(predict, name=model.repo)
 
 
 def without_silence(wav: np.ndarray) -> np.ndarray:

@@ -164,15 +164,23 @@ def mcd_f0(hyp: WorldFeatures, ref: WorldFeatures) -> F0Mcd:
     Raises:
         ValueError: lengths differ by more than VERSA tolerates.
     """
-    n_hyp, n_ref = len(hyp.f0), len(ref.f0)
+    rmse_hz, corr = f0_distance(hyp.f0, ref.f0)
+    n = min(len(hyp.f0), len(ref.f0))
+    return F0Mcd(mcd_between(hyp.mcep[:n], ref.mcep[:n]), rmse_hz, corr)
+
+
+def f0_distance(hyp: np.ndarray, ref: np.ndarray) -> tuple[float, float]:
+    """RMSE (Hz) and correlation of F0 (T,) and (T',) as `mcd_f0` compares them; needs no audio.
+
+    Raises:
+        ValueError: lengths differ by more than VERSA tolerates.
+    """
+    n_hyp, n_ref = len(hyp), len(ref)
     n = min(n_hyp, n_ref)
     if (n_hyp + n_ref - 2 * n) / (n_hyp + n_ref) >= MISMATCH_TOLERANCE:
         raise ValueError(f"{n_hyp} frames against {n_ref}: VERSA compares similar lengths only")
-    return F0Mcd(
-        mcd_db=mcd_between(hyp.mcep[:n], ref.mcep[:n]),
-        f0_rmse_hz=float(np.sqrt(np.mean((hyp.f0[:n] - ref.f0[:n]) ** 2))),
-        f0_corr=pearson(hyp.f0[:n], ref.f0[:n]),
-    )
+    hyp, ref = hyp[:n], ref[:n]
+    return float(np.sqrt(np.mean((hyp - ref) ** 2))), pearson(hyp, ref)
 
 
 def mcd_dtw(hyp: WorldFeatures, ref: WorldFeatures, align: Align = warping_path) -> float:

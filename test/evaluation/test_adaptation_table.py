@@ -31,8 +31,8 @@ def test_the_table_has_curves_and_scores_in_the_order_asked_for(folders, capsys)
     text = capsys.readouterr().out
     assert "| scratch | 100 of 100 | 9.000 | 7.000 |" in text
     assert "| lora | 40 of 100 | 6.500 | 6.000 |" in text
-    assert "| lora | n/a | n/a | 0.125 | n/a | n/a |" in text
-    assert text.index("| scratch | n/a") < text.index("| lora | n/a")
+    assert "| lora | 0.125 | n/a | n/a | n/a | n/a |" in text
+    assert text.index("| scratch | 0.5") < text.index("| lora | 0.1")
     assert (folders / "out" / "ADAPTATION.md").read_text() == text.removesuffix("\n")
     assert len(read_json(folders / "out" / "adaptation.json")["scores"]) == 4
 

@@ -37,7 +37,7 @@ from espnet2_ext.evaluation.measures import MEASURES, METRICS
 from espnet2_ext.evaluation.table import summarize
 
 scoring.MEASURES = tuple(m for m in MEASURES if m.name == "loudness")  # the others need judges
-rendition = SimpleNamespace(task=SimpleNamespace(utt="u"), hyp=np.array([0.5, -0.75]))
+rendition = SimpleNamespace(task=SimpleNamespace(utt="u"), sounds=True, hyp=np.array([0.5, -0.75]))
 assert scoring.score_utterance(rendition) == {"utt": "u", "loudness": 0.75}
 
 folder, systems = Path(sys.argv[1]), json.loads(sys.argv[2])

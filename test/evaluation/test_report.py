@@ -160,7 +160,7 @@ def test_page_holds_everything_it_shows(scored):
     ]  # fmt: skip
     metrics, tables = result_tables(results)
     report = Report("A <title>", {"commit": "abc"}, metrics, tables, ["judge"])
-    extractor = lambda wav, fs: np.full(len(wav) * 100 // fs, midi_to_hz(60))  # noqa: E731
+    extractor = lambda wav, fs, ceiling_hz: np.full(len(wav) * 100 // fs, midi_to_hz(60))  # noqa: E731
     listener = Listener(MelConfig(), extractor, scored / "scores")
     report.splits["test"] = listen_to_split(read_rows(scored / "systems.tsv"), listener, 4)
     report.trainings = [t for t in (read_training(exp), read_training(scored)) if t]

@@ -10,7 +10,7 @@ import yaml
 
 from espnet2_ext.bin import rows as cli
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rendering import Plan, Settings
+from espnet2_ext.evaluation.rendering import NO_WAVS, Plan, Settings
 from espnet2_ext.evaluation.row_table import beside_others
 from espnet2_ext.evaluation.rows import Row, of_run, read_rows, tag_of, with_baselines
 from espnet2_ext.files import read_yaml
@@ -74,6 +74,8 @@ def test_every_shipped_table_can_be_read():
         ("results: {a: {tokens: lm}}", "systems.yaml: a: mel: nothing"),
         ("results: {a: {mel: ground_truth, f0: ears}}", "a: f0: 'ears' (expected feats or"),
         ("results: {a: {mel: ground_truth, timing: own}}", "a: timing: 'own'"),
+        ("results: {a: {wav: none}}", "a: f0: '' (expected score, of a row without wavs"),
+        ("results: {a: {wav: none, f0: score, mel: flow}}", "a: wav: none (expected nothing but"),
         ("results: {a: {tokens: lm, codes: lm, mel: codec}}", "a: codes: 'lm'"),
         ("results: {a: {tokens: lm, codes: flow, mel: flow}}", "a: mel: 'flow' (expected codec"),
         ("results: {a: {tokens: lm, mel: codec, embedding: soft}}", "a: embedding: 'soft'"),
@@ -118,8 +120,10 @@ def test_the_recipes_rows_lie_under_the_models_names(run):
         "exp/vocoder_default/codec_resynthesis/eval_test",
         f"{flow}/gt_tokens/eval_test/wav_vocoder_default", f"{by_lm}/wav_vocoder_default", "drain",
     ]  # fmt: skip
+    assert audio["score_f0"].wavs == NO_WAVS and not audio["score_f0"].models
     assert [a.f0_source for a in audio.values()] == [
         "recording",
+        "score",
         *["predictor"] * 2,
         *["feats"] * 2,
     ]
@@ -203,9 +207,9 @@ def test_what_other_systems_decoded_decides_what_is_done_with_it(run, tmp_path):
         (tmp_path / name / f"{name}.scp").touch()
     given = [("a", Path("codec_ssl")), ("b", Path("mel")), ("c", Path("wav"))]
     rows = with_baselines(read_rows(SYSTEMS, "table1"), given, "predictor")
-    assert [row.name for row in rows] == ["ground_truth", "a", "a+cd", "b", "c", "lm+flow1+voc",
-                                          "lm+flow2+voc"]  # fmt: skip
-    assert [row.f0 for row in rows[3:5]] == ["predictor", "model"]
+    assert [row.name for row in rows] == ["ground_truth", "score_f0", "a", "a+cd", "b", "c",
+                                          "lm+flow1+voc", "lm+flow2+voc"]  # fmt: skip
+    assert [row.f0 for row in rows[4:6]] == ["predictor", "model"]
     own = with_baselines(read_rows(SYSTEMS, "table1_own_durations"), given, "feats")
     assert {row.timing for row in own} == {"model"}
     plan = Plan(run, "test", Path("exp/own"))
@@ -220,9 +224,9 @@ def test_what_other_systems_decoded_decides_what_is_done_with_it(run, tmp_path):
     assert "--soft" not in command(plan, "exp/own/a")
     (tmp_path / "codec_ssl/soft.scp").touch()  # a model of tokens that says what it expected
     rows = with_baselines(read_rows(SYSTEMS, "table1"), given[:1], "predictor")
-    assert [row.name for row in rows[1:5]] == ["a", "a(soft)", "a+cd", "a(soft)+cd"]
+    assert [row.name for row in rows[2:6]] == ["a", "a(soft)", "a+cd", "a(soft)+cd"]
     plan = Plan(run, "test", Path("exp/soft"))
-    for row in rows[1:5]:
+    for row in rows[2:6]:
         plan.render(row)
     assert "--soft exp/soft/a(soft).tokens/soft.scp" in command(plan, "exp/soft/a(soft)")
     assert "codec_ssl/soft.scp" in command(plan, "exp/soft/a(soft).tokens")
@@ -238,7 +242,7 @@ def test_one_row_of_a_run_stands_beside_those_of_others(run):
     rows = read_rows(SYSTEMS, "results")
     assert of_run(rows, "") == rows
     assert of_run(rows, "big") == [Row("big", tokens="lm", mel="flow")]
-    assert of_run(rows, "vocoder_gt_mel") == [rows[1]]
+    assert of_run(rows, "vocoder_gt_mel") == [rows[2]]
     with pytest.raises(UserError, match="--row"):
         of_run(rows, "a b")
     old, new = {"a": {"n": 0}, "b": {"n": 0}}, {"b": {"n": 1}, "c": {"n": 1}}
@@ -263,16 +267,18 @@ def test_systems_tsv_keeps_the_rows_of_earlier_runs(run, tmp_path, capsys, monke
     assert status == 2 and "vocoder_gt_mel/eval_test: no wav.scp, which scoring reads" in output
 
     plan = Plan(run, "eval_test")
-    wavs = [a.wavs for row in read_rows(SYSTEMS, "results") if (a := plan.render(row)).wavs]
+    audio = [plan.render(row).wavs for row in read_rows(SYSTEMS, "results")]
+    wavs = [folder for folder in audio if folder not in (None, NO_WAVS)]
     for folder in wavs:
         write(folder / "wav.scp", "u1", "u2", "elsewhere")
     status, output = table("test")
-    assert status == 0 and output.split() == ["dump/raw/test", *map(str, wavs)]
+    assert status == 0 and output.split() == ["dump/raw/test"] * 2 + [*map(str, wavs)]
     lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
     assert lines[0] == "system\tsplit\tref_dir\twav_scp\ttiming\tf0_source"
     assert lines[1] == "ground_truth\ttest\tdump/raw/test\tdump/raw/test/wav.scp\tlabel\trecording"
     scp = "exp/scores/wav_scp/lm+flow2+voc.test.scp"
-    assert lines[5] == f"lm+flow2+voc\ttest\tdump/raw/test\t{scp}\tlabel\tfeats"
+    assert lines[2] == "score_f0\ttest\tdump/raw/test\t-\tlabel\tscore"
+    assert lines[6] == f"lm+flow2+voc\ttest\tdump/raw/test\t{scp}\tlabel\tfeats"
     assert Path(scp).read_text() == "u1 u1.wav\nu2 u2.wav\n"
 
     for name in ("ground_truth", "vocoder_gt_mel", "lm+flow2+voc"):  # scored, as the table stays
@@ -295,7 +301,7 @@ def test_systems_tsv_keeps_the_rows_of_earlier_runs(run, tmp_path, capsys, monke
     run |= {"row": "", "flow_exp": "exp/flow_default"}  # a later run of the table's own rows
     assert table("test")[0] == 0
     lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
-    assert lines[-1].split("\t")[0] == "big" and len(lines) == 7
+    assert lines[-1].split("\t")[0] == "big" and len(lines) == 8
 
     Path("exp/scores/rows.json").write_text('{"a": []}')
     status, output = table("test")

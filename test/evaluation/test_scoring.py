@@ -1,6 +1,7 @@
 """Scoring from files to a row, with judges that know the answers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ import soxr
 
 from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.bin.score import COLUMNS, read_hypotheses, read_rows
+from espnet2_ext.bin.score import COLUMNS, not_measured, read_hypotheses, read_rows
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation import scoring
 from espnet2_ext.evaluation.measures import MEASURES, Measure
 from espnet2_ext.evaluation.metric import LOWER, mean
+from espnet2_ext.evaluation.rendering import NO_WAVS
 from espnet2_ext.evaluation.rendition import FeatureCache, Judges, Rendition, Task
 from espnet2_ext.evaluation.scoring import (
     ScoringConfig,
@@ -54,7 +56,7 @@ class Fixed:
         return self.voice
 
 
-def spectral_f0(wav, fs):
+def spectral_f0(wav, fs, ceiling_hz=1100.0):
     """Strongest harmonic of each 10 ms."""
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(wav, 1024), 2048)[240 // 2 :: 240]
     spectrum = np.abs(np.fft.rfft(frames[: len(wav) // 240] * np.hanning(2048), 1 << 15))
@@ -188,7 +190,8 @@ def test_columns_that_have_to_be_asked_for(tmp_path, judges):
     pytest.importorskip("pyworld")
     plain = score_all([task(tmp_path, tone(30), world=True)], judges, tmp_path / "u", tmp_path)
     assert not any(name.startswith("espnet") or name == "spk_sim" for name in plain[0])
-    judges.speaker = SpeakerModel(lambda wav: np.array([1.0, np.std(wav)]), name="loudness")
+    loudness = SpeakerModel(lambda wav: np.array([1.0, np.std(wav)]), name="loudness")
+    judges.speakers = {"spk_sim": loudness}
     (more,) = score_all([task(tmp_path, tone(30), world=True)], judges, tmp_path / "u", tmp_path,
                         espnet_svs=True)  # fmt: skip
     assert more["espnet_log_f0_rmse"] == pytest.approx(np.log(2) * 30 / 1200, abs=3e-3)
@@ -232,7 +235,7 @@ def test_models_of_speech_warn_of_a_telephones_band(tmp_path, judges, caplog, fs
     for name in ("hyp", "ref"):
         write_wav(tmp_path / f"{name}.wav", soxr.resample(wav, 8000, fs), fs)
     if asked:
-        judges.speaker = SpeakerModel(lambda wav: np.ones(2), name="fixed")
+        judges.speakers = {"spk_sim": SpeakerModel(lambda wav: np.ones(2), name="fixed")}
     files = (str(tmp_path / "hyp.wav"), str(tmp_path / "ref.wav"))
     score_all([Task("u", *files, SCORE, "x", False)], judges, tmp_path / "out", tmp_path)
     assert ("mislead" in caplog.text) == asked
@@ -246,3 +249,32 @@ def test_silence_after_a_phrase_does_not_change_its_mos(tmp_path, judges):
         compared = task(tmp_path, np.pad(tone(), (0, silence_sec * FS)))
         scores.append(score_utterance(Rendition(compared, judges, cache))["singmos"])
     assert scores[0] > 0.5 and scores[1] == pytest.approx(scores[0], abs=0.05)
+
+
+def test_the_written_note_is_measured_by_its_f0_alone(tmp_path, judges, caplog):
+    pytest.importorskip("pyworld")
+    sung = task(tmp_path, tone(), world=True)
+    judges.mos = {"singmos": MosPredictor(lambda wav: 5.0)}
+    (written,) = score_all([replace(sung, hyp=None)], judges, tmp_path / "out", tmp_path / "cache")
+    assert judges.recognizer.calls == 0
+    of_f0 = {m.name for measure in MEASURES if measure.of_f0 for m in measure.metrics}
+    names = {metric.name for measure in MEASURES for metric in measure.metrics}
+    assert names & written.keys() == of_f0
+    assert written["note_acc"] == 1 and written["cents_rmse"] < 25 and written["f0_corr"] > 0.95
+    row = summarize("score_f0", "test", [written], {"not_measured": not_measured(judges, False)})
+    assert row["n_utt_world"] == 1 and row["metrics"]["per"] is None
+    assert {"per", "mcd_db", "singer_sim"} <= row["not_measured"].keys()
+    assert not of_f0 & row["not_measured"].keys()
+    assert score_all([replace(sung, hyp=None)], judges, tmp_path / "out", tmp_path)[0] == written
+    lowered = replace(SCORE, notes=(replace(SCORE.notes[0], midi=55), SCORE.notes[1]))
+    other = score_utterance(
+        Rendition(replace(sung, hyp=None, score=lowered), judges, FeatureCache(tmp_path))
+    )
+    assert other["cents_rmse"] > 200  # what the score says, not what was sung
+
+
+def test_a_row_without_wavs_has_all_utterances_of_its_split(tmp_path):
+    assert read_hypotheses(NO_WAVS, {"u": "u.wav", "v": "v.wav"}, tmp_path) == {
+        "u": None,
+        "v": None,
+    }

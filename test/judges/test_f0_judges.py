@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from espnet2_ext.judges.f0 import EXTRACTORS, FPS, compare, frame_times, qualify, sample_f0
+from espnet2_ext.audio.pitch import midi_to_hz
+from espnet2_ext.judges.f0 import (
+    EXTRACTORS,
+    F0_CEIL_HZ,
+    FPS,
+    REACH_HZ,
+    ceiling_of,
+    compare,
+    frame_times,
+    qualify,
+    sample_f0,
+)
+from espnet2_ext.score.music_score import MusicScore, Note
 
 FS = 24000
 
@@ -52,3 +64,29 @@ def test_the_examination_fails_an_octave_jumper_and_a_mute():
     assert not jumped.qualifies and jumped.octave_errors == pytest.approx(27 / 80)
     mute = compare([(np.zeros(100), truth)])
     assert not mute.qualifies and mute.corr == 0 and mute.n_frames == 0
+
+
+def one_note(midi: int) -> MusicScore:
+    return MusicScore((Note(0, 1, midi, "a", ("a",)),))
+
+
+def test_the_ceiling_rises_with_the_score_alone():
+    assert ceiling_of(one_note(60)) == ceiling_of(one_note(80)) == F0_CEIL_HZ
+    assert midi_to_hz(89) < ceiling_of(one_note(89)) < midi_to_hz(94)
+    assert ceiling_of(one_note(120)) == REACH_HZ
+
+
+@pytest.mark.parametrize("name", list(EXTRACTORS))
+@pytest.mark.parametrize("midi", [84, 89])  # C6, and F6 of the Queen of the Night
+def test_notes_of_a_soprano_are_heard(name, midi):
+    pytest.importorskip({"swift": "swift_f0", "pyin": "librosa"}.get(name, "pyworld"))
+    t = np.arange(FS) / FS
+    pitch = midi_to_hz(midi + 0.5 * np.sin(2 * np.pi * 6 * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / FS
+    noise = np.random.default_rng(0).normal(size=FS) * 1e-4
+    wav = (0.1 * sum(np.sin(k * phase) / k for k in range(1, 7)) + noise).astype(np.float32)
+    truth = np.interp(frame_times(FS, FS), t, pitch)
+    quality = compare([(EXTRACTORS[name](wav, FS, ceiling_of(one_note(midi))), truth)])
+    assert quality.within_50_cents > 0.95 and quality.vuv_error < 0.1
+    if midi == 89:  # what a ceiling for everybody would have heard
+        assert compare([(EXTRACTORS[name](wav, FS), truth)]).within_50_cents < 0.5

@@ -32,6 +32,22 @@ def test_a_ctc_model_on_disk_recognises_and_is_renamed(tmp_path):
     assert recognizer.recognize(wav, 24000) == ["a"]
 
 
+def test_a_model_without_its_head_hears_nothing(tmp_path):
+    """It loaded with a random one, and a warning of the library."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.Wav2Vec2Config(
+        vocab_size=4, hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, conv_dim=(16,) * 7,
+    )  # fmt: skip
+    transformers.Wav2Vec2Model(config).save_pretrained(tmp_path)
+    (tmp_path / "vocab.json").write_text('{"<pad>": 0, "a": 1, "<unk>": 2, "|": 3}')
+    tokenizer = transformers.Wav2Vec2CTCTokenizer(tmp_path / "vocab.json", pad_token="<pad>")
+    extractor = transformers.Wav2Vec2FeatureExtractor(sampling_rate=16000)
+    transformers.Wav2Vec2Processor(extractor, tokenizer).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="missing parameter lm_head"):
+        HfPhoneRecognizer(str(tmp_path))
+
+
 def test_a_model_that_is_not_there_is_a_users_error(tmp_path):
     with pytest.raises(UserError, match="a CTC model"):
         HfPhoneRecognizer(str(tmp_path / "nowhere"))

@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
         summarize_expression,
         summarize_timing,
     )
+    from espnet2_ext.evaluation.rendering import NO_WAVS
     from espnet2_ext.judges.f0 import EXTRACTORS, FPS
     from espnet2_ext.metrics.expressiveness import group_takes
     from espnet2_ext.score.formats.espnet_format import read_scores
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
 
     references, pairs, scores, singers = {}, {}, {}, {}
     for row in read_rows(args.table, str(args.out_dir)):
-        if row.timing != "label":
+        if row.timing != "label" or row.wavs == NO_WAVS:
             continue
         split = "+".join(args.together) if row.split in args.together else row.split
         of_split = read_scores(row.ref_dir)

@@ -87,7 +87,7 @@ table1() {
       options+=(--baseline "${baseline_list[i]}" "${decoded[i]}/${timing}/${split}")
     done
     if [ "${timing}" = label ]; then
-      make_table table1 "${out}" 'ground_truth|lm[+].*' "${out}/table1.json" "${options[@]}"
+      make_table table1 "${out}" 'ground_truth|score_f0|lm[+].*' "${out}/table1.json" "${options[@]}"
     else
       make_table table1_own_durations "${out}/own" 'lm[+].*' "${out}/table1_own_durations.json" "${options[@]}"
     fi
