@@ -188,11 +188,11 @@ fi
 
 # A branch is this script, started again for the stages that it may run. A flow that learns from what
 # the speech LM sings waits for it.
-lm_stages="7 8 9" acoustic_stages="10 12"
-if "${flow_on_samples}"; then lm_stages="7 8 9 10" acoustic_stages=12; fi
+lm_stages="7 8 9 judges" acoustic_stages="10 12"
+if "${flow_on_samples}"; then lm_stages="7 8 9 10" acoustic_stages="12 judges"; fi
 case ${branch} in
   '') branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 " ;;
-  lm) branch_stages=" ${lm_stages} judges " ;;
+  lm) branch_stages=" ${lm_stages} " ;;
   acoustic) branch_stages=" ${acoustic_stages} " ;;
   *) fail "--branch is set by --parallel_stages alone" ;;
 esac
@@ -244,7 +244,7 @@ share_again
 # cores that one training alone would not.
 if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 10 ] \
     && ! "${skip_train}"; then
-  log "stages ${lm_stages}, judges (lm) and ${acoustic_stages} (acoustic) side by side"
+  log "stages ${lm_stages} (lm) and ${acoustic_stages} (acoustic) side by side"
   for name in lm acoustic; do
     utils/guard.py bash "$0" "${called_with[@]}" --branch "${name}" &
     spawned+=("$!"$'\t-\t-')
@@ -370,7 +370,7 @@ if begin 13 "vocoder inference, of the rows in ${systems_config}" "${vocoder_exp
   end
 fi
 
-if [ "${branch}" = lm ] && [ "${stop_stage}" -ge 14 ] && ! "${skip_eval}"; then
+if [[ -n ${branch} && ${branch_stages} == *" judges "* ]] && [ "${stop_stage}" -ge 14 ] && ! "${skip_eval}"; then
   start_stage 14 "judges" "${dumpdir}/raw/{${train_set},${valid_set}}" "${judges_dir}"
   fit_judges
   end
