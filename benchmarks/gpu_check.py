@@ -131,7 +131,8 @@ def acoustic_rows(device: str, n_utterances: int, sec_each: float) -> Iterator[t
         speed = rtf(lambda f=flow, i=inputs: f.generate(*i, config), n)
         yield f"flow, {config.n_steps} steps, {said}", speed
     features = random_features(frames * mel.frames_per_token, mel)
-    for name in ("train_vocoder.yaml", "tuning/train_vocoder_hifigan.yaml"):
+    hifigans = (f"tuning/train_vocoder_{kind}.yaml" for kind in ("nsf_hifigan", "hifigan"))
+    for name in ("train_vocoder.yaml", *hifigans):
         for said, n, half in runs:
             vocoder = load_vocoder(None, name, device, half)
             inputs = tuple([x] * n for x in features)

@@ -20,6 +20,7 @@ from espnet2_ext.vocoder import inference
 CONFIGS = {
     "source_filter": "train_vocoder.yaml",
     "hifigan": "tuning/train_vocoder_hifigan.yaml",
+    "nsf_hifigan": "tuning/train_vocoder_nsf_hifigan.yaml",
 }
 WHOLE = 10**9
 

@@ -13,11 +13,13 @@ from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
 from espnet2_ext.vocoder.f0_predictor import F0Predictor
 from espnet2_ext.vocoder.hifigan import HiFiGANDiscriminator, HiFiGANVocoder
 from espnet2_ext.vocoder.model import VocoderModel
+from espnet2_ext.vocoder.nsf_hifigan import NSFHiFiGANVocoder
 from espnet2_ext.vocoder.source_filter import SourceFilterVocoder
 
 VOCODERS: dict[str, type[AbsVocoder]] = {
     "source_filter": SourceFilterVocoder,
     "hifigan": HiFiGANVocoder,
+    "nsf_hifigan": NSFHiFiGANVocoder,
 }
 F0_PREDICTORS: dict[str, type[nn.Module]] = {"convnext": F0Predictor}
 DISCRIMINATORS: dict[str, type[nn.Module]] = {"hifigan": HiFiGANDiscriminator}

@@ -21,9 +21,14 @@ class HiFiGANVocoder(AbsVocoder):
         generator_params: Options of ESPnet's generator; the product of its upsampling scales must
             be the hop.
 
+    Attributes:
+        generator_class: ESPnet's generator, or one made from it.
+
     Raises:
         ValueError: the scales do not multiply to the hop.
     """
+
+    generator_class: type[HiFiGANGenerator] = HiFiGANGenerator
 
     def __init__(self, mel: MelConfig, **generator_params: Any) -> None:
         super().__init__(mel)
@@ -31,7 +36,7 @@ class HiFiGANVocoder(AbsVocoder):
         generator_params.setdefault("upsample_kernel_sizes", [2 * s for s in scales])
         if math.prod(scales) != mel.hop_length:
             raise ValueError(f"upsample_scales {scales} do not multiply to hop {mel.hop_length}")
-        self.generator = HiFiGANGenerator(in_channels=mel.n_mels, **generator_params)
+        self.generator = self.generator_class(in_channels=mel.n_mels, **generator_params)
         self.context_frames = _context_frames(self.generator)
 
     def forward(

@@ -15,10 +15,13 @@ from espnet2_ext.audio.mel import LogMel, MelConfig
 from espnet2_ext.audio.mel_basis import band_edges
 from espnet2_ext.networks.convnext import ConvNeXt
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder, normalise_mel
-from espnet2_ext.vocoder.source import PulseTrain, fill_unvoiced, position_noise
+from espnet2_ext.vocoder.source import PulseTrain, frame_noise
 
 LOG_GAIN_RANGE = (-16.0, 8.0)
 """Natural log of a filter's gain is kept inside, so that no input makes it overflow."""
+
+FIRST_LOGITS = (-4.0, 1.0)
+"""Of the noise's share of the lowest and the highest band, before training."""
 
 LOG_F0_CENTRE = math.log(220.0)
 
@@ -42,6 +45,9 @@ class SourceFilterVocoder(AbsVocoder):
         expansion: Width of the pointwise networks over `dim`.
         filter_size: Length of the filters in samples; their response is given at
             ``filter_size / 2 + 1`` frequencies.
+        aperiodicity_bands: How many bands' share of noise the network predicts; one envelope then
+            serves pulses and noise, and what the pulses lack in a band the noise has. 0, which is
+            what configurations of before mean: two filters without regard to each other.
     """
 
     uses_f0 = True
@@ -55,20 +61,30 @@ class SourceFilterVocoder(AbsVocoder):
         kernel_size: int = 7,
         expansion: int = 2,
         filter_size: int = 512,
+        aperiodicity_bands: int = 0,
     ) -> None:
         super().__init__(mel)
+        if aperiodicity_bands < 0 or aperiodicity_bands == 1:
+            raise ValueError(f"aperiodicity_bands {aperiodicity_bands} is neither 0 nor above 1")
         self.filter_size = filter_size
         self.n_bins = filter_size // 2 + 1
         # a windowed segment of two hops, convolved with a filter, fits without wrapping around
         self.fft_size = 1 << (2 * mel.hop_length + filter_size - 1).bit_length()
         self.pulses = PulseTrain(mel.fs, mel.hop_length)
-        self.network = ConvNeXt(
-            mel.n_mels + 2, 2 * self.n_bins, dim, n_layers, kernel_size, expansion
-        )
+        self.bands = aperiodicity_bands
+        n_outputs = self.n_bins + (self.bands or self.n_bins)
+        self.network = ConvNeXt(mel.n_mels + 2, n_outputs, dim, n_layers, kernel_size, expansion)
         nn.init.zeros_(self.network.output.weight)
         nn.init.zeros_(self.network.output.bias)
+        if self.bands:
+            with torch.no_grad():
+                self.network.output.bias[self.n_bins :] = torch.linspace(*FIRST_LOGITS, self.bands)
+            bands_to_bins = _bands_to_bins(mel, self.bands, self.n_bins)
+            self.register_buffer("bands_to_bins", bands_to_bins, persistent=False)
         self.context_frames = self.network.context_frames + 1
-        self.register_buffer("to_bins", _mel_to_bins(mel, self.n_bins), persistent=False)
+        self.register_buffer(
+            "to_bins", _bands_to_bins(mel, mel.n_mels, self.n_bins), persistent=False
+        )
         self.register_buffer("band_level", LogMel(mel).basis.sum(1).log(), persistent=False)
         ramp = (torch.arange(mel.hop_length) + 0.5) / mel.hop_length
         window = torch.cat([ramp, ramp.flip(0)])  # neighbouring segments add up to one
@@ -83,9 +99,8 @@ class SourceFilterVocoder(AbsVocoder):
         self.harmonic_level = math.log(mel.win_length / 2 * mel.fs / mel.n_fft)
 
     def plan(self, f0: Tensor) -> Tensor:
-        """F0 without gaps (Hz) and the pulses' phase (cycles) of each frame: (B, T, 2), float64."""
-        filled = fill_unvoiced(f0)
-        return torch.stack([filled.double(), self.pulses.start(filled)], -1)
+        """See `Oscillator.plan`."""
+        return self.pulses.plan(f0)
 
     def forward(
         self,
@@ -108,16 +123,11 @@ class SourceFilterVocoder(AbsVocoder):
     ) -> Parts:
         """As `forward`, the harmonic and the noisy part apart."""
         B, T, _ = mel.size()
-        N = T * self.mel.hop_length
         plan = self.plan(f0) if plan is None else plan
         filled, start = plan[..., 0].to(f0.dtype), plan[..., 1]
         log_gain = self.log_gains(mel, f0, filled, mask)
         voiced = (f0 > 0).float()
-        if start_frame is None:
-            noise = torch.randn(B, N, device=mel.device)
-        else:
-            first = start_frame * self.mel.hop_length
-            noise = position_noise(torch.arange(first, first + N, device=mel.device)).expand(B, N)
+        noise = frame_noise(f0, self.mel.hop_length, start_frame)
         pulses = self.pulses(filled, start)
         if mask is not None:
             # Filters cross-fade, so that a frame's reaches half a hop beyond the frame. After the
@@ -140,10 +150,17 @@ class SourceFilterVocoder(AbsVocoder):
         voiced = (f0 > 0).float().unsqueeze(-1)
         features = torch.cat([normalise_mel(mel), log_f0 * voiced, voiced], -1)
         envelope = (mel - self.band_level) @ self.to_bins
+        correction = self.network(features, mask)
+        if self.bands:
+            logit = correction[..., self.n_bins :].float() @ self.bands_to_bins
+            # without F0 there are no pulses, and all of the envelope is noise
+            noise_power = torch.where(voiced > 0, nn.functional.logsigmoid(logit), 0.0)
+            levels = torch.stack([nn.functional.logsigmoid(-logit), noise_power], 2) / 2
+            levels = levels + correction[..., None, : self.n_bins]
+        else:
+            levels = correction.unflatten(-1, (2, self.n_bins))
         harmonic = envelope + (hz.log() - self.harmonic_level).unsqueeze(-1)
-        noise = envelope - self.noise_level
-        correction = self.network(features, mask).unflatten(-1, (2, self.n_bins))
-        log_gain = torch.stack([harmonic, noise], 2) + correction
+        log_gain = torch.stack([harmonic, envelope - self.noise_level], 2) + levels
         return log_gain.float().clamp(*LOG_GAIN_RANGE)  # float: its exponential is taken
 
     def _filter(self, source: Tensor, log_gain: Tensor, level: Tensor | None = None) -> Tensor:
@@ -178,13 +195,13 @@ def _overlap_add(segments: Tensor, hop_length: int) -> Tensor:
     ).view(B, length)
 
 
-def _mel_to_bins(mel: MelConfig, n_bins: int) -> Tensor:
-    """Linear interpolation (n_mels, n_bins) from the bands' centres to equally spaced Hz."""
-    centres = torch.from_numpy(band_edges(mel.n_mels, mel.fmin, mel.fmax)[1:-1]).float()
+def _bands_to_bins(mel: MelConfig, n_bands: int, n_bins: int) -> Tensor:
+    """Linear interpolation (n_bands, n_bins) from mel bands' centres to equally spaced Hz."""
+    centres = torch.from_numpy(band_edges(n_bands, mel.fmin, mel.fmax)[1:-1]).float()
     hz = torch.linspace(0, mel.fs / 2, n_bins).clamp(centres[0], centres[-1])
-    upper = torch.searchsorted(centres, hz).clamp(1, mel.n_mels - 1)
+    upper = torch.searchsorted(centres, hz).clamp(1, n_bands - 1)
     share = (hz - centres[upper - 1]) / (centres[upper] - centres[upper - 1])
-    matrix = torch.zeros(mel.n_mels, n_bins)
+    matrix = torch.zeros(n_bands, n_bins)
     bins = torch.arange(n_bins)
     matrix[upper - 1, bins] = 1 - share
     matrix[upper, bins] += share

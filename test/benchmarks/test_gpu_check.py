@@ -59,4 +59,4 @@ def test_a_zero2_step_runs_on_the_gpu():
 @pytest.mark.gpu
 def test_flow_and_vocoders_run_on_the_gpu():
     rows = dict(gpu_check.acoustic_rows("cuda", 2, 0.4))
-    assert len(rows) == 9 and all("RTF" in row for row in rows.values())
+    assert len(rows) == 12 and all("RTF" in row for row in rows.values())

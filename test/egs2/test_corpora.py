@@ -16,7 +16,7 @@ from .recipes import ROOT, check_tokens, checkout, run
 RECIPES = ("opencpop", "acesinger", "m4singer", "gtsinger")
 
 
-@pytest.mark.parametrize("size", ["paper", "small", "debug"])
+@pytest.mark.parametrize("size", ["paper", "small", "gpu_44k", "debug"])
 @pytest.mark.parametrize("corpus", RECIPES)
 def test_every_size_names_files_that_are_there(corpus, size):
     recipe = ROOT / "egs2" / corpus / "speechlm1"

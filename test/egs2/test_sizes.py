@@ -1,9 +1,12 @@
 """The sizes of a corpus' recipe: what each asks for, and how long a larger corpus is trained on."""
 
+import math
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from espnet2_ext.files import read_yaml
 
 RECIPES = Path(__file__).resolve().parents[2] / "egs2"
 TEMPLATE = RECIPES / "TEMPLATE/speechlm1"
@@ -25,8 +28,10 @@ def longer(tmp_path: Path, config: str, frames: int, tuned_on: int = MINUTES_50)
         f". utils/steps.sh; this_stage=8; longer '{RECIPES / config}' '{table}' {tuned_on}; "
         'printf "%s\\n" "${more_steps[@]}"'
     )
-    assert not frames >= 2 * tuned_on > 0 or lines.pop(0).startswith("stage 8:")
-    return [line for line in lines if line]
+    said = [line for line in lines if line.startswith("stage 8:")]
+    options = [line for line in lines if line and line not in said]
+    assert len(said) == bool(options)  # it says so where it does
+    return options
 
 
 @pytest.mark.parametrize(
@@ -57,11 +62,20 @@ def test_a_larger_corpus_is_passed_over_as_often(tmp_path, config, expected):
         assert longer(tmp_path, config, frames, tuned_on) == []
 
 
+def test_no_corpus_makes_a_training_longer_than_a_million_steps(tmp_path):
+    ace = 128 * 3600 * 50
+    conf = "mini_singing/speechlm1/conf"
+    assert longer(tmp_path, f"{conf}/tuning/train_vocoder_nsf_hifigan.yaml", ace) == []
+    steps = longer(tmp_path, f"{conf}/train_vocoder.yaml", 10 * ace)
+    assert steps == ["--scheduler_conf", "total_steps=1000000", "--num_iters_per_epoch", "200000"]
+
+
 @pytest.mark.parametrize("corpus", ["acesinger", "opencpop", "m4singer", "gtsinger"])
 def test_each_size_asks_for_what_it_says(corpus):
     recipe = RECIPES / corpus / "speechlm1"
     for size, scaled, sampled in (
-        ("paper", False, True), ("small", True, False), ("debug", False, False)
+        ("paper", False, True), ("small", True, False), ("debug", False, False),
+        ("gpu", True, False), ("gpu_44k", True, False), ("gpu_48k", True, False),
     ):  # fmt: skip
         words = shell(
             f'set -- --size {size}; . utils/sizes.sh; printf "%s\\n" "${{size_options[@]}}"', recipe
@@ -72,3 +86,8 @@ def test_each_size_asks_for_what_it_says(corpus):
         for option, value in options.items():
             if option.endswith("_config"):
                 assert (recipe / value).is_file(), value
+        if size.startswith("gpu"):
+            vocoder = read_yaml(recipe / options["--vocoder_config"])
+            hop = read_yaml(recipe / options["--mel_config"])["hop_length"]
+            assert vocoder["vocoder"] == "nsf_hifigan" and options["--ngpu"] == "1"
+            assert math.prod(vocoder["vocoder_conf"]["upsample_scales"]) == hop

@@ -11,10 +11,12 @@ from espnet2_ext.vocoder import inference
 from espnet2_ext.vocoder.f0_predictor import F0Predictor
 from espnet2_ext.vocoder.hifigan import HiFiGANVocoder
 from espnet2_ext.vocoder.inference import VocoderInference
+from espnet2_ext.vocoder.nsf_hifigan import NSFHiFiGANVocoder
 from espnet2_ext.vocoder.score_f0 import score_f0
 from espnet2_ext.vocoder.source_filter import SourceFilterVocoder
 
 MEL = MelConfig()
+KINDS = ["source_filter", "aperiodic", "hifigan", "nsf_hifigan"]
 TINY_HIFIGAN = {
     "channels": 16,
     "upsample_scales": [10, 6, 4],
@@ -32,13 +34,32 @@ def source_filter() -> VocoderInference:
 
 
 @pytest.fixture
-def hifigan() -> VocoderInference:
+def aperiodic() -> VocoderInference:
     torch.manual_seed(0)
-    vocoder = HiFiGANVocoder(MEL, **TINY_HIFIGAN)
-    for parameter in vocoder.parameters():  # its own initial values are nearly silent
+    vocoder = SourceFilterVocoder(MEL, dim=16, n_layers=2, aperiodicity_bands=8)
+    torch.nn.init.normal_(vocoder.network.output.weight, std=0.02)
+    return VocoderInference(vocoder, F0Predictor(MEL, dim=16, n_layers=1))
+
+
+def louder(vocoder: HiFiGANVocoder) -> HiFiGANVocoder:
+    """Of other weights: ESPnet's initial values are nearly silent."""
+    for parameter in vocoder.parameters():
         if parameter.dim() == 3:
             parameter.data.mul_(10)
-    return VocoderInference(vocoder)
+    return vocoder
+
+
+@pytest.fixture
+def hifigan() -> VocoderInference:
+    torch.manual_seed(0)
+    return VocoderInference(louder(HiFiGANVocoder(MEL, **TINY_HIFIGAN)))
+
+
+@pytest.fixture
+def nsf_hifigan() -> VocoderInference:
+    torch.manual_seed(0)
+    vocoder = louder(NSFHiFiGANVocoder(MEL, n_harmonics=4, **TINY_HIFIGAN))
+    return VocoderInference(vocoder, F0Predictor(MEL, dim=16, n_layers=1))
 
 
 def song(n_frames: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,7 +70,7 @@ def song(n_frames: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return mel, f0
 
 
-@pytest.mark.parametrize("kind", ["source_filter", "hifigan"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_parts_equal_the_whole(
     kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +87,7 @@ def test_parts_equal_the_whole(
         torch.testing.assert_close(model.predict_f0(mel), whole_f0, atol=1e-2, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["source_filter", "hifigan"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_batch_keeps_order_and_equals_single(kind: str, request: pytest.FixtureRequest) -> None:
     model = request.getfixturevalue(kind)
     songs = [song(n, seed=n) for n in (50, 20, 35)]
@@ -77,7 +98,7 @@ def test_batch_keeps_order_and_equals_single(kind: str, request: pytest.FixtureR
         assert (wav - alone).abs().max() < 1e-4 * alone.abs().max()
 
 
-@pytest.mark.parametrize("kind", ["source_filter", "hifigan"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_burst_at_the_end_of_the_shorter_utterances_of_a_batch(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -91,22 +112,27 @@ def test_no_burst_at_the_end_of_the_shorter_utterances_of_a_batch(
         assert (wav - single)[last].abs().max() <= 1e-4 * single.abs().max()
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "hifigan"])
 def test_an_onset_after_a_long_rest_is_the_same_in_parts(
-    source_filter: VocoderInference, monkeypatch: pytest.MonkeyPatch
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model = request.getfixturevalue(kind)
     mel, f0 = song(230)
     f0[:] = torch.linspace(150, 450, 230)
     f0[40:110] = 0  # from before the second part to inside it
-    (whole,) = source_filter.generate([mel], [f0])
+    (whole,) = model.generate([mel], [f0])
     monkeypatch.setattr(inference, "CHUNK_FRAMES", 70)
-    (parts,) = source_filter.generate([mel], [f0])
+    (parts,) = model.generate([mel], [f0])
     assert (whole - parts).abs().max() < 1e-4 * whole.abs().max()
 
 
 @pytest.mark.parametrize(
     ("kind", "dtype"),
-    [("source_filter", "bfloat16"), ("source_filter", "float16"), ("hifigan", "bfloat16")],
-)
+    [
+        ("source_filter", "bfloat16"), ("source_filter", "float16"), ("hifigan", "bfloat16"),
+        ("aperiodic", "bfloat16"), ("nsf_hifigan", "bfloat16"),
+    ],
+)  # fmt: skip
 def test_autocast_is_near_float32(kind: str, dtype: str, request: pytest.FixtureRequest) -> None:
     model = request.getfixturevalue(kind)
     mel, f0 = song(60)

@@ -4,6 +4,7 @@
 # after a kill), or takes the shards in downloads/parquet, or the raw release in downloads.
 #   ./run.sh                  SLM-SVS at the paper's size, on GPUs
 #   ./run.sh --size small     the embedded recipe's models, on two cores
+#   ./run.sh --size gpu       the same on one GPU, with NSF-HiFiGAN; gpu_44k, gpu_48k at those rates
 #   ./run.sh --size debug     every stage with tiny models, sings noise
 # Any option of speechlm_svs.sh may follow, e.g. --local_data_opts "--corpus_dir /corpora/ace".
 set -euo pipefail

@@ -3,6 +3,7 @@
 # (./run.sh says where from); it is expected in downloads/m4singer.
 #   ./run.sh                  SLM-SVS at the paper's size, on a GPU
 #   ./run.sh --size small     the embedded recipe's models, on two cores
+#   ./run.sh --size gpu       the same on one GPU, with NSF-HiFiGAN; gpu_44k, gpu_48k at those rates
 #   ./run.sh --size debug     every stage in minutes, sings noise
 # The test songs once more with singers of OpenSinger that no training has heard:
 #   ./run.sh --size SIZE --prompt_sets opensinger --test_sets "test test_opensinger" \

@@ -216,12 +216,20 @@ todo_training() { # todo_training DIR DIGEST TAG_OPTION
 }
 
 # A YAML's number of steps is right for a corpus of some size. A larger one is trained on as many
-# times longer, so that it is passed over as often; a smaller one is not trained on for less.
+# times longer, so that it is passed over as often; a smaller one is not trained on for less, and
+# none for more than a million steps on that account: a vocoder for GPUs has 2.5 million for any corpus.
 longer() { # longer CONFIG UTT2NUM_FRAMES TUNED_ON_FRAMES: options, into the array more_steps
   local key value times
   more_steps=()
   [ "$3" -gt 0 ] || return 0
   times=$(awk -v tuned_on="$3" '{ n += $2 } END { print int(n / tuned_on) }' "$2")
+  times=$(awk -F ': *' -v times="${times}" -v most=1000000 '
+    $1 == "num_iters_per_epoch" || $1 == "max_epoch" { value[$1] = $2 + 0 }
+    END {
+      steps = value["num_iters_per_epoch"] * value["max_epoch"]
+      if (steps > 0 && times * steps > most) times = int(most / steps)
+      print times
+    }' "$1")
   [ "${times}" -gt 1 ] || return 0
   log "stage ${this_stage}: ${times} times the steps of $1, as the training set is larger"
   while IFS=': ' read -r key value; do
