@@ -71,6 +71,7 @@ class JointCondition(nn.Module):
             Not in the paper, whose flow never sees what is sung but through the tokens.
         more: Other conditions: name -> options.
         drop: Name of a condition -> probability, in training, of leaving out this one alone.
+        tokens: Use the LM's tokens.
     """
 
     def __init__(
@@ -86,12 +87,13 @@ class JointCondition(nn.Module):
         phones: bool = False,
         more: Mapping[str, Any] | None = None,
         drop: Mapping[str, float] | None = None,
+        tokens: bool = True,
     ) -> None:
         super().__init__()
         if pitch not in ("none", *PITCH_KINDS):
             raise ValueError(f"pitch {pitch!r} is none of none, {', '.join(PITCH_KINDS)}")
         wanted = {
-            "tokens": {"ssl_dim": ssl_dim},
+            "tokens": {"ssl_dim": ssl_dim} if tokens else None,
             "pitch": None if pitch == "none" else {"features": pitch},
             "prompt": {} if prompt else None,
             "phones": {} if phones else None,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from espnet2_ext.flow.corruption import CorruptionConfig
 from espnet2_ext.flow.features import SpaceConfig
 from espnet2_ext.flow.loss import KINDS
+from espnet2_ext.flow.own_pitch import OwnPitchConfig
 from espnet2_ext.flow.sampler import TIME_GRIDS
 
 RESIDUALS = ("none", "codec", "encoder")
@@ -17,6 +18,8 @@ class FlowConfig:
 
     Args:
         space: What is generated.
+        own_pitch: Networks of their own for F0 and voicing, which do not see the tokens; None: the
+            spectrum's.
         corruption: How training tokens are corrupted; None leaves them alone.
         residual: What the flow adds to: "none" (the paper: all of x_1), "codec" (the codec's own
             mel) or "encoder" (a regression from C, trained beside the flow).
@@ -35,6 +38,7 @@ class FlowConfig:
     """
 
     space: SpaceConfig = field(default_factory=SpaceConfig)
+    own_pitch: OwnPitchConfig | None = None
     corruption: CorruptionConfig | None = field(default_factory=CorruptionConfig)
     residual: str = "encoder"
     sigma: float = 0.0

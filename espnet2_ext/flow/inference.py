@@ -100,7 +100,9 @@ class FlowInference:
         return self.model.networks["condition"].encoders.more_streams
 
     def _has(self, condition: str) -> bool:
-        return condition in self.model.networks["condition"].encoders
+        own = self.model.own_pitch
+        others = own.condition.encoders if own is not None else ()
+        return condition in self.model.networks["condition"].encoders or condition in others
 
     @classmethod
     def load(

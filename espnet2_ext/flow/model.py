@@ -15,6 +15,7 @@ from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.corruption import corrupt
 from espnet2_ext.flow.features import Features, FeatureSpace
 from espnet2_ext.flow.loss import masked_loss
+from espnet2_ext.flow.own_pitch import OwnPitch, joined
 from espnet2_ext.flow.path import LinearPath
 from espnet2_ext.flow.sampler import SamplingConfig, guided, integrate, warp_time
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
@@ -28,10 +29,12 @@ _SCALE_MOMENTUM = 0.01
 class Conditions:
     """What sampling needs of a batch: what steers, the mask, and the base of the residual.
 
-    `steering` enters the velocity; `drop` replaces it. `midi` and `base` do not enter it.
+    `steering` and `pitch`, that of `OwnPitch`, enter the velocity; `drop` replaces them. `midi` and
+    `base` do not enter it.
     """
 
     steering: Joined
+    pitch: Joined | None
     mask: Tensor
     midi: LongTensor | None
     base: Tensor
@@ -62,6 +65,11 @@ class MelFlow(AbsESPnetModel):
         self.networks = nn.ModuleDict({"condition": condition, "velocity": velocity})
         if config.residual == "encoder":
             self.networks["base"] = nn.Linear(condition.channels, self.space.dim)
+        if config.own_pitch is not None:
+            if not config.space.predict_f0 or config.space.f0_mode != "relative":
+                raise ValueError("own_pitch needs predict_f0 and f0_mode relative")
+            pitch = OwnPitch(geometry, config.own_pitch, self.space.pitch_dim)
+            self.networks["pitch"] = pitch
         if config.residual != "none":
             self.register_buffer("residual_std", torch.ones(self.space.dim))
         self.ema = EMA(self.networks, config.ema_decay) if config.ema_decay else None
@@ -70,6 +78,11 @@ class MelFlow(AbsESPnetModel):
             raise ValueError("f0_mode relative needs pitch; without it use absolute")
         if config.residual == "codec" and not (geometry.mel_codec and config.space.output == "mel"):
             raise ValueError("residual codec needs a mel codec and output mel")
+
+    @property
+    def own_pitch(self) -> OwnPitch | None:
+        """Networks of F0 and voicing alone, where there are any."""
+        return self.networks["pitch"] if self.config.own_pitch is not None else None
 
     @staticmethod
     def space_dim(geometry: Geometry, config: FlowConfig) -> int:
@@ -159,16 +172,23 @@ class MelFlow(AbsESPnetModel):
         if "prompt" in batch:
             prompt = self.codec.normalise(self.codec(batch["prompt"][..., 1:]))
             shown = shown.having(prompt_embedding=prompt)
+        pitch = None
         with self.autocast(tokens.device):
             steering = self.networks["condition"](shown, without)
+            if self.own_pitch is not None:
+                pitch = self.own_pitch.encode(shown, without)
         if self.config.residual == "encoder":
             base = self.networks["base"](steering.c.value.float())
+            if pitch is not None:
+                base = joined(base, self.own_pitch.base(pitch.c.value.float()))
         else:
             base = torch.zeros((*tokens.shape[:2], self.space.dim), device=tokens.device)
         if self.config.residual == "codec":
             codec_mel = self.space.codec_mel(embedding)
             base[..., : self.space.spectral_dim] = self.space.encode_mel(codec_mel)
-        return Conditions(steering, batch.mask("codec_ssl")[..., None], _midi_of(batch), base)
+        return Conditions(
+            steering, pitch, batch.mask("codec_ssl")[..., None], _midi_of(batch), base
+        )
 
     def in_bfloat16(self, device: torch.device) -> bool:
         """Whether the networks compute in bfloat16: by the configuration, and by the machine."""
@@ -275,14 +295,19 @@ class MelFlow(AbsESPnetModel):
 
         The base of a residual is added to what the velocity has led to and never enters it.
         """
-        return replace(conditions, steering=conditions.steering.dropped(dropped))
+        pitch = conditions.pitch and conditions.pitch.dropped(dropped)
+        return replace(conditions, steering=conditions.steering.dropped(dropped), pitch=pitch)
 
     def velocity(self, x_t: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """u_theta(x_t, t | C) (B, F, dim) at x_t (B, F, dim) and times t (B,)."""
         c, vector = conditions.steering.c.value, conditions.steering.vector
         vector = None if vector is None else vector.value
         with self.autocast(x_t.device):
-            return self.networks["velocity"](x_t, t, c, conditions.mask, vector)
+            u = self.networks["velocity"](x_t, t, c, conditions.mask, vector)
+            if conditions.pitch is None:
+                return u
+            x_pitch = x_t[..., self.space.spectral_dim :]
+            return joined(u, self.own_pitch(x_pitch, t, conditions.pitch, conditions.mask))
 
     @torch.no_grad()
     def sample(self, conditions: Conditions, x_0: Tensor, config: SamplingConfig) -> Tensor:

@@ -121,7 +121,7 @@ def test_what_the_new_training_f0_was_worth():
     section = text.partition("**What the change of training F0")[2].partition("The judges")[0]
     ours = {
         row["split"]: row["metrics"]
-        for row in rows("mini_singing.json")
+        for row in rows("mini_singing_few.json")
         if row["system"] == DEFAULT
     }
     for head, key, digits in (
