@@ -69,9 +69,9 @@ kind=$(yaml_value "${train_config}" svs)
 trainer=espnet2.bin.svs_train
 case ${kind} in
   toksing) hop=$((fs / $(yaml_value "${mel_config}" fps))); : "${inference_model:=valid.loss.best.pth}" ;;
-  xiaoice) : "${inference_model:=valid.loss.best.pth}" ;;
+  xiaoice | xiaoice_voiced | score_regression) : "${inference_model:=valid.loss.best.pth}" ;;
   vits) trainer=espnet2.bin.gan_svs_train; : "${inference_model:=latest.pth}" ;;
-  *) fail "${train_config}: svs: ${kind} (expected toksing, xiaoice or vits)" ;;
+  *) fail "${train_config}: svs: ${kind} (expected toksing, xiaoice, xiaoice_voiced, score_regression or vits)" ;;
 esac
 fps=$((fs / hop))
 data="${dumpdir}/svs_${fps}"
@@ -134,7 +134,7 @@ for split in train valid; do
 done
 options+=("${train_words[@]}")
 normalized=false
-if [ "${kind}" = xiaoice ]; then normalized=true; fi
+case ${kind} in xiaoice | xiaoice_voiced | score_regression) normalized=true ;; esac
 
 if begin 2 "statistics of the mel" "${data}/{${train_set},${valid_set}}" "${stats}/train/feats_stats.npz, where the model normalizes"; then
   if "${normalized}"; then
