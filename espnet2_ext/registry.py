@@ -42,6 +42,11 @@ PLUGS = (
         "espnet2_ext.flow.schedule:HoldLinearDecayLR",
     ),
     Plug(
+        "espnet2.tasks.abs_task:scheduler_classes",
+        "warmupplateau",
+        "espnet2_ext.train.plateau:WarmupPlateauLR",
+    ),
+    Plug(
         "espnet2.tasks.svs:feats_extractor_choices",
         "recipe_log_mel",
         "espnet2_ext.audio.espnet_feats:RecipeLogMel",

@@ -1,4 +1,4 @@
-"""A phone-duration head that keeps the score's tempo: when each phone ends, relative to its note."""
+"""Phone durations that keep the score's tempo: when each phone ends, relative to its note."""
 
 import torch
 from torch import BoolTensor, LongTensor, Tensor, nn

@@ -7,9 +7,9 @@ an SVS model under ESPnet's interface, trained and sung as ESPnet's own are.
 from typing import Any
 
 import torch
+from espnet.nets.pytorch_backend.fastspeech.length_regulator import LengthRegulator
 from espnet2.svs.abs_svs import AbsSVS
 from espnet2.torch_utils.device_funcs import force_gatherable
-from espnet.nets.pytorch_backend.fastspeech.length_regulator import LengthRegulator
 from torch import BoolTensor, LongTensor, Tensor, nn
 from torch.nn import functional as F
 

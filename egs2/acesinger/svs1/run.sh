@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-size=paper systems="xiaoicesing_mel visinger2"
+size=paper systems="score_regression xiaoicesing_mel visinger2"
 options=(--train_set train --valid_set validation --test_sets test)
 . utils/systems.sh
 case ${size} in

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-size=default systems="xiaoicesing_mel visinger2"
+size=default systems="score_regression xiaoicesing_mel visinger2"
 options=(--train_set train --valid_set dev --test_sets "test test_words test_singer")
 . utils/systems.sh
 case ${size} in
