@@ -150,6 +150,8 @@ def test_notes_are_found_in_the_rule_that_espnet_divides_them_by():
     for ends in rule.values():
         for length in range(12, 300):
             starts = [0, *ends[:-1]]
-            ruled = [int((end - start) * length + 0.5) for start, end in zip(starts, ends, strict=True)]
+            ruled = [
+                int((end - start) * length + 0.5) for start, end in zip(starts, ends, strict=True)
+            ]
             closing = closes_note(torch.tensor([ruled]), torch.full((1, len(ends)), length))
             assert closing.tolist() == [[False] * (len(ends) - 1) + [True]]

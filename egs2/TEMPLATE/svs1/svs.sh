@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One of ESPnet's own SVS models, on the data and tokens of the corpus' speechlm1 recipe: trained by
+# One SVS model, ESPnet's own or ours, on the data and tokens of the corpus' speechlm1 recipe: trained by
 # ESPnet's command lines, and sung in the form that our flow, vocoder and codec take. Run by a
 # corpus' run.sh, in the corpus' directory; every stage can be run again (docs/baselines.md).
 set -euo pipefail

@@ -18,7 +18,7 @@ split=                 # evaluated; default: the first of the recipe's test sets
 timings="label own"    # table 1: phone times of the label, and each system's own
 baselines="score_regression xiaoicesing_mel visinger2 toksing xiaoicesing_discrete"  # NAME#SEED: trained with another seed
 baseline_dirs=         # what they decoded, SYSTEM/{label,own}/SPLIT; default: ../svs1 and ../svs2 make it
-baseline_f0=predictor  # F0 of a baseline's mel: predictor (from the mel) or feats (its own, if it has one)
+baseline_f0="predictor score_regression=feats"  # F0 of a baseline's mel: predictor (from the mel) or feats (its own, if it has one)
 baseline_options=      # more options of their run.sh
 flow1_voc_args="--condition_conf pitch=none --model_conf space.f0_mode=absolute"
 flow1_cd_args="--condition_conf pitch=none --model_conf space.output=codec --model_conf space.predict_f0=false"
