@@ -20,10 +20,10 @@ PLATEAU, MAX_EPOCH = "plateau", "max_epoch"
 def recorded(model: nn.Module, options: Any) -> Iterator[None]:
     """Write ``training.json`` when a training ends.
 
-    It holds ``parameters`` (those that are trained, a GAN's discriminators among them), ``epochs``,
-    ``ended``: ``plateau`` where ESPnet's ``patience`` ran out and ``max_epoch`` otherwise, ``seed``,
-    and ``cpu_sec`` and ``wall_sec`` of the process, imports and validation included. Seconds are
-    null for a training that was killed and resumed: what went before was not counted.
+    It holds ``parameters`` (those that are trained, a GAN's discriminators among them), ``epochs``;
+    ``ended``: ``plateau`` where ESPnet's ``patience`` ran out and ``max_epoch`` otherwise; ``seed``;
+    ``cpu_sec`` of the process, imports included, and ``wall_sec`` of training and validation.
+    Seconds are null for a training that was killed and resumed: what went before was not counted.
 
     Args:
         model: Trained.
