@@ -21,7 +21,7 @@ def recorded(model: nn.Module, options: Any) -> Iterator[None]:
     """Write ``training.json`` when a training ends.
 
     It holds ``parameters`` (those that are trained, a GAN's discriminators among them), ``epochs``;
-    ``ended``: ``plateau`` where ESPnet's ``patience`` ran out and ``max_epoch`` otherwise; ``seed``;
+    ``ended``, ``plateau`` where ESPnet's ``patience`` ran out, else ``max_epoch``; ``seed``;
     ``cpu_sec`` of the process, imports included, and ``wall_sec`` of training and validation.
     Seconds are null for a training that was killed and resumed: what went before was not counted.
 
