@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from espnet2_ext.audio.wav import read_wav
-from espnet2_ext.files import read_json, read_scp, read_table
+from espnet2_ext.files import read_scp, read_table
 
 pytestmark = pytest.mark.slow
 
@@ -49,8 +49,6 @@ def test_mel_and_end_to_end_models_sing_as_long_as_the_label(checkout, run_sh):
             assert abs(mel[utt].mean() - truth[utt].mean()) < 3  # natural log, as denormalized
             assert -(-len(own[utt]) // 2) == len(frames[utt]) // 4
             assert own_f0[utt].shape == (len(own[utt]),)
-        record = read_json(checkout / "svs1/exp" / system / "training.json")
-        assert record["parameters"] > 0 and record["cpu_sec"] > 0 and record["seed"] == 0
     for utt in truth:
         assert len(read_wav(wavs[utt], 24000)[0]) == len(truth[utt]) * 240
 
