@@ -16,7 +16,7 @@ class WarmupPlateauLR(ReduceLROnPlateau, AbsBatchStepScheduler):
         warmup_steps: Batches of the warmup.
         factor: Of the rate, after an epoch in which dev's criterion fell by less than `threshold`.
         threshold: Share of the best criterion so far.
-        min_lr: The rate falls no further.
+        min_lr: A rate that falls below becomes 0: dev stands still, and patience ends the training.
     """
 
     def __init__(
@@ -25,10 +25,10 @@ class WarmupPlateauLR(ReduceLROnPlateau, AbsBatchStepScheduler):
         warmup_steps: int = 0,
         factor: float = 0.5,
         threshold: float = 0.01,
-        min_lr: float = 1e-5,
+        min_lr: float = 5e-5,
     ) -> None:
-        super().__init__(optimizer, "min", factor, 0, threshold, min_lr=min_lr)
-        self.warmup_steps, self.n_steps = warmup_steps, 0
+        super().__init__(optimizer, "min", factor, 0, threshold)
+        self.warmup_steps, self.n_steps, self.lowest = warmup_steps, 0, min_lr
         self.full_lrs = [group["lr"] for group in optimizer.param_groups]
         self._warm_up()
 
@@ -36,6 +36,9 @@ class WarmupPlateauLR(ReduceLROnPlateau, AbsBatchStepScheduler):
         """After a batch, or after an epoch with dev's criterion as `metrics`."""
         if metrics is not None:
             super().step(metrics, epoch)
+            for group in self.optimizer.param_groups:
+                if self.n_steps >= self.warmup_steps and group["lr"] < self.lowest:
+                    group["lr"] = 0.0
             return
         self.n_steps += 1
         self._warm_up()
