@@ -6,6 +6,7 @@ import pytest
 import torch
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.tasks.gan_svs import GANSVSTask
+from espnet2.tasks.svs import SVSTask
 from espnet2.train.reporter import Reporter
 
 from espnet2_ext.bin.espnet import end_epochs_whole
@@ -13,11 +14,18 @@ from espnet2_ext.files import read_json
 from espnet2_ext.train.epoch_files import WholeEpochs, keep_best, saves_whole
 
 
-@pytest.mark.parametrize("task", [AbsTask, GANSVSTask])
+def all_tasks(task):
+    for each in task.__subclasses__():
+        yield each
+        yield from all_tasks(each)
+
+
+@pytest.mark.parametrize("task", [AbsTask, SVSTask, GANSVSTask])
 def test_espnets_own_trainers_complete_the_epoch_that_they_resume_from(task, monkeypatch):
     theirs = task.trainer
-    for each in (AbsTask, GANSVSTask):
-        monkeypatch.setattr(each, "trainer", each.trainer)  # put back after the test
+    for each in (AbsTask, *all_tasks(AbsTask)):
+        if "trainer" in vars(each):
+            monkeypatch.setattr(each, "trainer", each.trainer)  # put back after the test
     end_epochs_whole()
     assert issubclass(task.trainer, WholeEpochs) and issubclass(task.trainer, theirs)
     for name in ("run", "resume"):
