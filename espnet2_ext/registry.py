@@ -42,9 +42,24 @@ PLUGS = (
         "espnet2_ext.flow.schedule:HoldLinearDecayLR",
     ),
     Plug(
+        "espnet2.tasks.abs_task:scheduler_classes",
+        "warmupplateau",
+        "espnet2_ext.train.plateau:WarmupPlateauLR",
+    ),
+    Plug(
         "espnet2.tasks.svs:feats_extractor_choices",
         "recipe_log_mel",
         "espnet2_ext.audio.espnet_feats:RecipeLogMel",
+    ),
+    Plug(
+        "espnet2.tasks.svs:svs_choices",
+        "score_regression",
+        "espnet2_ext.baselines.score_regression:ScoreRegression",
+    ),
+    Plug(
+        "espnet2.tasks.svs:svs_choices",
+        "xiaoice_voiced",
+        "espnet2_ext.baselines.xiaoice_voiced:XiaoiceSingVoiced",
     ),
     Plug(
         "espnet2.tasks.gan_svs:feats_extractor_choices",

@@ -15,6 +15,8 @@ from espnet2_ext.score.formats.espnet_format import score_to_json
 from espnet2_ext.score.music_score import MusicScore
 
 TOKENS, FEATURES, WAVEFORM = "tokens", "features", "waveform"
+MEL_MODELS = ("xiaoice", "xiaoice_voiced", "score_regression")
+"""Names of the SVS models that sing a mel (ESPnet's option ``svs``)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Singing:
 
 
 class BaselineInference:
-    """A trained `discrete_svs` (tokens), `xiaoice` (mel) or `vits` (waveform) of ESPnet.
+    """A trained `discrete_svs` (tokens), `xiaoice` (mel) or `vits` (waveform) of ESPnet, or ours.
 
     Args:
         generate: ESPnet's `SingingGenerate`.
@@ -61,7 +63,8 @@ class BaselineInference:
             # TokSing.inference returns a pitch that it has not predicted (NameError) unless
             # predict_pitch; with this flag off it returns the logits, which is all we want.
             svs.use_discrete_token = False
-        if self.kind == FEATURES:
+        self._projection: _Last | None = None
+        if isinstance(svs, nn.Module) and hasattr(svs, "linear_projection"):
             self._projection = _Last(svs.linear_projection)
 
     @classmethod
@@ -152,9 +155,10 @@ class BaselineInference:
             return Singing(frames, wav=out["wav"].cpu().numpy())
         mel = out.get("feat_gen_denorm")
         mel = (out["feat_gen"] if mel is None else mel).cpu().numpy()
-        # XiaoiceSing.inference drops the F0 and voicing of its last two outputs.
-        pitch, voicing = self._projection.output.view(len(mel), -1)[:, -2:].T
-        f0 = torch.where(voicing > 0, pitch.exp(), 0.0)
+        f0 = out.get("f0")
+        if f0 is None:  # XiaoiceSing.inference drops the F0 and voicing of its last two outputs
+            pitch, voicing = self._projection.output.view(len(mel), -1)[:, -2:].T
+            f0 = torch.where(voicing > 0, pitch.exp(), 0.0)
         return Singing(frames, mel=mel, f0=f0.cpu().numpy())
 
     def _force(self, frames: np.ndarray | None) -> None:
@@ -184,9 +188,12 @@ def kind_of(options: dict[str, Any], place: str | Path = "config") -> str:
     svs = options.get("svs")
     if options.get("model_type") == "discrete_svs" and svs == "toksing":
         return TOKENS
-    if svs in ("xiaoice", "vits"):
-        return FEATURES if svs == "xiaoice" else WAVEFORM
-    raise UserError(place, f"{svs!r}", "discrete_svs with toksing, xiaoice or vits", "svs")
+    if svs in MEL_MODELS:
+        return FEATURES
+    if svs == "vits":
+        return WAVEFORM
+    expected = f"discrete_svs with toksing, {', '.join(MEL_MODELS)} or vits"
+    raise UserError(place, f"{svs!r}", expected, "svs")
 
 
 class _Timing:

@@ -33,14 +33,20 @@ def main() -> None:
 
 
 def end_epochs_whole() -> None:
-    """Have ESPnet's trainers end epochs whole, however often they are killed."""
+    """Have ESPnet's trainers end epochs whole, however often they are killed.
+
+    Of all tasks that are loaded: some, as that of the SVS models, name a trainer of their own.
+    """
     from espnet2.tasks.abs_task import AbsTask
-    from espnet2.tasks.gan_svs import GANSVSTask
 
     from espnet2_ext.train.epoch_files import WholeEpochs
 
-    for task in (AbsTask, GANSVSTask):
-        task.trainer = type(task.trainer.__name__, (WholeEpochs, task.trainer), {})
+    tasks = [AbsTask]
+    while tasks:
+        task = tasks.pop()
+        tasks += task.__subclasses__()
+        if "trainer" in vars(task) and not issubclass(task.trainer, WholeEpochs):
+            task.trainer = type(task.trainer.__name__, (WholeEpochs, task.trainer), {})
 
 
 if __name__ == "__main__":

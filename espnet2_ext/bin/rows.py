@@ -34,7 +34,9 @@ def get_parser() -> argparse.ArgumentParser:
     rows.add_argument("--set", required=True, help="of dump/tokens/SET")
     rows.add_argument("--out", type=Path, help="put all there, under the rows' names")
     rows.add_argument("--baseline", nargs=2, action="append", default=[], metavar=("NAME", "DIR"))
-    rows.add_argument("--baseline_f0", default="predictor", help="of a baseline's mel")
+    rows.add_argument(
+        "--baseline_f0", default="predictor", help="of their mels; NAME=SOURCE: of one"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     plan = commands.add_parser("plan", parents=[rows])
     plan.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))

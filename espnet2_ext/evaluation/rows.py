@@ -145,11 +145,13 @@ def with_baselines(rows: list[Row], baselines: Iterable[tuple[str, Path]], f0: s
     Args:
         rows: Of the table; others have the timing of its last row.
         baselines: Names, and folders with codec_ssl.scp, mel.scp or wav.scp.
-        f0: Source of the F0 of another system's mel.
+        f0: Source of the F0 of another system's mel, then those of systems that have another, as
+            words NAME=SOURCE; NAME#SEED is as NAME.
 
     Raises:
-        UserError: a folder has none of these.
+        UserError: a folder has none of these, or there is no such source of F0.
     """
+    sources = _f0_sources(f0)
     others: list[Row] = []
     timing = rows[-1].timing
     for name, folder in baselines:
@@ -162,13 +164,25 @@ def with_baselines(rows: list[Row], baselines: Iterable[tuple[str, Path]], f0: s
             others += kinds
             others += [replace(row, name=f"{row.name}+cd", mel="codec") for row in kinds]
         elif (folder / "mel.scp").is_file():
-            others.append(Row(name, mel=f"{folder}", f0=f0, timing=timing))
+            source = sources.get(name.partition("#")[0], sources[""])
+            others.append(Row(name, mel=f"{folder}", f0=source, timing=timing))
         elif (folder / "wav.scp").is_file():
             others.append(Row(name, wav=f"{folder}", f0="model", timing=timing))
         else:
             raise UserError(folder, "neither codec_ssl.scp, mel.scp nor wav.scp")
     real = [row for row in rows if row.wav in (RECORDINGS, NO_WAV)]
     return [*real, *others, *(row for row in rows if row not in real)]
+
+
+def _f0_sources(words: str) -> dict[str, str]:
+    """Of each system that is named, and of all others under the empty name."""
+    sources = {"": "predictor"}
+    for word in words.split():
+        name, _, source = word.rpartition("=")
+        if source not in F0_SOURCES[1:]:
+            raise UserError("--baseline_f0", repr(source), " or ".join(F0_SOURCES[1:]), name)
+        sources[name] = source
+    return sources
 
 
 def tag_of(kind: str, config: str | Path, args: str) -> str:

@@ -16,6 +16,7 @@ from espnet2.train.reporter import Reporter
 
 from espnet2_ext.checkpoint import save_torch
 from espnet2_ext.train.average import link
+from espnet2_ext.train.training_record import recorded
 
 _EPOCH = re.compile(r"(\d+)epoch\.pth")
 
@@ -67,21 +68,29 @@ class WholeEpochs:
     options: Any = None  # of the run
 
     @classmethod
-    def run(cls, *, trainer_options: Any, **kwargs: Any) -> None:
-        """As ESPnet's; ESPnet calls it by keywords."""
+    def run(cls, *, model: torch.nn.Module, trainer_options: Any, **kwargs: Any) -> None:
+        """As ESPnet's, with a record of the training; ESPnet calls it by keywords."""
         cls.options = trainer_options
-        with saves_whole():
-            super().run(trainer_options=trainer_options, **kwargs)
+        with saves_whole(), recorded(model, trainer_options):
+            super().run(model=model, trainer_options=trainer_options, **kwargs)
 
     @classmethod
     def resume(
         cls, *, checkpoint: str | Path, model: torch.nn.Module, reporter: Reporter, **kwargs: Any
     ) -> None:
-        """As ESPnet's; then the files of the epoch that was reached are there."""
+        """As ESPnet's; then the files of the epoch that was reached are there.
+
+        When patience is out, that epoch is the last.
+        """
         super().resume(checkpoint=checkpoint, model=model, reporter=reporter, **kwargs)
+        options = cls.options
+        if options.patience is not None and reporter.check_early_stopping(
+            options.patience, *options.early_stopping_criterion
+        ):
+            options.max_epoch = reporter.get_epoch()
         if dist.is_initialized() and dist.get_rank() > 0:
             return
-        folder, options = Path(checkpoint).parent, cls.options
+        folder = Path(checkpoint).parent
         torch.save(model.state_dict(), folder / f"{reporter.get_epoch()}epoch.pth")
         nbest = options.keep_nbest_models
         keep_best(

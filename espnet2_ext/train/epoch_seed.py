@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from espnet2.train import trainer
-from espnet2.train.reporter import Reporter, SubReporter
+from espnet2.train.reporter import SubReporter
 from espnet2.train.trainer import Trainer
 
 from espnet2_ext.train.average import average_nbest
@@ -27,7 +27,7 @@ class Repeatable(WholeEpochs):
     """Makes a run of ESPnet's trainers that is started again end as if it had not been killed.
 
     ESPnet resumes at the last whole epoch. It restores neither random states nor gradients that
-    wait for a step, and trains on where patience had ended the training. The task sets ``seed``.
+    wait for a step. The task sets ``seed``.
     """
 
     seed: int = 0
@@ -40,16 +40,6 @@ class Repeatable(WholeEpochs):
             super().run(**kwargs)
         finally:
             trainer.average_nbest_models = theirs
-
-    @classmethod
-    def resume(cls, *, reporter: Reporter, **kwargs: Any) -> None:
-        """As ESPnet's; when patience is out, the epoch that was reached is the last."""
-        super().resume(reporter=reporter, **kwargs)
-        options = cls.options
-        if options.patience is not None and reporter.check_early_stopping(
-            options.patience, *options.early_stopping_criterion
-        ):
-            options.max_epoch = reporter.get_epoch()
 
     @classmethod
     def train_one_epoch(

@@ -38,15 +38,18 @@ def test_mel_and_end_to_end_models_sing_as_long_as_the_label(checkout, run_sh):
     status, output = run_sh("svs1")
     assert status == 0, output[-3000:]
     truth = read_scp(checkout / "speechlm1/dump/tokens/test/mel.scp")
-    decoded = checkout / "svs1/exp/xiaoicesing_mel/decode"
-    mel, f0 = (read_scp(decoded / f"label/test/{name}.scp") for name in ("mel", "f0"))
-    own = read_scp(decoded / "own/test/mel.scp")
-    frames = read_scp(decoded / "own/test/score_frames.scp")
     wavs = read_table(checkout / "svs1/exp/visinger2/decode/label/test/wav.scp")
+    for system in ("score_regression", "xiaoicesing_mel"):
+        decoded = checkout / "svs1/exp" / system / "decode"
+        mel, f0 = (read_scp(decoded / f"label/test/{name}.scp") for name in ("mel", "f0"))
+        own, own_f0 = (read_scp(decoded / f"own/test/{name}.scp") for name in ("mel", "f0"))
+        frames = read_scp(decoded / "own/test/score_frames.scp")
+        for utt in truth:
+            assert mel[utt].shape == truth[utt].shape and f0[utt].shape == (len(truth[utt]),)
+            assert abs(mel[utt].mean() - truth[utt].mean()) < 3  # natural log, as denormalized
+            assert -(-len(own[utt]) // 2) == len(frames[utt]) // 4
+            assert own_f0[utt].shape == (len(own[utt]),)
     for utt in truth:
-        assert mel[utt].shape == truth[utt].shape and f0[utt].shape == (len(truth[utt]),)
-        assert abs(mel[utt].mean() - truth[utt].mean()) < 3  # natural log, as denormalized
-        assert -(-len(own[utt]) // 2) == len(frames[utt]) // 4
         assert len(read_wav(wavs[utt], 24000)[0]) == len(truth[utt]) * 240
 
 

@@ -246,6 +246,22 @@ def test_table_1_renders_baselines_by_what_they_write(recipe):
     assert any("--token_dir exp/tables/own/tokens.tokens" in call for call in flows)
 
 
+def test_a_baseline_with_another_seed_is_a_row_beside_it(recipe):
+    baselines(recipe)
+    made = recipe.parent / "svs2/exp"
+    (made / "mels_seed_7").symlink_to(made / "mels")
+    options = ("--baselines", "mels mels#7", "--timings", "label")
+    status, output, calls = run(recipe, "table1.sh", *options)
+    assert status == 0, output
+    assert [call.split()[1:] for call in calls if call.startswith("svs2")] == [
+        ["--system", "mels"], ["--system", "mels", "--seed", "7"]
+    ]  # fmt: skip
+    rows = systems(recipe / "exp/tables/systems1.tsv")
+    assert list(rows) == ["ground_truth", "mels", "mels#7", "lm+flow1+voc", "lm+flow2+voc"]
+    assert "--baselines mels mels#7 --out" in calls[-1]
+    assert any("exp/mels_seed_7/decode/label/test/mel.scp" in call for call in calls)
+
+
 def test_a_configuration_of_the_corpus_is_taken(recipe):
     baselines(recipe)
     write(recipe / "conf/tables.conf", 'baselines="mels"\ntimings="label"\nsplit=test\n')

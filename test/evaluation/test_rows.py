@@ -238,6 +238,20 @@ def test_what_other_systems_decoded_decides_what_is_done_with_it(run, tmp_path):
         with_baselines(own, given, "feats")
 
 
+def test_f0_of_other_systems_mels_by_name(tmp_path):
+    (tmp_path / "mel.scp").touch()
+    rows = read_rows(SYSTEMS, "table1")
+    given = [(name, tmp_path) for name in ("a", "a#1", "b")]
+    for words, expected in (
+        ("predictor a=feats", ["feats", "feats", "predictor"]),
+        ("a=feats", ["feats", "feats", "predictor"]),
+        ("feats b=score", ["feats", "feats", "score"]),
+    ):
+        assert [row.f0 for row in with_baselines(rows, given, words)[1:4]] == expected
+    with pytest.raises(UserError, match="--baseline_f0: a: 'ours' .expected feats or predictor"):
+        with_baselines(rows, given, "a=ours")
+
+
 def test_one_row_of_a_run_stands_beside_those_of_others(run):
     rows = read_rows(SYSTEMS, "results")
     assert of_run(rows, "") == rows

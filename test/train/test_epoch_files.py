@@ -1,24 +1,48 @@
 """What an epoch leaves is complete, also in trainings by ESPnet's own command lines."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from espnet2.tasks.abs_task import AbsTask
 from espnet2.tasks.gan_svs import GANSVSTask
+from espnet2.tasks.svs import SVSTask
 from espnet2.train.reporter import Reporter
 
 from espnet2_ext.bin.espnet import end_epochs_whole
+from espnet2_ext.files import read_json
 from espnet2_ext.train.epoch_files import WholeEpochs, keep_best, saves_whole
 
 
-@pytest.mark.parametrize("task", [AbsTask, GANSVSTask])
+def all_tasks(task):
+    for each in task.__subclasses__():
+        yield each
+        yield from all_tasks(each)
+
+
+@pytest.mark.parametrize("task", [AbsTask, SVSTask, GANSVSTask])
 def test_espnets_own_trainers_complete_the_epoch_that_they_resume_from(task, monkeypatch):
     theirs = task.trainer
-    for each in (AbsTask, GANSVSTask):
-        monkeypatch.setattr(each, "trainer", each.trainer)  # put back after the test
+    for each in (AbsTask, *all_tasks(AbsTask)):
+        if "trainer" in vars(each):
+            monkeypatch.setattr(each, "trainer", each.trainer)  # put back after the test
     end_epochs_whole()
     assert issubclass(task.trainer, WholeEpochs) and issubclass(task.trainer, theirs)
     for name in ("run", "resume"):
         assert getattr(task.trainer, name).__func__ is getattr(WholeEpochs, name).__func__
+
+
+def test_a_training_leaves_a_record(tmp_path):
+    class Theirs:
+        @classmethod
+        def run(cls, *, model, trainer_options, **_):
+            (tmp_path / "latest.pth").symlink_to("2epoch.pth")
+
+    ours = type("Ours", (WholeEpochs, Theirs), {})
+    options = SimpleNamespace(output_dir=tmp_path, max_epoch=5, seed=0)
+    ours.run(model=torch.nn.Linear(2, 1), trainer_options=options, optimizers=[])
+    record = read_json(tmp_path / "training.json")
+    assert (record["parameters"], record["epochs"], record["ended"]) == (3, 2, "plateau")
 
 
 def test_a_save_that_fails_leaves_what_was_there(tmp_path):

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One of ESPnet's own SVS models, on the data and tokens of the corpus' speechlm1 recipe: trained by
+# One SVS model, ESPnet's own or ours, on the data and tokens of the corpus' speechlm1 recipe: trained by
 # ESPnet's command lines, and sung in the form that our flow, vocoder and codec take. Run by a
 # corpus' run.sh, in the corpus' directory; every stage can be run again (docs/baselines.md).
 set -euo pipefail
@@ -16,6 +16,7 @@ system=                # name of the system: names conf/train_${system}.yaml and
 train_config=          # default: conf/train_${system}.yaml
 train_args=            # more options of svs_train or gan_svs_train
 tuned_on_frames=0      # token frames for which the YAML's number of steps is right; 0: for any corpus
+seed=                  # of the training, in place of the YAML's; names exp/${system}_seed_${seed}
 tag=                   # names exp/${system}_${tag} in place of exp/${system}
 inference_model=       # default: valid.loss.best.pth; of a GAN the last epoch's, latest.pth
 inference_args=        # more options of svs_inference
@@ -54,7 +55,9 @@ Options (--name value), with their defaults:"
 # What utils/steps.sh asks: all stages here are of one kind.
 # shellcheck disable=SC2034
 skip_data_prep=false branch_stages=" 1 2 3 4 "
-read -ra train_words <<< "${train_args}"
+[[ ${seed} =~ ^[0-9]*$ ]] || fail "--seed ${seed}: expected a whole number"
+: "${tag:=${seed:+seed_${seed}}}"
+read -ra train_words <<< "${seed:+--seed ${seed} }${train_args}"
 read -ra inference_words <<< "${inference_args}"
 read -ra test_list <<< "${test_sets}"
 mapfile -t all_sets < <(printf '%s\n' "${train_set}" "${valid_set}" "${test_list[@]}" | awk '!seen[$0]++')
@@ -69,9 +72,9 @@ kind=$(yaml_value "${train_config}" svs)
 trainer=espnet2.bin.svs_train
 case ${kind} in
   toksing) hop=$((fs / $(yaml_value "${mel_config}" fps))); : "${inference_model:=valid.loss.best.pth}" ;;
-  xiaoice) : "${inference_model:=valid.loss.best.pth}" ;;
+  xiaoice | xiaoice_voiced | score_regression) : "${inference_model:=valid.loss.best.pth}" ;;
   vits) trainer=espnet2.bin.gan_svs_train; : "${inference_model:=latest.pth}" ;;
-  *) fail "${train_config}: svs: ${kind} (expected toksing, xiaoice or vits)" ;;
+  *) fail "${train_config}: svs: ${kind} (expected toksing, xiaoice, xiaoice_voiced, score_regression or vits)" ;;
 esac
 fps=$((fs / hop))
 data="${dumpdir}/svs_${fps}"
@@ -134,7 +137,7 @@ for split in train valid; do
 done
 options+=("${train_words[@]}")
 normalized=false
-if [ "${kind}" = xiaoice ]; then normalized=true; fi
+case ${kind} in xiaoice | xiaoice_voiced | score_regression) normalized=true ;; esac
 
 if begin 2 "statistics of the mel" "${data}/{${train_set},${valid_set}}" "${stats}/train/feats_stats.npz, where the model normalizes"; then
   if "${normalized}"; then
@@ -146,11 +149,11 @@ if begin 2 "statistics of the mel" "${data}/{${train_set},${valid_set}}" "${stat
 fi
 if "${normalized}"; then options+=(--normalize_conf "stats_file=${stats}/train/feats_stats.npz"); fi
 
-if begin 3 "training" "${data}/{${train_set},${valid_set}}, ${train_config}" "${svs_exp}: config.yaml, ${inference_model}, train.log"; then
+if begin 3 "training" "${data}/{${train_set},${valid_set}}, ${train_config}" "${svs_exp}: config.yaml, ${inference_model}, train.log, training.json"; then
   longer "${train_config}" "${source_dump}/tokens/${train_set}/utt2num_frames" "${tuned_on_frames}"
   resources=()
   if [ "${ngpu}" -gt 0 ]; then resources=(--gpu "${ngpu}"); fi
-  step --training --tag 3 "${svs_exp}" --from "${data}" --files "${train_config}" --with "${train_args}" "${more_steps[@]}" -- \
+  step --training --tag 3 "${svs_exp}" --from "${data}" --files "${train_config}" --with "${train_words[*]}" "${more_steps[@]}" -- \
     on cuda "${resources[@]}" espnet "${trainer}" --resume true \
     --output_dir "${svs_exp}" "${options[@]}" "${more_steps[@]}" "${train_words[@]}"
   end

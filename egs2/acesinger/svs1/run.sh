@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ESPnet's own SVS models on ACE-Opencpop (xiaoicesing_mel visinger2). Needs stages 1-5 of
+# SVS models on ACE-Opencpop (score_regression xiaoicesing_mel visinger2). Needs stages 1-5 of
 # ../speechlm1/run.sh, of the same size. The size of the paper is untried: it needs GPUs.
 #   ./run.sh                  on the paper's tokens and mel, on a GPU
 #   ./run.sh --size small     as the embedded recipe, on two cores
@@ -7,13 +7,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-size=paper systems="xiaoicesing_mel visinger2"
+size=paper systems="score_regression xiaoicesing_mel visinger2"
 options=(--train_set train --valid_set validation --test_sets test)
 . utils/systems.sh
 case ${size} in
   paper)
     options+=(--mel_config ../speechlm1/conf/mini_singing/tuning/paper_mel.yaml --ngpu 1 --gpu_inference true
-      --train_args "--batch_size 16 --num_iters_per_epoch 1000 --max_epoch 100 --scheduler_conf end_steps=100000")
+      --train_args "--batch_size 16 --num_iters_per_epoch 1000 --max_epoch 100")
     run_systems conf/mini_singing ""
     ;;
   small)

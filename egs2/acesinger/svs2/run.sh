@@ -13,7 +13,7 @@ options=(--train_set train --valid_set validation --test_sets test)
 case ${size} in
   paper)
     options+=(--mel_config ../speechlm1/conf/mini_singing/tuning/paper_mel.yaml --ngpu 1 --gpu_inference true
-      --train_args "--batch_size 16 --num_iters_per_epoch 1000 --max_epoch 100 --scheduler_conf end_steps=100000 --discrete_token_layers 9 --nclusters 5000")
+      --train_args "--batch_size 16 --num_iters_per_epoch 1000 --max_epoch 100 --discrete_token_layers 9 --nclusters 5000")
     run_systems conf/mini_singing ""
     ;;
   small)

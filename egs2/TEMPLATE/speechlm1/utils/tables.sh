@@ -16,9 +16,9 @@ table=                 # 1: against ESPnet's own models; 2: what each part of th
 recipe_options=        # options of ./run.sh that the run was made with, e.g. "--size debug"
 split=                 # evaluated; default: the first of the recipe's test sets
 timings="label own"    # table 1: phone times of the label, and each system's own
-baselines="xiaoicesing_mel visinger2 toksing xiaoicesing_discrete"
+baselines="score_regression xiaoicesing_mel visinger2 toksing xiaoicesing_discrete"  # NAME#SEED: trained with another seed
 baseline_dirs=         # what they decoded, SYSTEM/{label,own}/SPLIT; default: ../svs1 and ../svs2 make it
-baseline_f0=predictor  # F0 of a baseline's mel: predictor (from the mel) or feats (its own, if it has one)
+baseline_f0="predictor score_regression=feats"  # F0 of a baseline's mel: predictor (from the mel) or feats (its own, if it has one)
 baseline_options=      # more options of their run.sh
 flow1_voc_args="--condition_conf pitch=none --model_conf space.f0_mode=absolute"
 flow1_cd_args="--condition_conf pitch=none --model_conf space.output=codec --model_conf space.predict_f0=false"
@@ -64,7 +64,7 @@ make_table() { # make_table TABLE DIR NOT_OTHERS TABLE_JSON OPTION...: options o
     --systems "${names[@]}" --ours lm+flow2+voc --baselines "${others[@]}" --out "$4"
 }
 
-home_of() { # home_of BASELINE: the recipe that trains it
+home_of() { # home_of SYSTEM: the recipe that trains it
   local dir
   for dir in ../svs1 ../svs2; do
     if [ -f "${dir}/conf/train_$1.yaml" ]; then echo "${dir}"; return; fi
@@ -72,13 +72,15 @@ home_of() { # home_of BASELINE: the recipe that trains it
   fail "$1: neither ../svs1 nor ../svs2 has conf/train_$1.yaml"
 }
 table1() {
-  local name home timing options decoded=() i
+  local name system seed home timing options decoded=() i
   for name in "${baseline_list[@]}"; do
     if [ -n "${baseline_dirs}" ]; then decoded+=("${baseline_dirs}/${name}"); continue; fi
-    home=$(home_of "${name}") || exit
-    decoded+=("${home}/exp/${name}/decode")
-    log "baseline: ${home}/run.sh --system ${name} ${baseline_options}"
-    (cd -- "${home}" && exec "${OLDPWD}/utils/guard.py" ./run.sh --system "${name}" "${baseline_words[@]}")
+    system=${name%%#*} seed=()
+    [ "${system}" = "${name}" ] || seed=(--seed "${name#*#}")
+    home=$(home_of "${system}") || exit
+    decoded+=("${home}/exp/${system}${seed:+_seed_${seed[1]}}/decode")
+    log "baseline: ${home}/run.sh --system ${system} ${seed[*]} ${baseline_options}"
+    (cd -- "${home}" && exec "${OLDPWD}/utils/guard.py" ./run.sh --system "${system}" "${seed[@]}" "${baseline_words[@]}")
   done
   train_flow1 flow1_voc "${flow1_voc_args}"
   for timing in ${timings}; do
