@@ -20,8 +20,8 @@ baselines="score_regression xiaoicesing_mel visinger2 toksing xiaoicesing_discre
 baseline_dirs=         # what they decoded, SYSTEM/{label,own}/SPLIT; default: ../svs1 and ../svs2 make it
 baseline_f0="predictor score_regression=feats"  # F0 of a baseline's mel: predictor (from the mel) or feats (its own, if it has one)
 baseline_options=      # more options of their run.sh
-flow1_voc_args="--condition_conf pitch=none --model_conf space.f0_mode=absolute"
-flow1_cd_args="--condition_conf pitch=none --model_conf space.output=codec --model_conf space.predict_f0=false"
+flow1_voc_args="--condition_conf pitch=none --model_conf space.f0_mode=absolute --model_conf own_pitch=null"
+flow1_cd_args="--condition_conf pitch=none --model_conf space.output=codec --model_conf space.predict_f0=false --model_conf own_pitch=null"
 world_utts=1000000     # utterances with WORLD metrics (default: all)
 out=                   # default: exp/tables
 # A corpus with other settings has them in conf/tables.conf.
