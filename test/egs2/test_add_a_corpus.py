@@ -51,6 +51,6 @@ def test_the_page_adds_a_corpus(tmp_path):
     assert (made / "LICENSE.txt").read_text().startswith("Humming\nLicence: CC0")
     assert set(read_table(made / "utt2lang").values()) == {"ja"}
     rows = read_json(recipe / "exp/results.json")
-    assert {row["n_utt"] for row in rows} == {10} and len(rows) == 5
+    assert {row["n_utt"] for row in rows} == {10} and len(rows) == 6
     assert (recipe / "exp/report/index.html").is_file()
     assert len(list(recipe.glob("exp/packed/*.zip"))) == 1

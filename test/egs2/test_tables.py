@@ -257,7 +257,9 @@ def test_a_baseline_with_another_seed_is_a_row_beside_it(recipe):
         ["--system", "mels"], ["--system", "mels", "--seed", "7"]
     ]  # fmt: skip
     rows = systems(recipe / "exp/tables/systems1.tsv")
-    assert list(rows) == ["ground_truth", "mels", "mels#7", "lm+flow1+voc", "lm+flow2+voc"]
+    assert list(rows) == [
+        "ground_truth", "score_f0", "mels", "mels#7", "lm+flow1+voc", "lm+flow2+voc"
+    ]  # fmt: skip
     assert "--baselines mels mels#7 --out" in calls[-1]
     assert any("exp/mels_seed_7/decode/label/test/mel.scp" in call for call in calls)
 

@@ -247,7 +247,7 @@ def test_f0_of_other_systems_mels_by_name(tmp_path):
         ("a=feats", ["feats", "feats", "predictor"]),
         ("feats b=score", ["feats", "feats", "score"]),
     ):
-        assert [row.f0 for row in with_baselines(rows, given, words)[1:4]] == expected
+        assert [row.f0 for row in with_baselines(rows, given, words)[2:5]] == expected
     with pytest.raises(UserError, match="--baseline_f0: a: 'ours' .expected feats or predictor"):
         with_baselines(rows, given, "a=ours")
 
