@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALL_METRICS = (*METRICS, *EXTRA_METRICS)
 HEADS = {m.name: m.short for m in ALL_METRICS} | {"n_utt": "utterances", **EXPRESSIVENESS_HEADS}
 HEADS |= TIMING_HEADS
+HEADS |= {"unseen_acc": "unseen"}  # of tuning_dev.json
 HEADS |= {  # of benchmarks/real_singing.py
     "seconds": "s", "fs": "Hz", "notes": "notes", "findings": "findings", "kinds": "kinds",
     "corr": "F0 corr", "within_50_cents": "within 50 cents", "octave_errors": "octave errors",
@@ -64,6 +65,8 @@ def _value(row: Row, column: str) -> tuple[float | None, Sequence[float] | None]
     """A value and its 95% interval, from a row of scores or of expressiveness."""
     if column in row.get("metrics", {}):
         return row["metrics"][column], row["ci95"].get(column)
+    if "metrics" in row and column not in row:  # a judge that this row was not shown to
+        return None, None
     found = row[column]
     if isinstance(found, Mapping):
         return found["value"], (found["low"], found["high"])

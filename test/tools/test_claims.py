@@ -224,3 +224,30 @@ def test_what_is_said_of_real_singing():
     assert [row["secs_acc"] for row in sung if "nit" not in row["system"]] == [0] * 4
     refused = [row for row in found if row["stage"] == "refused"]
     assert [row["sung"] for row in refused] == [False, True] and "'cl'" in refused[0]["said"]
+
+
+def test_how_often_an_unseen_singer_is_sung():
+    of = {row["system"]: written_to(3, row["unseen_acc"]) for row in rows("unseen_singers.json")}
+    sung = of["lm+flow2+voc"]
+    assert f"of the 72 utterances of `test_singer` {sung} are nearest" in prose(DOCS / "results.md")
+    assert f"not have, {sung} of the utterances sung" in prose(DOCS / "../README.md")
+    assert f"codec {of['codec_resynthesis']};" in prose(DOCS / "results.md")
+
+
+def test_what_is_said_of_the_run_on_many_singers():
+    of = {(r["system"], r["split"]): r["metrics"] for r in rows("mini_singing.json")}
+    ours, note = of["lm+flow2+voc", "test"], of["score_f0", "test"]
+    text = prose(DOCS / "results.md")
+    assert f"PER {written_to(3, ours['per'])}, where the recordings have" in text
+    assert f"has a V/UV error of {written_to(3, note['vuv_error'])} and agrees" in text
+    assert (
+        f"in {written_to(3, note['rpa'])} of the frames, the system in {written_to(3, ours['rpa'])}"
+        in text
+    )
+    assert f"recognised in {written_to(3, ours['singer_acc'])} of `test`" in text
+    (alive,) = (r for r in rows("expressiveness_many.json") if r["system"] == "lm+flow2+voc")
+    spread, depth, gv = (
+        written_to(2, alive[k]["value"]) for k in ("f0_spread", "vibrato_depth", "mel_gv")
+    )
+    assert f"within notes is {spread} of" in text and f"vibrato depth {depth} (aim" in text
+    assert f"global variance {gv}" in text
