@@ -12,7 +12,7 @@ from espnet2_ext.flow.build import Geometry, build_model
 from espnet2_ext.flow.inference import FlowInference, SamplingConfig, load_sampling
 from espnet2_ext.vocoder.inference import VocoderInference
 
-N_CODES, N_CODEBOOKS = 256, 4
+N_CODES, N_CODEBOOKS, N_PHONES = 256, 4, 60
 
 
 def load_flow(
@@ -26,7 +26,7 @@ def load_flow(
         )
     mel = MelConfig()
     dim = mel.n_mels * mel.frames_per_token
-    geometry = Geometry(N_CODES, N_CODEBOOKS, N_CODES, dim, mel.asdict(), True)
+    geometry = Geometry(N_CODES, N_CODEBOOKS, N_CODES, dim, mel.asdict(), True, n_phones=N_PHONES)
     options = {"condition_conf": {}, "velocity_conf": {}, **read_yaml(CONF / "train_flow.yaml")}
     model = build_model(Namespace(**options), geometry)
     return FlowInference(model.to(device), 150, batch_frames, bfloat16)
@@ -59,7 +59,7 @@ def sampling() -> SamplingConfig:
 def random_utterances(
     flow: FlowInference, lengths: list[int]
 ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
-    """Tokens, notes and prompts of utterances of so many token frames."""
+    """Tokens, scores (F, 4) and prompts of utterances of so many token frames."""
     generator = torch.Generator().manual_seed(0)
     sizes = torch.tensor(flow.model.geometry.sizes)
 
@@ -67,8 +67,12 @@ def random_utterances(
         return (torch.rand(n, len(sizes), generator=generator) * sizes).long()
 
     notes = [torch.randint(55, 75, (n // 15 + 1,), generator=generator) for n in lengths]
-    midi = [m.repeat_interleave(15)[:n] for m, n in zip(notes, lengths, strict=True)]
-    return [codes(n) for n in lengths], midi, [codes(100) for _ in lengths]
+    n_phones, scores = max(1, flow.model.geometry.n_phones), []
+    for midi, n in zip(notes, lengths, strict=True):
+        index = torch.arange(len(midi))  # of note and phone: each note sings one
+        rows = torch.stack([index % n_phones, midi, index, index], 1)
+        scores.append(rows.repeat_interleave(15, 0)[:n])
+    return [codes(n) for n in lengths], scores, [codes(100) for _ in lengths]
 
 
 def random_features(n_frames: int, mel: MelConfig) -> tuple[torch.Tensor, torch.Tensor]:

@@ -183,7 +183,7 @@ def test_a_condition_of_ones_own_is_a_file_and_a_line_of_yaml(
     flow = FlowInference.load(exp / "config.yaml", weights, bfloat16="off")
     token, midi, prompt = (
         [torch.randint(8, (9, 3))],
-        [torch.full((9,), 60)],
+        [torch.tensor([[0, 60, 0, 0]] * 9)],
         [torch.randint(8, (4, 3))],
     )
     config = SamplingConfig(n_steps=1)
