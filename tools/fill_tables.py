@@ -43,6 +43,7 @@ HEADS |= {  # of benchmarks/real_singing.py
 }  # fmt: skip
 DIGITS = {m.name: m.digits for m in ALL_METRICS} | {"performed_sd_ms": 0, "predicted_sd_ms": 0}
 DIGITS |= {
+    "unseen_acc": 3,
     "seconds": 1,
     "corr": 3,
     "within_50_cents": 3,
@@ -65,8 +66,6 @@ def _value(row: Row, column: str) -> tuple[float | None, Sequence[float] | None]
     """A value and its 95% interval, from a row of scores or of expressiveness."""
     if column in row.get("metrics", {}):
         return row["metrics"][column], row["ci95"].get(column)
-    if "metrics" in row and column not in row:  # a judge that this row was not shown to
-        return None, None
     found = row[column]
     if isinstance(found, Mapping):
         return found["value"], (found["low"], found["high"])
@@ -97,6 +96,12 @@ def _difference(test: Row | None, digits: int) -> str:
 
 def _rows(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[list[str]]:
     intervals = options.get("intervals") == "true"
+    # A judge that one row was not shown to is empty there; one that none was shown to is a mistake.
+    known = {name for row in rows for name in row.get("metrics", {})}
+    rows = [
+        {**row, "metrics": {**dict.fromkeys(known), **row["metrics"]}} if "metrics" in row else row
+        for row in rows
+    ]
     return [[row["system"], *(_cell(row, c, intervals) for c in columns)] for row in rows]
 
 

@@ -8,13 +8,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.metrics.hub_model import (
-    FS,
-    load_model,
-    load_processor,
-    model_folder,
-    not_measured,
-)
+from espnet2_ext.metrics.hub_model import FS, load_pair, not_measured
 from espnet2_ext.score.lyrics.languages import LANGUAGES
 
 WHISPER = "openai/whisper-large-v3"
@@ -47,11 +41,8 @@ def load_whisper(source: str = "", fetch: bool = False) -> WordRecognizer:
     """
     source = source or WHISPER
     try:
-        import transformers
-
-        folder = model_folder(source, fetch)
-        processor = load_processor(transformers.WhisperProcessor, folder)
-        model = load_model(transformers.WhisperForConditionalGeneration, folder)
+        kinds = "WhisperProcessor", "WhisperForConditionalGeneration"
+        processor, model = load_pair(source, fetch, *kinds)
     except UserError as error:
         return WordRecognizer(None, not_measured(error, fetch))
     unheard: set[str] = set()

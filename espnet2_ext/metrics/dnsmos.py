@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from espnet2_ext.metrics.hub_model import not_installed
 from espnet2_ext.metrics.mos import MosPredictor
 
 
@@ -23,8 +24,7 @@ def load_dnsmos(source: str = "", fetch: bool = False) -> MosPredictor:
     try:
         from speechmos import dnsmos
     except ImportError as error:
-        return MosPredictor(None, f"not measured: {error.name or error} is not installed "
-                            "(docs/metrics.md, Judges of the extra)")  # fmt: skip
+        return MosPredictor(None, not_installed(error))
     folder = Path(dnsmos.__file__).parent / "dnsmos_models"
     files = [str(folder / name) for name in ("sig_bak_ovr.onnx", "model_v8.onnx")]
     model: Any = None

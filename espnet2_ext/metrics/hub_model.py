@@ -76,6 +76,25 @@ def load_processor(kind: Any, folder: Path) -> Any:
         raise UserError(folder, *_why(error, f"files of a {kind.__name__}")) from None
 
 
+def load_pair(source: str, fetch: bool, processor: str, model: str) -> tuple[Any, Any]:
+    """A processor and a model by the names of transformers' classes; `source` as in `model_folder`.
+
+    Raises:
+        UserError: either is not there or does not load.
+    """
+    import transformers
+
+    folder = model_folder(source, fetch)
+    loaded = load_processor(getattr(transformers, processor), folder)
+    return loaded, load_model(getattr(transformers, model), folder)
+
+
+def not_installed(error: ImportError) -> str:
+    """The cell of a judge whose package is not there, in one line."""
+    what = error.name or error
+    return f"not measured: {what} is not installed (docs/metrics.md, Judges of the extra)"
+
+
 def not_measured(error: UserError, fetch: bool) -> str:
     """The cell of a judge that is not there, in one line."""
     how = "" if fetch else " (--fetch_mos true downloads it)"

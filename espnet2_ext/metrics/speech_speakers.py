@@ -9,13 +9,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.metrics.hub_model import (
-    FS,
-    load_model,
-    load_processor,
-    model_folder,
-    not_measured,
-)
+from espnet2_ext.metrics.hub_model import FS, load_pair, not_installed, not_measured
 from espnet2_ext.metrics.speaker import SpeakerModel
 
 WAVLM_SV = "microsoft/wavlm-base-plus-sv"
@@ -37,8 +31,7 @@ def load_resemblyzer(source: str = "", fetch: bool = False) -> SpeakerModel:
     try:
         from resemblyzer import VoiceEncoder, preprocess_wav
     except ImportError as error:
-        return SpeakerModel(None, f"not measured: {error.name or error} is not installed "
-                            "(docs/metrics.md, Judges of the extra)")  # fmt: skip
+        return SpeakerModel(None, not_installed(error))
     encoder = VoiceEncoder("cpu", verbose=False).eval()
 
     def embed(wav: np.ndarray) -> np.ndarray:
@@ -60,11 +53,7 @@ def load_wavlm(source: str = "", fetch: bool = False) -> SpeakerModel:
     """
     source = source or WAVLM_SV
     try:
-        import transformers
-
-        folder = model_folder(source, fetch)
-        extractor = load_processor(transformers.Wav2Vec2FeatureExtractor, folder)
-        model = load_model(transformers.WavLMForXVector, folder)
+        extractor, model = load_pair(source, fetch, "Wav2Vec2FeatureExtractor", "WavLMForXVector")
     except UserError as error:
         return SpeakerModel(None, not_measured(error, fetch))
 

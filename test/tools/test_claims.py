@@ -227,11 +227,20 @@ def test_what_is_said_of_real_singing():
 
 
 def test_how_often_an_unseen_singer_is_sung():
-    of = {row["system"]: written_to(3, row["unseen_acc"]) for row in rows("unseen_singers.json")}
-    sung = of["lm+flow2+voc"]
-    assert f"of the 72 utterances of `test_singer` {sung} are nearest" in prose(DOCS / "results.md")
-    assert f"not have, {sung} of the utterances sung" in prose(DOCS / "../README.md")
-    assert f"codec {of['codec_resynthesis']};" in prose(DOCS / "results.md")
+    of = {row["system"]: row["unseen_acc"] for row in rows("unseen_singers.json")}
+    sung, low, high = (written_to(3, of["lm+flow2+voc"][key]) for key in ("value", "low", "high"))
+    page, readme = prose(DOCS / "results.md"), prose(DOCS / "../README.md")
+    assert f"of the 72 utterances of `test_singer` {sung} are nearest" in page
+    assert f"an interval over 24 songs of {low} to {high}" in page
+    assert float(low) < 0.5 < float(sung) and "met by the value and not by the interval" in page
+    assert f"{sung} of the utterances sung" in readme and f"by song {low} to {high}" in readme
+    assert f"the codec {written_to(3, of['codec_resynthesis']['value'])} (" in page
+    (timing,) = rows("timing_many.json")
+    spread = (timing["timing_var"][key] for key in ("value", "low", "high"))
+    assert "variance ratio {:.2f} [{:.2f}, {:.2f}]".format(*spread) in page
+    kept = rows("tuning_dev.json")[-1]["unseen_acc"]
+    told = (written_to(3, kept[key]) for key in ("value", "low", "high"))
+    assert "{} has an interval of {} to {}".format(*told) in page
 
 
 def test_what_is_said_of_the_run_on_many_singers():

@@ -46,7 +46,8 @@ def test_a_table_of_rows_differences_and_a_paired_test(fill_tables, tmp_path: Pa
     test = {"difference": -0.125, "ci95": [-0.2, -0.05], "verdict": "better", "p_holm": 0.0312,
             "ours": 0.125, "theirs": 0.25, "baseline": "b"}  # fmt: skip
     rows = [
-        {"system": "b", "split": "test", "metrics": {"per": 0.25, "mcd_db": None},
+        {"system": "b", "split": "test",
+         "metrics": {"per": 0.25, "mcd_db": None, "singer_sim": 0.9},
          "ci95": {"per": [0.2, 0.3], "mcd_db": None}},
         {"system": "a", "split": "test", "metrics": {"per": 0.125, "mcd_db": 7.0},
          "ci95": {"per": [0.1, 0.15], "mcd_db": [6.5, 7.5]},
@@ -73,5 +74,10 @@ def test_a_table_of_rows_differences_and_a_paired_test(fill_tables, tmp_path: Pa
     assert table("view=paired columns=per")[2:] == [
         "| PER | 0.125 | 0.250 b | -0.125 [-0.200, -0.050] | .031 | better |"
     ]
+    assert table("split=test columns=per,singer_sim")[2:] == [
+        "| b | 0.250 | 0.900 |", "| a | 0.125 | n/a |",
+    ]  # fmt: skip
+    with pytest.raises(KeyError):
+        table("split=test columns=per,singer_acc")
     with pytest.raises(KeyError):
         table("columns=per systems=c")

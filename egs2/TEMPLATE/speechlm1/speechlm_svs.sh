@@ -199,10 +199,9 @@ esac
 if [ -n "${branch}" ] && [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
 
 # What the stages to run read is there before the first of them starts.
-need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" \
+need_files 4 "${tokenizer_config}" ${duration_inference_config:+10 "${duration_inference_config}"} 2 "${mel_config}" 3 "${exclude:-${mel_config}}" \
   7 "${train_config}" 8 "${train_config}" 8 "${deepspeed_config}" 9 "${inference_config}" 10 "${flow_config}" \
-  10 "${duration_config}" 11 "${flow_inference_config}" \
-  10 "${duration_inference_config:-${duration_config}}" 12 "${vocoder_config}" 14 "${scoring_config}"
+  10 "${duration_config}" 11 "${flow_inference_config}" 12 "${vocoder_config}" 14 "${scoring_config}"
 
 # A speech LM that chooses its own length needs a policy where the score's length is needed.
 if [ "$(yaml_value "${inference_config}" fixed_length 2>/dev/null)" = false ]; then
@@ -370,7 +369,7 @@ if begin 13 "vocoder inference, of the rows in ${systems_config}" "${vocoder_exp
   end
 fi
 
-if [[ -n ${branch} && ${branch_stages} == *" judges "* ]] && [ "${stop_stage}" -ge 14 ] && ! "${skip_eval}"; then
+if [[ ${branch_stages} == *" judges "* ]] && [ "${stop_stage}" -ge 14 ] && ! "${skip_eval}"; then
   start_stage 14 "judges" "${dumpdir}/raw/{${train_set},${valid_set}}" "${judges_dir}"
   fit_judges
   end
@@ -380,11 +379,9 @@ report 15 "${corpus_name}: SLM-SVS" "${lm_exp}/rolled_score/rolled_score.json" "
 
 if begin 16 "pack" "${lm_exp}, ${flow_exp}, ${vocoder_exp}, ${duration_exp}, ${tokenizer_dir}, ${vocabulary}" \
     "${expdir}/packed/${pack_name}.zip"; then
-  results=() scored=() timing=()
-  if [ -n "${duration_inference_config}" ]; then timing=("${duration_inference_config}"); fi
-  if [ -f "${expdir}/results.json" ]; then # a model may be packed before it is scored
-    results=(--results "${expdir}/results.json") scored=("${expdir}/results.json")
-  fi
+  results=() scored=() timing=(${duration_inference_config:+"${duration_inference_config}"})
+  # A model may be packed before it is scored.
+  [ ! -f "${expdir}/results.json" ] || { scored=("${expdir}/results.json"); results=(--results "${scored[0]}"); }
   step 16 "${expdir}/packed" --from "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}" --with "${pack_name}" \
     --files "${inference_config}" "${flow_inference_config}" "${timing[@]}" "${scored[@]}" -- \
     on train pack --speechlm_dir "${lm_exp}" --speechlm_file "${inference_model}" \
