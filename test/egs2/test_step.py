@@ -105,6 +105,14 @@ def test_a_stage_says_what_it_did(folder):
     assert run(folder, stage)[1][-1] == "stage 8: done before, nothing to do"
 
 
+def test_what_a_killed_step_was_writing_goes(folder):
+    """The tables that a killed job was joining stayed beside the finished ones."""
+    (folder / "exp/mel").mkdir(parents=True)
+    (folder / "exp/mel/.part-x.scp").touch()
+    assert run(folder, "step 8 exp/mel -- on infer model ok\n")[0] == 0
+    assert not list((folder / "exp/mel").glob(".part-*"))
+
+
 def test_it_launches_a_module_and_keeps_its_log(folder):
     call = "step --tell given 8 'exp/an out' -- on train --num_threads 2 model ok 'two words'\n"
     assert run(folder, call) == (0, ["stage 8: given ok two words"])

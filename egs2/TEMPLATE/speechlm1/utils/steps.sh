@@ -191,8 +191,8 @@ todo() { # todo DIR DIGEST
   fi
   if [ -f "$1/.done" ] && [ "${this_stage:-7}" -le 6 ]; then be_alone; fi
   did_something=true
-  rm -f -- "$1/.done"
   mkdir -p -- "$1"
+  rm -f -- "$1/.done" "$1/".part-* # the latter: what a killed run was writing
   : > "$1/.begun"
 }
 mark() { # mark DIR DIGEST
@@ -209,7 +209,6 @@ todo_training() { # todo_training DIR DIGEST TAG_OPTION
   [ "${had}" = "$2" ] || fail "$1 was trained with other data or options: remove it, or name another with $3"
   todo "$1" "$2" || return 1
   rm -f -- "$1/.begun" # its best checkpoint so far may be tried out
-  rm -f -- "$1/".part-* # what a killed one was writing
   printf '%s\n' "$2" > "$1/.made_from"
   # A training that goes on keeps the log of what it did before.
   if [ -f "$1/train.log" ]; then mv -- "$1/train.log" "$1/train.$(date '+%Y%m%d-%H%M%S').log"; fi
