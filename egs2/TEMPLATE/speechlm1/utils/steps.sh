@@ -48,15 +48,18 @@ begin() { # begin N TITLE READS WRITES: says so, if stage N runs
   runs "$1" || return 1
   start_stage "$@"
 }
+# Seconds of processor time of all that this script has started and seen end.
+cpu_sec() { awk -v hz="$(getconf CLK_TCK)" '{ sub(/.*\) /, ""); printf "%d", ($14 + $15) / hz }' "/proc/$$/stat"; }
 start_stage() {
-  this_stage=$1
+  this_stage=$1 cpu_sec_before=$(cpu_sec)
   did_something=false
   log "stage $1: $2"
   log "stage $1: reads $3"
   log "stage $1: writes $4"
 }
 end() {
-  if "${did_something}"; then log "stage ${this_stage}: done (${SECONDS} s since the start)"
+  if "${did_something}"; then
+    log "stage ${this_stage}: done (${SECONDS} s since the start; the stage took $(($(cpu_sec) - cpu_sec_before)) s of CPU time)"
   else log "stage ${this_stage}: done before, nothing to do"; fi
 }
 
