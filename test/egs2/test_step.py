@@ -103,7 +103,8 @@ def test_what_is_not_there_is_named_and_nothing_is_made(folder):
 def test_a_stage_says_what_it_did(folder):
     stage = f"if begin 8 title in out; then {STEP} end; fi\nif begin 7 no no no; then exit 1; fi\n"
     said = run(folder, stage)[1][-1]
-    assert re.fullmatch(r"stage 8: done \(\d+ s since the start; the stage took \d+ s of CPU time\)", said)
+    took = r"stage 8: done \(\d+ s since the start; the stage took \d+ s of CPU time\)"
+    assert re.fullmatch(took, said)
     assert run(folder, stage)[1][-1] == "stage 8: done before, nothing to do"
 
 
