@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 from torch import LongTensor, Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch.nn.functional import scaled_dot_product_attention
 
+from espnet2_ext.networks.llama import Rotation, SelfAttention, SwiGLU
 from espnet2_ext.speechlm.cache import KeyValueCache
 
 MODEL_TYPES = ("llama", "qwen2")
@@ -68,48 +69,18 @@ class RMSNorm(nn.Module):
         return self.weight * exact.to(x.dtype)
 
 
-class Rotation(nn.Module):
-    """Cosines and sines (B, T, width) of positions (B, T), in the type of `x`."""
-
-    rope_type = "default"
-
-    def __init__(self, width: int, theta: float) -> None:
-        super().__init__()
-        frequencies = 1.0 / theta ** (torch.arange(0, width, 2, dtype=torch.float) / width)
-        self.register_buffer("inv_freq", frequencies, persistent=False)
-
-    def forward(self, x: Tensor, positions: LongTensor) -> tuple[Tensor, Tensor]:
-        angles = positions[..., None].float() * self.inv_freq.to(x.device, torch.float)
-        angles = torch.cat((angles, angles), dim=-1)
-        return angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-
-
-class _Attention(nn.Module):
+class _Attention(SelfAttention):
     def __init__(self, config: LlamaConfig) -> None:
-        super().__init__()
-        d, heads, groups = (
-            config.hidden_size,
-            config.num_attention_heads,
-            config.num_key_value_heads,
-        )
-        self.head_dim = d // heads
-        self.scaling, self.shared_by = self.head_dim**-0.5, heads // groups
         bias = config.model_type == "qwen2"
-        self.q_proj = nn.Linear(d, heads * self.head_dim, bias=bias)
-        self.k_proj = nn.Linear(d, groups * self.head_dim, bias=bias)
-        self.v_proj = nn.Linear(d, groups * self.head_dim, bias=bias)
-        self.o_proj = nn.Linear(heads * self.head_dim, d, bias=False)
+        super().__init__(
+            config.hidden_size, config.num_attention_heads, config.num_key_value_heads, bias
+        )
 
     def forward(
         self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None,
         cache: KeyValueCache | None, layer: int,
     ) -> Tensor:  # fmt: skip
-        q, k, v = (
-            project(x).unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
-            for project in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        cos, sin = (table[:, None] for table in rotation)
-        q, k = (states * cos + _turned(states) * sin for states in (q, k))
+        q, k, v = self.states(x, rotation)
         if cache is not None:
             k, v = cache.update(k, v, layer)
         if mask is not None and self.shared_by > 1:
@@ -121,27 +92,11 @@ class _Attention(nn.Module):
         return self.o_proj(mixed.transpose(1, 2).flatten(2))
 
 
-def _turned(states: Tensor) -> Tensor:
-    first, second = states.chunk(2, dim=-1)
-    return torch.cat((-second, first), dim=-1)
-
-
-class _MLP(nn.Module):
-    def __init__(self, config: LlamaConfig) -> None:
-        super().__init__()
-        d, inner = config.hidden_size, config.intermediate_size
-        self.gate_proj = nn.Linear(d, inner, bias=False)
-        self.up_proj = nn.Linear(d, inner, bias=False)
-        self.down_proj = nn.Linear(inner, d, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(silu(self.gate_proj(x)) * self.up_proj(x))
-
-
 class _Layer(nn.Module):
     def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
-        self.self_attn, self.mlp = _Attention(config), _MLP(config)
+        self.self_attn = _Attention(config)
+        self.mlp = SwiGLU(config.hidden_size, config.intermediate_size)
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
