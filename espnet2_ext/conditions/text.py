@@ -16,14 +16,20 @@ class TextCondition(ConditionEncoder):
         n_symbols: Ids are below this.
         n_layers: ConvNeXt blocks.
         drop: See `ConditionEncoder`.
+        null: See `ConditionEncoder`.
     """
 
     kind, streams = SEQUENCE, ("text_ids",)
 
     def __init__(
-        self, sizes: Sizes, n_symbols: int = 256, n_layers: int = 1, drop: float = 0.1
+        self,
+        sizes: Sizes,
+        n_symbols: int = 256,
+        n_layers: int = 1,
+        drop: float = 0.1,
+        null: bool = True,
     ) -> None:
-        super().__init__(sizes.width, drop)
+        super().__init__(sizes.width, drop, null)
         self.symbol = nn.Embedding(n_symbols, sizes.width)
         self.blocks = nn.ModuleList(ConvNeXtBlock(sizes.width) for _ in range(n_layers))
 

@@ -91,8 +91,9 @@ def make_given(make_batch):
 
 
 def with_alone(name):
-    """``condition_conf`` of a flow with tokens and one other condition, which can be dropped."""
+    """``condition_conf`` of a flow with one condition, which can be dropped, and tokens unless it reads them."""
     none = {"pitch": "none", "prompt": False, "phones": False}
+    none["tokens"] = "codec_ssl" not in conditions()[name].streams or name == "tokens"
     if name in BUILT_IN:
         return none | BUILT_IN[name] | {"drop": {name: 0.5}}
     return none | {"more": {name: {"dropout" if name == "pooled_prompt" else "drop": 0.5}}}
