@@ -94,9 +94,9 @@ class Sequences:
                 wanted.append(end - begin)
         self._static = torch.cat(pieces)
         self._layout = self.network.layout(lengths, wanted)
-        last = self._layout.last
-        last = torch.arange(len(self._static), device=tokens.device) if last is None else last
-        self._last = last.view(len(self._branches), -1)
+        ends = torch.tensor(lengths).cumsum(0).tolist()
+        spans = [torch.arange(end - n, end) for end, n in zip(ends, wanted, strict=True)]
+        self._last = torch.cat(spans).to(tokens.device)
         self._table = torch.cat([model.token_emb[layer].weight, model.mask_emb.weight])
         self._codes = tokens[target][:, layer]
         masked = self._free[self.rows][target].nonzero()[:, 0]
@@ -122,7 +122,7 @@ class Sequences:
             masked: The frames.
         """
         tokens = embedding(self._codes, self._table)
-        x = self._static.index_add(0, self._last.flatten(), tokens.repeat(len(self._last), 1))
+        x = self._static.index_add(0, self._last, tokens.repeat(len(self._branches), 1))
         hidden = self.network(x, modulation, self._layout)
         if len(self._branches) == 1:
             return hidden[masked]

@@ -1,71 +1,103 @@
 """A `BidirectionalLlama` over sequences that lie end to end: nothing is computed for padding.
 
-Only the last frames of a sequence are asked for, so the last block computes no others. The
+Only the last positions of a sequence are asked for, so the last block computes no others. The
 sequences of a call share one time, so norms' weights are vectors, and those of all times are
-computed at once.
+computed at once. Queries' and keys' channels stand in another order, so that a rotation is one
+complex multiplication; attention does not see the order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import torch
-from torch import LongTensor, Tensor
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch import LongTensor, Tensor, nn
+from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 
-from espnet2_ext.networks.bidirectional import (
-    AdaptiveRMSNorm,
-    BidirectionalBlock,
-    BidirectionalLlama,
-)
-from espnet2_ext.networks.llama import rotated
+from espnet2_ext.networks.bidirectional import BidirectionalLlama
+
+CPU_POSITIONS = 1024  # that go through all blocks together: what the caches hold
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Where sequences lie.
+class Part:
+    """Sequences that go through the network together.
 
     Args:
         lengths: Of each sequence.
         wanted: How many of its last positions are asked for.
-        last: Their places in the whole (sum of `wanted`,); None: all are.
-        rotation: Cosines and sines of every position (N, 1, head_dim).
+        places: Of the positions that are asked for; None: all are.
+        turn: cos + i sin of every position and frequency (N, 1, head_dim / 2).
     """
 
     lengths: tuple[int, ...]
     wanted: tuple[int, ...]
-    last: LongTensor | None
-    rotation: tuple[Tensor, Tensor]
+    places: LongTensor | None
+    turn: Tensor
 
     @property
-    def blocks(self) -> list[tuple[int, int, int]]:
+    def blocks(self) -> Iterator[tuple[int, int, int]]:
         """Neighbours of equal shape: how many, their length, how much of each is wanted."""
-        shapes = zip(self.lengths, self.wanted, strict=True)
-        return [(len(list(same)), *shape) for shape, same in groupby(shapes)]
+        for shape, same in groupby(zip(self.lengths, self.wanted, strict=True)):
+            yield len(list(same)), *shape
+
+
+@dataclass(frozen=True)
+class _Block:
+    qkv: Tensor
+    o: nn.Module
+    gate: nn.Module
+    up: nn.Module
+    down: nn.Module
 
 
 class PackedLlama:
     """Computes what the network computes, in evaluation.
 
     Args:
-        network: Whose weights are used.
+        network: Whose weights are used; adapters are merged into a copy.
     """
 
     def __init__(self, network: BidirectionalLlama) -> None:
-        self.network = network
+        self.network, first = network, network.layers[0].self_attn
+        self.head_dim, self.eps = first.head_dim, network.norm.eps
+        self.device = network.norm.to_weight.weight.device
+        self._blocks = []
+        for layer in network.layers:
+            attention, mlp = layer.self_attn, layer.mlp
+            q, k, v = (
+                _weight(project, network.width).unflatten(0, (-1, self.head_dim))
+                for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+            )
+            pairs = torch.arange(self.head_dim, device=self.device).view(2, -1).T.flatten()
+            qkv = torch.cat([q[:, pairs], k[:, pairs], v]).flatten(0, 1)
+            parts = (attention.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+            self._blocks.append(_Block(qkv, *parts))
 
-    def layout(self, lengths: Sequence[int], wanted: Sequence[int]) -> Layout:
-        """Of sequences of these lengths, whose last `wanted` positions are asked for."""
-        device = self.network.norm.to_weight.weight.device
-        positions = torch.cat([torch.arange(n) for n in lengths]).to(device)
-        cos, sin = self.network.rotation(self.network.norm.to_weight.weight, positions)
-        last = None
+    def layout(self, lengths: Sequence[int], wanted: Sequence[int]) -> list[Part]:
+        """Of sequences of these lengths, whose last `wanted` positions are asked for.
+
+        Sequences are few enough to a part for the caches of a CPU; on a GPU they are one part.
+        """
+        parts, begin = [], 0
+        for i in range(len(lengths)):
+            last = i + 1 == len(lengths)
+            with_next = sum(lengths[begin : i + 2])
+            if last or (self.device.type == "cpu" and with_next > CPU_POSITIONS):
+                parts.append(self._part(lengths[begin : i + 1], wanted[begin : i + 1]))
+                begin = i + 1
+        return parts
+
+    def _part(self, lengths: Sequence[int], wanted: Sequence[int]) -> Part:
+        positions = torch.cat([torch.arange(n) for n in lengths]).float().to(self.device)
+        angles = positions[:, None] * self.network.rotation.inv_freq.to(self.device, torch.float)
+        places = None
         if list(lengths) != list(wanted):
             ends = torch.tensor(lengths).cumsum(0).tolist()
-            last = torch.cat(
-                [torch.arange(e - n, e) for e, n in zip(ends, wanted, strict=True)]
-            ).to(device)
-        return Layout(tuple(lengths), tuple(wanted), last, (cos[:, None], sin[:, None]))
+            spans = [torch.arange(e - n, e) for e, n in zip(ends, wanted, strict=True)]
+            places = torch.cat(spans).to(self.device)
+        turn = torch.polar(torch.ones_like(angles), angles)[:, None]
+        return Part(tuple(lengths), tuple(wanted), places, turn)
 
     def modulation(self, t: Tensor) -> Tensor:
         """Weights of all norms at times t (steps,): (steps, 2 x blocks + 1, d)."""
@@ -77,7 +109,7 @@ class PackedLlama:
         ]
         return torch.stack([norm.to_weight(vector) for norm in (*norms, network.norm)], 1)
 
-    def __call__(self, x: Tensor, modulation: Tensor, layout: Layout) -> Tensor:
+    def __call__(self, x: Tensor, modulation: Tensor, layout: Sequence[Part]) -> Tensor:
         """Hidden states of what is asked for (sum of `wanted`, d).
 
         Args:
@@ -85,41 +117,59 @@ class PackedLlama:
             modulation: Of the norms at the sequences' time (2 x blocks + 1, d).
             layout: Of the sequences.
         """
-        layers = self.network.layers
-        for i, layer in enumerate(layers):
-            wanted = layout.last if i == len(layers) - 1 else None
-            x = _block(layer, x, modulation[2 * i : 2 * i + 2], layout, wanted)
-        return _normed(self.network.norm, x, modulation[-1])
+        parts = x.split([sum(part.lengths) for part in layout])
+        hidden = [self._hidden(y, modulation, p) for y, p in zip(parts, layout, strict=True)]
+        return hidden[0] if len(hidden) == 1 else torch.cat(hidden)
+
+    def _hidden(self, x: Tensor, modulation: Tensor, part: Part) -> Tensor:
+        for i, block in enumerate(self._blocks):
+            last = i == len(self._blocks) - 1
+            places = part.places if last else None
+            x = self._attended(block, x, modulation[2 * i], part, places)
+            h = self._normed(x, modulation[2 * i + 1])
+            x += block.down(silu(block.gate(h), inplace=True).mul_(block.up(h)))
+        return self._normed(x, modulation[-1])
+
+    def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
+        if x.is_cuda:
+            return rms_norm(x, (x.size(-1),), weight, self.eps)
+        scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.size(-1))
+        return (x * scale.add_(self.eps).rsqrt_()).mul_(weight)
+
+    def _attended(
+        self, block: _Block, x: Tensor, weight: Tensor, part: Part, places: LongTensor | None
+    ) -> Tensor:
+        """x and what attention adds to it, where it is asked for."""
+        d, h = x.size(-1), self._normed(x, weight)
+        if places is None:
+            q, k, v = linear(h, block.qkv).split(d, -1)
+            q, k = (self._turned(states, part.turn) for states in (q, k))
+        else:
+            k, v = linear(h, block.qkv[d:]).split(d, -1)
+            k, x = self._turned(k, part.turn), x[places]
+            q = self._turned(linear(h[places], block.qkv[:d]), part.turn[places])
+        v = v.unflatten(-1, (-1, self.head_dim))
+        return x + block.o(_attend(q, k, v, part, places is not None))
+
+    def _turned(self, states: Tensor, turn: Tensor) -> Tensor:
+        """Queries or keys (M, d) rotated: (M, heads, head_dim)."""
+        pairs = states.float().unflatten(-1, (-1, self.head_dim // 2, 2))
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * turn)
+        return turned.flatten(-2).to(states.dtype)
 
 
-def _normed(norm: AdaptiveRMSNorm, x: Tensor, weight: Tensor) -> Tensor:
-    return torch.nn.functional.rms_norm(x, (x.size(-1),), weight, norm.eps)
+def _weight(project: nn.Module, width: int) -> Tensor:
+    """Of a linear layer without bias, its adapters merged (out, width)."""
+    if type(project) is nn.Linear:
+        return project.weight
+    some = next(project.parameters())
+    return project(torch.eye(width, dtype=some.dtype, device=some.device)).T
 
 
-def _block(
-    layer: BidirectionalBlock,
-    x: Tensor,
-    modulation: Tensor,
-    layout: Layout,
-    wanted: LongTensor | None,
-) -> Tensor:
-    attention, mlp, (cos, sin) = layer.self_attn, layer.mlp, layout.rotation
-    h = _normed(layer.input_layernorm, x, modulation[0])
-    k, v = (project(h).unflatten(-1, (-1, attention.head_dim)) for project in
-            (attention.k_proj, attention.v_proj))  # fmt: skip
-    k, turn = rotated(k, cos, sin), (cos, sin)
-    if wanted is not None:
-        x, h, turn = x[wanted], h[wanted], (cos[wanted], sin[wanted])
-    q = rotated(attention.q_proj(h).unflatten(-1, (-1, attention.head_dim)), *turn)
-    x = x + attention.o_proj(_attend(q, k, v, layout, wanted is not None))
-    h = _normed(layer.post_attention_layernorm, x, modulation[1])
-    return x.add_(mlp.down_proj(silu(mlp.gate_proj(h), inplace=True).mul_(mlp.up_proj(h))))
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, layout: Layout, last_alone: bool) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, part: Part, last_alone: bool) -> Tensor:
     """Attention within each sequence: q (M, heads, head_dim), k and v (N, heads, head_dim)."""
     mixed, begin, first = [], 0, 0
-    for n, length, wanted in layout.blocks:
+    for n, length, wanted in part.blocks:
         asked = wanted if last_alone else length
         keys, values = (
             s[begin : begin + n * length].unflatten(0, (n, length)).transpose(1, 2) for s in (k, v)

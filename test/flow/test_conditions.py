@@ -91,7 +91,7 @@ def make_given(make_batch):
 
 
 def with_alone(name):
-    """``condition_conf`` of a flow with one condition, which can be dropped, and tokens unless it reads them."""
+    """``condition_conf`` of a flow with tokens, unless `name` reads them, and with `name`."""
     none = {"pitch": "none", "prompt": False, "phones": False}
     none["tokens"] = "codec_ssl" not in conditions()[name].streams or name == "tokens"
     if name in BUILT_IN:
