@@ -9,7 +9,7 @@ both decode with the same noise, and their tokens must be equal.
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import timing
 import torch
@@ -115,14 +115,18 @@ class Work:
             equal, total = equal + int(same.sum()), total + same.numel()
         return "tokens equal" if equal == total else f"{equal} of {total} tokens equal"
 
-    def row(self, name: str, size: int) -> Row:
+    def row(self, name: str, size: int, bfloat16: bool = False) -> Row:
         """Ours, `size` utterances together, against the plain loop over one of middle length."""
+        self.config = replace(self.config, bfloat16=False)
         first = (BATCH - size) // 2
         batch, one = self.utterances[first : first + size], self.utterances[BATCH // 2]
         frames = sum(u.n_frames for u in batch)
         note = f"{size} utterance{'s' * (size > 1)}, {self.note}, prompt {len(one.prompt)} frames"
         equal = self.check(batch[:: max(1, size // 4)])  # which also warms up
         noise = Noise(range(size))
+        if bfloat16:
+            note, equal = f"{note}, in bfloat16 (peer in float32)", f"in float32 {equal}"
+            self.config = replace(self.config, bfloat16=True)
         return compare(
             name,
             lambda: self.ours(batch, noise),
@@ -142,12 +146,15 @@ def rows(args: argparse.Namespace) -> Iterator[Row]:
         work = Work(stage, args.size, args.device, args.repeats)
         for size in (1, BATCH):
             yield work.row(f"{stage}, batch {size}", size)
+            if args.bfloat16:
+                yield work.row(f"{stage}, batch {size}, bfloat16", size, True)
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", choices=SIZES, default="demo")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bfloat16", action="store_true", help="also our products in 16 bits")
     timing.add_arguments(parser)
     args = parser.parse_args(argv)
     if args.device.startswith("cuda") and not torch.cuda.is_available():

@@ -53,8 +53,8 @@ def plain_network(net: BidirectionalLlama, x: Tensor, t: float) -> Tensor:
     return normed(net.norm, x)
 
 
-def _noise(shape: tuple[int, ...], device: torch.device) -> Tensor:
-    return -torch.log(-torch.log(torch.rand(shape, device=device) + 1e-10) + 1e-10)
+def _gumbel(uniform: Tensor) -> Tensor:
+    return -torch.log(-torch.log(uniform + 1e-10) + 1e-10)
 
 
 @torch.no_grad()
@@ -125,11 +125,15 @@ def plain_decode(
             values, best = logits.topk(k, dim=-1)
             logits = torch.full_like(logits, -torch.inf).scatter(1, best, values)
             if noise is None:
-                of_codes, of_choice = _noise((T, V), device), _noise((T,), device)
+                of_codes = _gumbel(torch.rand(T, V, device=device))
+                of_choice = _gumbel(torch.rand(T, device=device))
             else:
-                drawn = noise(0, layer, i, int(masked.sum()), k + 1)
-                of_codes, of_choice = torch.zeros(T, V), torch.zeros(T)
-                placed = torch.zeros(len(drawn), V).scatter(1, best[masked], drawn[:, :k])
+                drawn = _gumbel(noise(0, layer, i, int(masked.sum()), k + 1)).to(device)
+                of_codes = torch.zeros(T, V, device=device)
+                of_choice = torch.zeros(T, device=device)
+                placed = torch.zeros(len(drawn), V, device=device).scatter(
+                    1, best[masked], drawn[:, :k]
+                )
                 of_codes[masked], of_choice[masked] = placed, drawn[:, k]
             if i == steps - 1 and steps > 1:
                 sampled = logits.argmax(-1)

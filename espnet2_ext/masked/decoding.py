@@ -17,6 +17,8 @@ import torch
 from torch import LongTensor, Tensor
 
 from espnet2_ext.masked.generator import MaskedTokens
+from espnet2_ext.masked.likeliest import likeliest
+from espnet2_ext.masked.noise import gumbel
 from espnet2_ext.masked.options import MaskedDecoding
 from espnet2_ext.masked.remask import least_sure
 from espnet2_ext.masked.schedule import decoding_times, masked_counts
@@ -62,7 +64,7 @@ def decode(
         unguided: The same with the conditions that guidance leaves out dropped; prompt and prefix
             are left out here. None: `steering`.
         config: Options.
-        noise: Gumbel noise of utterance, layer, step, frames, width (`noise.Noise`).
+        noise: Numbers of [0, 1) of utterance, layer, step, frames, width (`noise.Noise`).
         probabilities: Also return them.
     """
     sequences = Sequences(model, task, steering, unguided, config)
@@ -87,13 +89,13 @@ def _decode_layer(
         if now == then:
             continue  # all that is predicted would be masked again
         logits = model.to_logits[layer](sequences.guided(modulation[step], masked)).float()
-        values, codes = logits.topk(k, dim=-1)
+        values, codes = likeliest(logits, k)
         drawn = [
             noise(row, layer, step, n, k + 1)
             for row, n in zip(sequences.rows, now, strict=True)
             if n
         ]
-        drawn = torch.cat(drawn).to(values.device)
+        drawn = gumbel(torch.cat(drawn).to(values.device))
         temperature = config.last_temperature if steps == 1 else config.temperature * times[step]
         if step == steps - 1 and steps > 1:
             place = codes.new_zeros(len(codes), 1)

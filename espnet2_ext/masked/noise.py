@@ -25,11 +25,11 @@ class Noise:
         self.seeds = list(seeds)
 
     def __call__(self, utterance: int, layer: int, step: int, frames: int, width: int) -> Tensor:
-        """Gumbel noise (frames, width), on the CPU.
+        """Numbers of [0, 1) (frames, width), on the CPU; `gumbel` makes noise of them.
 
         Row k is for the k-th frame that is masked at this step. The last number of a row moves the
         choice of frames, the others that of codes: one for each candidate, the likeliest first.
         """
         seed = zlib.crc32(f"{self.seeds[utterance]} {layer} {step}".encode())
         generator = torch.Generator().manual_seed(seed)
-        return gumbel(torch.rand(frames, width, generator=generator))
+        return torch.rand(frames, width, generator=generator)

@@ -24,6 +24,8 @@ class MaskedDecoding:
         without: What e_u lacks: `prompt`, `prefix`, names of conditions.
         seed: Of the noise.
         batch_size: Utterances decoded together.
+        bfloat16: Multiply in 16 bits: faster, but a token may then depend on what else is in the
+            batch, where two codes are nearly as likely.
     """
 
     steps: Sequence[int] = (25, 10, 1)
@@ -36,6 +38,7 @@ class MaskedDecoding:
     without: Sequence[str] = (PROMPT,)
     seed: int = 0
     batch_size: int = 16
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         steps = tuple(self.steps)

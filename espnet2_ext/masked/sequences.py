@@ -38,7 +38,8 @@ class Sequences:
     ) -> None:
         task.check(len(model.codes), model.config.first_layer)
         self.model, self.task, self.config = model, task, config
-        self.network = PackedLlama(model.diff_estimator)
+        dtype = torch.bfloat16 if config.bfloat16 else None
+        self.network = PackedLlama(model.diff_estimator, dtype)
         L, device = task.tokens.size(1), task.tokens.device
         frame = torch.arange(L, device=device)
         self._is_prompt = frame < task.prompts[:, None]

@@ -6,13 +6,14 @@ computed at once. Queries' and keys' channels stand in another order, so that a 
 complex multiplication; attention does not see the order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import torch
 from torch import LongTensor, Tensor, nn
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
+from torch.nn.utils.rnn import pad_sequence
 
 from espnet2_ext.networks.bidirectional import BidirectionalLlama
 
@@ -35,20 +36,14 @@ class Part:
     places: LongTensor | None
     turn: Tensor
 
-    @property
-    def blocks(self) -> Iterator[tuple[int, int, int]]:
-        """Neighbours of equal shape: how many, their length, how much of each is wanted."""
-        for shape, same in groupby(zip(self.lengths, self.wanted, strict=True)):
-            yield len(list(same)), *shape
-
 
 @dataclass(frozen=True)
 class _Block:
     qkv: Tensor
-    o: nn.Module
-    gate: nn.Module
-    up: nn.Module
-    down: nn.Module
+    o: Tensor
+    gate: Tensor
+    up: Tensor
+    down: Tensor
 
 
 class PackedLlama:
@@ -56,23 +51,27 @@ class PackedLlama:
 
     Args:
         network: Whose weights are used; adapters are merged into a copy.
+        dtype: Of the products; None: the weights' own. What blocks add to keeps its type.
     """
 
-    def __init__(self, network: BidirectionalLlama) -> None:
+    def __init__(self, network: BidirectionalLlama, dtype: torch.dtype | None = None) -> None:
         self.network, first = network, network.layers[0].self_attn
         self.head_dim, self.eps = first.head_dim, network.norm.eps
         self.device = network.norm.to_weight.weight.device
         self._blocks = []
         for layer in network.layers:
             attention, mlp = layer.self_attn, layer.mlp
-            q, k, v = (
-                _weight(project, network.width).unflatten(0, (-1, self.head_dim))
-                for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-            )
+            q, k, v, *others = (
+                _weight(project, dtype)
+                for project in (
+                    attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj,
+                    mlp.gate_proj, mlp.up_proj, mlp.down_proj,
+                )
+            )  # fmt: skip
+            heads = (-1, self.head_dim)
             pairs = torch.arange(self.head_dim, device=self.device).view(2, -1).T.flatten()
-            qkv = torch.cat([q[:, pairs], k[:, pairs], v]).flatten(0, 1)
-            parts = (attention.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
-            self._blocks.append(_Block(qkv, *parts))
+            q, k = (weight.unflatten(0, heads)[:, pairs].flatten(0, 1) for weight in (q, k))
+            self._blocks.append(_Block(torch.cat([q, k, v]), *others))
 
     def layout(self, lengths: Sequence[int], wanted: Sequence[int]) -> list[Part]:
         """Of sequences of these lengths, whose last `wanted` positions are asked for.
@@ -126,8 +125,9 @@ class PackedLlama:
             last = i == len(self._blocks) - 1
             places = part.places if last else None
             x = self._attended(block, x, modulation[2 * i], part, places)
-            h = self._normed(x, modulation[2 * i + 1])
-            x += block.down(silu(block.gate(h), inplace=True).mul_(block.up(h)))
+            h = self._normed(x, modulation[2 * i + 1]).to(block.up.dtype)
+            h = silu(linear(h, block.gate), inplace=True).mul_(linear(h, block.up))
+            x += linear(h, block.down)
         return self._normed(x, modulation[-1])
 
     def _normed(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class PackedLlama:
         self, block: _Block, x: Tensor, weight: Tensor, part: Part, places: LongTensor | None
     ) -> Tensor:
         """x and what attention adds to it, where it is asked for."""
-        d, h = x.size(-1), self._normed(x, weight)
+        d, h = x.size(-1), self._normed(x, weight).to(block.qkv.dtype)
         if places is None:
             q, k, v = linear(h, block.qkv).split(d, -1)
             q, k = (self._turned(states, part.turn) for states in (q, k))
@@ -149,7 +149,7 @@ class PackedLlama:
             k, x = self._turned(k, part.turn), x[places]
             q = self._turned(linear(h[places], block.qkv[:d]), part.turn[places])
         v = v.unflatten(-1, (-1, self.head_dim))
-        return x + block.o(_attend(q, k, v, part, places is not None))
+        return x + linear(_attend(q, k, v, part, places is not None), block.o)
 
     def _turned(self, states: Tensor, turn: Tensor) -> Tensor:
         """Queries or keys (M, d) rotated: (M, heads, head_dim)."""
@@ -158,24 +158,44 @@ class PackedLlama:
         return turned.flatten(-2).to(states.dtype)
 
 
-def _weight(project: nn.Module, width: int) -> Tensor:
-    """Of a linear layer without bias, its adapters merged (out, width)."""
+def _weight(project: nn.Module, dtype: torch.dtype | None) -> Tensor:
+    """Of a linear layer without bias, its adapters merged (out, in)."""
     if type(project) is nn.Linear:
-        return project.weight
+        return project.weight if dtype is None else project.weight.to(dtype)
     some = next(project.parameters())
-    return project(torch.eye(width, dtype=some.dtype, device=some.device)).T
+    one = torch.eye(project.in_features, dtype=some.dtype, device=some.device)
+    return project(one).T.contiguous().to(some.dtype if dtype is None else dtype)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, part: Part, last_alone: bool) -> Tensor:
     """Attention within each sequence: q (M, heads, head_dim), k and v (N, heads, head_dim)."""
+    lengths, asked = part.lengths, part.wanted if last_alone else part.lengths
+    if q.is_cuda and len(set(zip(lengths, asked, strict=True))) > 1:
+        return _attend_padded(q, k, v, lengths, asked)
     mixed, begin, first = [], 0, 0
-    for n, length, wanted in part.blocks:
-        asked = wanted if last_alone else length
+    for (length, n_asked), same in groupby(zip(lengths, asked, strict=True)):
+        n = len(list(same))
         keys, values = (
             s[begin : begin + n * length].unflatten(0, (n, length)).transpose(1, 2) for s in (k, v)
         )
-        queries = q[first : first + n * asked].unflatten(0, (n, asked)).transpose(1, 2)
+        queries = q[first : first + n * n_asked].unflatten(0, (n, n_asked)).transpose(1, 2)
         found = scaled_dot_product_attention(queries, keys, values)
         mixed.append(found.transpose(1, 2).flatten(0, 1))
-        begin, first = begin + n * length, first + n * asked
+        begin, first = begin + n * length, first + n * n_asked
     return (mixed[0] if len(mixed) == 1 else torch.cat(mixed)).flatten(1)
+
+
+def _attend_padded(
+    q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int], asked: Sequence[int]
+) -> Tensor:
+    """The same in one call, as a GPU wants it."""
+    q, k, v = (
+        pad_sequence(states.split(list(sizes)), batch_first=True).transpose(1, 2)
+        for states, sizes in ((q, asked), (k, lengths), (v, lengths))
+    )
+    keys, queries = (
+        torch.arange(max(sizes)) < torch.tensor(sizes)[:, None] for sizes in (lengths, asked)
+    )
+    seen = keys[:, None, None].to(q.device, non_blocking=True)
+    mixed = scaled_dot_product_attention(q, k, v, seen).transpose(1, 2)
+    return mixed[queries.to(q.device, non_blocking=True)].flatten(1)
