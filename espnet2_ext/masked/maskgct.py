@@ -20,12 +20,11 @@ from espnet2_ext.checkpoint import load_state, load_strict
 from espnet2_ext.conditions.condition import Sizes
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
+from espnet2_ext.hub import fetch
 from espnet2_ext.masked.config import MaskedConfig, NetworkConfig, PromptConfig
 from espnet2_ext.masked.model import ACOUSTIC, SEMANTIC, MaskedModel
 from espnet2_ext.masked.options import PREFIX, PROMPT, MaskedDecoding
 
-LICENCE = "CC BY-NC 4.0 (Creative Commons Attribution-NonCommercial 4.0 International)"
-HUB = "amphion/MaskGCT"
 T2S, S2A_FIRST, S2A_FULL = "t2s", "s2a_1layer", "s2a_full"
 FILES = {
     T2S: "t2s_model/model.safetensors",
@@ -89,18 +88,18 @@ def new_model(shape: Shape) -> MaskedModel:
     )
 
 
-def read_model(folder: str | Path, name: str, heads: int = HEADS) -> MaskedModel:
+def read_model(source: str | Path, name: str, heads: int = HEADS) -> MaskedModel:
     """Read one of the models, for inference.
 
     Args:
-        folder: Of the published files.
+        source: The published folder, or its name on the Hugging Face hub.
         name: `T2S`, `S2A_FIRST` or `S2A_FULL`.
         heads: Of attention, which weights do not tell.
 
     Raises:
         UserError: a file is missing, or a parameter is missing, unknown or of another shape.
     """
-    path = Path(folder) / FILES[name]
+    path = fetch(source, only=[FILES[name]]) / FILES[name]
     state = load_state(path)
     shape = _shape(state, name, heads, path)
     state.pop(_UNUSED, None)

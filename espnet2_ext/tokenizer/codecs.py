@@ -9,14 +9,18 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.tokenizer.codec import AudioCodec
 from espnet2_ext.tokenizer.espnet_codec import ESPnetCodec, ESPnetCodecConfig
+from espnet2_ext.tokenizer.maskgct_codec import MaskGCTCodec, MaskGCTCodecConfig
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ, MelRVQConfig
+
+CODECS = ("mel_rvq", "espnet", "maskgct")
 
 
 def codec_type(config: Mapping[str, Any], place: str | Path) -> str:
     """The ``type`` of a codec section; an unknown one is a `UserError`."""
     name = config.get("type")
-    if name not in ("mel_rvq", "espnet"):
-        raise UserError(place, f"{name!r}", "mel_rvq or espnet", "codec type")
+    if name not in CODECS:
+        expected = f"{', '.join(CODECS[:-1])} or {CODECS[-1]}"
+        raise UserError(place, f"{name!r}", expected, "codec type")
     return name
 
 
@@ -30,8 +34,11 @@ def create_codec(config: Mapping[str, Any], mel: MelConfig, place: str | Path) -
     """
     options = {key: value for key, value in config.items() if key != "type"}
     codec: AudioCodec
-    if codec_type(config, place) == "mel_rvq":
+    kind = codec_type(config, place)
+    if kind == "mel_rvq":
         codec = MelRVQ(mel, parse_config(MelRVQConfig, options, place))
+    elif kind == "maskgct":
+        codec = MaskGCTCodec.read(parse_config(MaskGCTCodecConfig, options, place).source)
     else:
         codec = ESPnetCodec.create(parse_config(ESPnetCodecConfig, options, place), place)
     codec.check(mel, place)
@@ -48,9 +55,10 @@ def load_codec(config: Mapping[str, Any], mel: MelConfig, folder: str | Path) ->
     """
     place = Path(folder) / "config.yaml"
     codec: AudioCodec
-    if codec_type(config, place) == "mel_rvq":
+    kind = codec_type(config, place)
+    if kind == "mel_rvq":
         codec = MelRVQ.load(lambda: create_codec(config, mel, place), folder)
     else:
-        codec = ESPnetCodec.load(folder)
+        codec = (MaskGCTCodec if kind == "maskgct" else ESPnetCodec).load(folder)
         codec.check(mel, place)
     return codec.eval()

@@ -31,7 +31,7 @@ class TokenizerConfig:
     """``conf/tokenizer.yaml``.
 
     Args:
-        codec: ``type`` (mel_rvq or espnet) and its options.
+        codec: ``type`` (`codecs.CODECS`) and its options.
         ssl: ``type`` (phone, hf or espnet) and its options.
         svs_lb: How the score is written as text.
         max_minutes: Audio that fitting looks at: whole utterances, drawn with `seed`.

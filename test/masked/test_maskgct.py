@@ -9,6 +9,7 @@ from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference.model_card import licence_id
 from espnet2_ext.masked import maskgct
+from espnet2_ext.tokenizer.maskgct_codec import LICENCE
 
 D, HEADS, LAYERS, SEMANTIC, ACOUSTIC, PHONES = 16, 2, 2, 30, 12, 9
 
@@ -194,4 +195,4 @@ def test_a_missing_file_and_other_heads(tmp_path):
 
 
 def test_the_licence_is_one_that_a_model_card_names():
-    assert licence_id(maskgct.LICENCE) == "cc-by-nc-4.0"
+    assert licence_id(LICENCE) == "cc-by-nc-4.0"
