@@ -44,6 +44,31 @@ def add_dtype(parser: argparse.ArgumentParser) -> None:
     )
 
 
+AUTOCAST = ("none", "auto", "bfloat16", "float16")
+"""How a model that is trained computes products over float32 weights: see `autocast_as`."""
+
+
+def autocast_dtype(name: str, device: Any) -> Any:
+    """The precision that an `AUTOCAST` name stands for on a device; None: as the weights.
+
+    ``auto`` is bfloat16 on a CPU that computes it faster, else none.
+    """
+    import torch
+
+    if name == "auto":
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if fast else None
+    return None if name == "none" else getattr(torch, name)
+
+
+def autocast_as(name: str, device: Any) -> contextlib.AbstractContextManager:
+    """Where matrix products are computed as an `AUTOCAST` name says."""
+    import torch
+
+    dtype = autocast_dtype(name, device)
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)
+
+
 def autocast(device: Any, dtype: str | None) -> contextlib.AbstractContextManager:
     """Where matrix products are computed in `dtype`; None or ``float32``: as they are."""
     import torch

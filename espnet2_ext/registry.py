@@ -20,6 +20,7 @@ class Plug(NamedTuple):
 
 TASKS = {
     "speechlm": "espnet2_ext.tasks.speechlm:SpeechLMTask",
+    "masked": "espnet2_ext.tasks.masked:MaskedTask",
     "mel_flow": "espnet2_ext.tasks.mel_flow:MelFlowTask",
     "vocoder": "espnet2_ext.tasks.vocoder:VocoderTask",
     "duration": "espnet2_ext.tasks.duration:DurationTask",

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rows import NO_WAV, RECORDINGS, Row, tag_of
+from espnet2_ext.evaluation.rows import LM, MASKED, NO_WAV, RECORDINGS, Row, tag_of
 from espnet2_ext.files import read_text, read_yaml, write_text
 
 TOKENS, FEATURES, DECODED_CODES, WAVS = range(4)
@@ -130,8 +130,10 @@ class Plan:
         models = [vocoder]
         if by_flow or row.codes:
             models.insert(0, self._exp("flow", row.flow))
-        if row.tokens == "lm":
+        if row.tokens == LM:
             models.insert(0, self._exp("lm", row.lm))
+        if row.tokens == MASKED:
+            models[:0] = self._masked_models(row)
         return Audio(to, source, tuple(models))
 
     def _step(
@@ -163,7 +165,7 @@ class Plan:
 
     def _config(self, row: Row, value: Any, kind: str) -> Path:
         """The YAML of decoding or sampling; that of a mapping is written beside the row."""
-        default = self.run["inference_config" if kind == "speechlm" else "flow_inference_config"]
+        default = self.run["flow_inference_config" if kind == "flow" else "inference_config"]
         if not isinstance(value, dict):
             return Path(value or default)
         changes = dict(value)
@@ -178,8 +180,10 @@ class Plan:
     def _tokens(self, row: Row) -> Tokens:
         if row.tokens == RECORDINGS:
             return self._recorded
-        if row.tokens == "lm":
+        if row.tokens == LM:
             return self._lm_tokens(row)
+        if row.tokens == MASKED:
+            return self._masked_tokens(row)
         # Another system's, with the frames of its own score where it has its own durations.
         folder, real = Path(row.tokens), self._recorded.frames
         own = folder / "score_frames.scp"
@@ -248,6 +252,34 @@ class Plan:
         )  # fmt: skip
         return Tokens(frames, (to, expected), to / "codec_ssl.scp", expected / "soft.scp", own)
 
+    def _masked_models(self, row: Row) -> list[Path]:
+        """Experiments of a row's masked generators, in the order in which they run."""
+        acoustic = self._exp("acoustic", row.acoustic)
+        return [*self._semantic(row), acoustic]
+
+    def _semantic(self, row: Row) -> list[Path]:
+        return [] if row.semantic == RECORDINGS else [self._exp("semantic", row.semantic)]
+
+    def _masked_tokens(self, row: Row) -> Tokens:
+        """By the masked generators, where their own models have it, or in a folder of the row."""
+        run, config = self.run, self._config(row, row.decoding, "masked")
+        models, recorded = self._masked_models(row), self._recorded.frames
+        frames = self._own_times(row) if row.timing == "model" else recorded
+        own = self.out is not None or isinstance(row.decoding, dict) or frames != recorded
+        own = own or bool(row.semantic)
+        tag = tag_of("masked", config, "") if row.decoding else run["inference_tag"]
+        to = self._own(row, ".tokens") if own else models[-1] / f"decode_{tag}" / self.set_name
+        options = ["--acoustic_dir", models[-1], "--acoustic_file", run["inference_model"]]
+        for semantic in self._semantic(row):
+            options += ["--semantic_dir", semantic, "--semantic_file", run["inference_model"]]
+        self._step(
+            TOKENS, "9m", to, (*models, frames), (config,), (run["inference_model"], run["device"]),
+            ["on", "infer", "--jobs", run["inference_nj"], "infer/masked", *options,
+             "--token_dir", frames, "--decode_config", config, "--output_dir", to,
+             "--device", run["device"]],
+        )  # fmt: skip
+        return Tokens(frames, (to,), to / "codec_ssl.scp", own=own)
+
     def _own_times(self, row: Row) -> Path:
         """Folder of the score's frames with phone times by our duration model."""
         run, prompts = self.run, self._recorded.frames
@@ -309,9 +341,11 @@ class Plan:
         else:
             tag = tag_of("flow", config, args) if row.sampling else run["flow_inference_tag"]
             by = "gt_tokens"
-            if row.tokens == "lm":
-                decoding = tokens.codec_ssl.parents[1].name.removeprefix("decode_")
-                by = f"lm_{row.lm or run['tag']}_{decoding}"
+            if row.tokens in (LM, MASKED):
+                made = tokens.codec_ssl.parents[1]
+                decoding = made.name.removeprefix("decode_")
+                by = made.parent.name if row.tokens == MASKED else f"lm_{row.lm or run['tag']}"
+                by = f"{by}_{decoding}"
             to = exp / f"decode_{tag}" / by / self.set_name
         sampled: list[Any] = []
         if row.tokens != RECORDINGS:

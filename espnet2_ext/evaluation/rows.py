@@ -11,10 +11,12 @@ from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.ids import check_id
 
 RECORDINGS = "ground_truth"
+LM, MASKED = "lm", "masked"
 NO_WAV = "none"
 """Of a row that is the written note as F0, without audio."""
 F0_SOURCES = ("", "feats", "predictor", "score", "model")
 TIMINGS = ("label", "model")
+_TOKENS = "ground_truth, lm, masked or a folder"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Row:
     Args:
         name: Of the row, in tables and folders.
         tokens: Where codec and SSL tokens come from: ``ground_truth`` (the recordings'), ``lm``
-            (the speech LM sings them), or a folder with another system's ``codec_ssl.scp``.
+            (the speech LM sings them), ``masked`` (the masked generators do), or a folder with
+            another system's ``codec_ssl.scp``.
         codes: ``flow``: the flow turns the tokens into codes, which the codec decodes.
         embedding: ``expected``: the codec, or the flow of another system's tokens, reads the
             embeddings that the token model expected, not those of its codes. Default: codes; the
@@ -37,10 +40,13 @@ class Row:
             ``--vocoder_f0`` of a flow's mel, else ``predictor``.
         timing: Phone times of the ``label``, or of the duration ``model``.
         lm: Tag of the speech LM, exp/speechlm_TAG.
+        semantic: Tag of the masked generator of semantic tokens, exp/semantic_TAG, or
+            ``ground_truth``: those of the recordings.
+        acoustic: Tag of the masked generator of acoustic tokens.
         flow: Tag of the flow.
         vocoder: Tag of the vocoder.
-        decoding: YAML of the LM's decoding, or a mapping of changes to the recipe's (or to that of
-            its key ``base``).
+        decoding: YAML of the LM's or masked generators' decoding, or a mapping of changes to the
+            recipe's (or to that of its key ``base``).
         sampling: The same of the flow's.
     """
 
@@ -53,6 +59,8 @@ class Row:
     f0: str = ""
     timing: str = "label"
     lm: str = ""
+    semantic: str = ""
+    acoustic: str = ""
     flow: str = ""
     vocoder: str = ""
     decoding: Any = None
@@ -78,16 +86,18 @@ class Row:
         if self.wav == "vocoder" and not self.mel:
             return "mel", "nothing", "ground_truth, codec, flow or a folder, for the vocoder"
         if (self.mel in ("codec", "flow") or self.codes) and not self.tokens:
-            return "tokens", "nothing", f"ground_truth, lm or a folder, for mel: {self.mel}"
+            return "tokens", "nothing", f"{_TOKENS}, for mel: {self.mel}"
         if self.codes and self.mel != "codec":
             return "mel", repr(self.mel), "codec, for the codes that the flow makes"
-        if self.timing == "model" and self.tokens not in ("", "lm") and not _is_folder(self.tokens):
+        if self.timing == "model" and self.tokens == RECORDINGS:
             return "timing", "model", "label, for tokens of recordings"
+        if self.tokens not in ("", RECORDINGS, LM, MASKED) and not _is_folder(self.tokens):
+            return "tokens", repr(self.tokens), _TOKENS
         for field in ("decoding", "sampling"):
             value = getattr(self, field)
             if value is not None and not isinstance(value, str | dict):
                 return field, repr(value), "a YAML file or a mapping of options"
-        for field in ("lm", "flow", "vocoder"):
+        for field in ("lm", "semantic", "acoustic", "flow", "vocoder"):
             if "/" in getattr(self, field):
                 return field, repr(getattr(self, field)), "a tag"
         return None

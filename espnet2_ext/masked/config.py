@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from espnet2_ext.device import AUTOCAST
 from espnet2_ext.masked.schedule import LAYER_WEIGHTS, LINEAR, MASK_SCHEDULES, SIN
 
 
@@ -66,6 +67,7 @@ class MaskedConfig:
         prefix_dropout: Probability of training without the prefix, for each utterance by itself.
         nothing_dropout: Probability of training without prompt and prefix at once.
         label_smoothing: Of the cross entropy.
+        autocast: Of matrix products in training, see `device.autocast_as`.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -78,9 +80,14 @@ class MaskedConfig:
     prefix_dropout: float = 0.0
     nothing_dropout: float = 0.0
     label_smoothing: float = 0.0
+    autocast: str = "none"
 
     def __post_init__(self) -> None:
-        for name, choices in (("mask_schedule", MASK_SCHEDULES), ("layer_weights", LAYER_WEIGHTS)):
+        for name, choices in (
+            ("mask_schedule", MASK_SCHEDULES),
+            ("layer_weights", LAYER_WEIGHTS),
+            ("autocast", AUTOCAST),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} {getattr(self, name)!r} is none of {', '.join(choices)}")
         for name in ("least_masked", "prefix_dropout", "nothing_dropout"):

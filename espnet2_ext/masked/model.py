@@ -54,7 +54,7 @@ class MaskedModel(nn.Module):
         if target not in TARGETS:
             raise ValueError(f"target {target!r} is none of {', '.join(TARGETS)}")
         self.target = target
-        sizes = replace(sizes, width=config.network.width)
+        self.sizes = sizes = replace(sizes, width=config.network.width)
         self.conditions = ConditionSet(conditions, sizes, f"{place}: conditions")
         self.generator = MaskedTokens(sizes.codes[self._streams], config)
 
@@ -65,6 +65,12 @@ class MaskedModel(nn.Module):
     def codes(self, batch: Batch) -> LongTensor:
         """What the generator predicts (B, L, N)."""
         return batch["codec_ssl"][..., self._streams]
+
+    def filled(self, codec_ssl: LongTensor, predicted: LongTensor | int) -> LongTensor:
+        """``codec_ssl`` (..., nq) with what the generator predicted (..., N) in its place."""
+        filled = codec_ssl.clone()
+        filled[..., self._streams] = predicted
+        return filled
 
     def steering(self, batch: Batch, without: Sequence[str] = ()) -> Steering:
         """The conditions of a batch, some of them left out."""

@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass, field
 
-import torch
-
+from espnet2_ext.device import AUTOCAST
 from espnet2_ext.speechlm.template import CONDITIONING, SYNCHRONOUS, TASKS, LossWeights
-
-AUTOCAST = ("none", "auto", "bfloat16", "float16")
 
 
 @dataclass
@@ -61,11 +58,3 @@ class SpeechLMConfig:
         if self.loss_chunk < 0:
             raise ValueError(f"loss_chunk {self.loss_chunk} is below 0")
         self.weights = LossWeights(**self.loss_weights)
-
-
-def autocast_dtype(name: str, device: torch.device) -> torch.dtype | None:
-    """The precision that an `AUTOCAST` name stands for on a device; None: as the weights."""
-    if name == "auto":
-        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-        return torch.bfloat16 if fast else None
-    return None if name == "none" else getattr(torch, name)

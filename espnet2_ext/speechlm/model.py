@@ -11,8 +11,9 @@ from torch.utils.checkpoint import checkpoint
 from espnet2_ext.conditions.condition import FRAMES, SEQUENCE, VECTOR, ConditionEncoder, total
 from espnet2_ext.conditions.registry import ConditionSet
 from espnet2_ext.data.batch import Batch
+from espnet2_ext.device import autocast_as
 from espnet2_ext.errors import UserError
-from espnet2_ext.speechlm.config import SpeechLMConfig, autocast_dtype
+from espnet2_ext.speechlm.config import SpeechLMConfig
 from espnet2_ext.speechlm.corelm import DelayLM
 from espnet2_ext.speechlm.interleave import delay
 from espnet2_ext.speechlm.packing import Segments
@@ -152,8 +153,7 @@ class SpeechLM(AbsESPnetModel):
         Raises:
             UserError: in the synchronous mode, a score is not as long as its target.
         """
-        dtype = autocast_dtype(self.config.autocast, self.device)
-        with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
+        with autocast_as(self.config.autocast, self.device):
             conditions = self.conditions(batch, self.config.packing)
             codes, lengths = batch["codec_ssl"], batch.lengths("codec_ssl")
             scores = batch.lengths("score_frames")

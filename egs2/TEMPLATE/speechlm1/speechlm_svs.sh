@@ -106,6 +106,7 @@ Options (--name value), with their defaults:"
 . utils/parse_options.sh
 . utils/steps.sh
 . utils/data_stages.sh
+. utils/train_stages.sh
 . utils/rows.sh
 . utils/evaluation_stages.sh
 [ $# -eq 0 ] || fail "no positional arguments are taken: $*"
@@ -251,26 +252,7 @@ if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${s
   drain
 fi
 
-# ESPnet's options for token streams, into the array `data`. In training each epoch draws other prompts
-# (a fixed one would name its target).
-data_of() { # data_of STREAM...: of the training and validation sets
-  local split set stream table kind
-  data=()
-  for split in train valid; do
-    if [ "${split}" = train ]; then set=${train_set}; else set=${valid_set}; fi
-    for stream in "$@"; do
-      table="${tokens}/${set}/${stream}.scp" kind=kaldi_ark
-      case ${split}.${stream} in
-        train.prompt) table="${tokens}/${set}/prompts.json" kind=prompt_pool ;;
-        *.sampled) table="${sung_dir}/${set}/codec_ssl.scp" ;;
-        *.soft) table="${sung_dir}/${set}/soft/soft.scp" ;;
-      esac
-      data+=("--${split}_data_path_and_name_and_type" "${table},${stream},${kind}")
-    done
-  done
-}
-frames_of=(--train_shape_file "${tokens}/${train_set}/utt2num_frames" --valid_shape_file "${tokens}/${valid_set}/utt2num_frames")
-trained_on=("${tokens}/${train_set}" "${tokens}/${valid_set}")
+inputs_of_trainings
 
 # Where svs_lb rounds phone by phone, the LM's prefix has frames of its own.
 if [ -f "${tokens}/${train_set}/svs_frames.scp" ]; then svs_frames=(svs_frames); else svs_frames=(); fi
@@ -349,19 +331,7 @@ if begin 11 "flow inference" "${flow_exp}/${flow_model}, ${eval_tokens}, ${sung_
   end
 fi
 
-if begin 12 "vocoder training" "${tokens}/{${train_set},${valid_set}}: mel f0, ${dumpdir}/raw/<set>/wav.scp, ${vocoder_config}" \
-    "${vocoder_exp}: config.yaml, ${vocoder_model}"; then
-  longer "${vocoder_config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
-  data_of mel f0
-  step --training --vocoder_tag 12 "${vocoder_exp}" --from "${trained_on[@]}" --files "${vocoder_config}" \
-    --with "${vocoder_args}" "${more_steps[@]}" -- \
-    on cuda "${training[@]}" espnet2_ext.bin.train vocoder --resume true \
-    --config "${vocoder_config}" "${more_steps[@]}" --mel_config "${mel_config}" --output_dir "${vocoder_exp}" "${data[@]}" \
-    --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,wav,sound" \
-    --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,wav,sound" \
-    "${frames_of[@]}" "${vocoder_words[@]}"
-  end
-fi
+train_vocoder 12
 
 if begin 13 "vocoder inference, of the rows in ${systems_config}" "${vocoder_exp}/${vocoder_model}, mel and f0 of stages 5 and 11" \
     "${vocoder_exp}/<row>/${eval_name}, ${flow_exp}/decode_${flow_inference_tag}/<tokens>/${eval_name}/wav_*: wav/<utt>.wav, wav.scp"; then

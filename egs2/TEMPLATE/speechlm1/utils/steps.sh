@@ -5,6 +5,10 @@
 # shellcheck disable=SC2034,SC2154
 . "$(dirname "${BASH_SOURCE[0]}")/locks.sh"
 
+# Which stages each of --skip_data_prep, --skip_train, --skip_eval and --skip_packing is about: those of
+# the speech LM's template; one with other stages says so before it sources this.
+: "${data_stages=1 2 3 4 5 6}" "${training_stages=7 8 10 12}" "${eval_stages=9 11 13 14 15}" "${packing_stages=16}"
+
 # What cmd.sh names, as words, and what inference asks of it.
 use_launchers() {
   inference_gpu=()
@@ -31,11 +35,11 @@ tag_of() { # tag_of KIND CONFIG WORDS...
 runs() { # runs N: does stage N run?
   [ "${stage}" -le "$1" ] && [ "$1" -le "${stop_stage}" ] || return 1
   [[ ${branch_stages} == *" $1 "* ]] || return 1
-  case $1 in
-    [1-6]) ! "${skip_data_prep}" ;;
-    7|8|10|12) ! "${skip_train}" ;;
-    9|11|13|14|15) ! "${skip_eval}" ;;
-    16) ! "${skip_packing}" ;;
+  case " ${data_stages} : ${training_stages} : ${eval_stages} : ${packing_stages} " in
+    *" $1 "*:*:*:*) ! "${skip_data_prep}" ;;
+    *:*" $1 "*:*:*) ! "${skip_train}" ;;
+    *:*:*" $1 "*:*) ! "${skip_eval}" ;;
+    *) ! "${skip_packing}" ;;
   esac
 }
 need_files() { # need_files [N FILE]...: what the stages to run read, before the first of them starts
@@ -281,9 +285,9 @@ spawn() { # spawn DIR DIGEST COMMAND...; DIR -: nothing to mark
 yaml_value() { sed -n "s/^$2:[[:space:]]*\([^#[:space:]]*\).*/\1/p" "$1"; } # yaml_value FILE KEY
 
 # Options and paths of a recipe, for other scripts: a line NAME=VALUE each.
-print_settings() { # print_settings NAME...
+print_settings() { # print_settings NAME...: of those that the recipe has
   local name
-  for name in "$@"; do printf '%s=%s\n' "${name}" "${!name}"; done
+  for name in "$@"; do [ -z "${!name+set}" ] || printf '%s=%s\n' "${name}" "${!name}"; done
 }
 read_settings() { # from standard input: sets variables, and never evaluates
   local line

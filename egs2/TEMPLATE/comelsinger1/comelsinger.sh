@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# Singing voice synthesis by masked generation of semantic, then acoustic tokens (CoMelSinger), stage by
+# stage. Run by a corpus' run.sh, in the corpus' directory. Every stage says what it reads and writes, can
+# be run again, resumes when it was killed, and says so when it has nothing to do.
+# shellcheck disable=SC2034,SC2154  # options and paths are what the sourced files read
+set -euo pipefail
+
+log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
+fail() { echo "comelsinger.sh: error: $*" >&2; exit 2; }
+SECONDS=0
+called_with=("$@")
+
+# General
+stage=1                # first stage to run
+stop_stage=13          # last stage to run
+skip_data_prep=false   # skip stages 1-5
+skip_train=false       # skip stages 6-8, 10
+skip_eval=false        # skip stages 9, 11-13
+ngpu=0                 # GPUs of each training; 0: train on the CPU
+nj=2                   # parallel jobs of data preparation and evaluation
+inference_nj=1         # shards of inference
+gpu_inference=false    # infer on a GPU
+parallel_stages=false  # stages 6, 7 and 10 beside 8, which does not need 6 and 10
+datadir=data           # data directories
+dumpdir=dump           # features and tokens
+expdir=exp             # models and results
+python=python3         # interpreter
+
+# Data (stages 1-3)
+local_data_opts=       # options of local/data.sh
+train_set=train        # names of data directories in data/
+valid_set=dev
+test_sets="test"       # evaluated; everything is tuned on valid_set alone
+prompt_sets=           # more recordings of the singers, for prompts alone (may be speech)
+mel_config=            # sampling rate, frame rate, mel; default: the toolkit's conf/mel.yaml
+min_wav_duration=0.5   # seconds; shorter and longer utterances of train and dev are left out
+max_wav_duration=30
+exclude=               # file of utterance ids to leave out of train and dev, as bin.lint writes it
+
+# Tokens (stages 4-5)
+tokenizer_config=conf/tokenizer.yaml
+prompt_seed=0          # of the draw of each utterance's prompt
+tuned_on_frames=0      # token frames for which the YAMLs' numbers of steps are right; 0: for any corpus
+
+# Scores to semantic tokens (stage 6), singing voice transcription (7), semantic to acoustic tokens (8)
+semantic_config=conf/train_semantic.yaml
+semantic_args=         # more options of its training, e.g. "--max_epoch 3"
+semantic_tag=          # names exp/semantic_TAG; default: from configuration and options
+acoustic_config=conf/train_acoustic.yaml
+acoustic_args=
+acoustic_tag=
+inference_config=conf/decode_masked.yaml
+inference_tag=
+inference_model=valid.loss.best.pth
+
+# Vocoder (stages 10-11)
+vocoder_config=conf/train_vocoder.yaml
+vocoder_args=
+vocoder_tag=
+vocoder_model=valid.loss.best.pth
+vocoder_f0=predictor   # of the codec's mel: predictor (from the mel) or score
+
+# Scores and report (stages 12-13)
+scoring_config=        # default: the toolkit's conf/scoring.yaml
+judge_args=            # more options of fit_judges
+score_args=            # more options of score
+systems_config=        # rows of the table; default: conf/systems.yaml, else the template's
+row=                   # adds one row of this name, by this run's models, beside those that are there
+report_utts=6          # utterances of each set in the report
+corpus_name=           # default: the recipe's folder
+print_paths=false      # only print, for other scripts, what is called how and where it lies: NAME=VALUE
+
+help_message="Usage: ./run.sh [options of comelsinger.sh]
+Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5 tokenize,
+6 training of scores to semantic tokens, 8 training of semantic to acoustic tokens, 9 token inference,
+10 vocoder training, 11 mel and wavs, 12 scoring, 13 report.
+Options (--name value), with their defaults:"
+
+data_stages="1 2 3 4 5" training_stages="6 7 8 10" eval_stages="9 11 12 13" packing_stages=""
+. utils/parse_options.sh
+. utils/steps.sh
+. utils/data_stages.sh
+. utils/train_stages.sh
+. utils/rows.sh
+. utils/evaluation_stages.sh
+[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
+. ./path.sh
+. ./cmd.sh
+
+: "${mel_config:=${MAIN_ROOT}/conf/mel.yaml}"
+: "${scoring_config:=${MAIN_ROOT}/conf/scoring.yaml}"
+: "${systems_config:=$([ ! -f conf/systems.yaml ] || echo conf/systems.yaml)}"
+: "${systems_config:=../../TEMPLATE/comelsinger1/conf/systems.yaml}"
+: "${corpus_name:=$(basename "$(dirname "${PWD}")")}"
+for option in local_data_opts semantic_args acoustic_args vocoder_args judge_args score_args; do
+  read -ra "${option%_*}_words" <<< "${!option}"
+done
+read_sets
+: "${semantic_tag:=$(tag_of semantic "${semantic_config}" "${semantic_args}")}"
+: "${acoustic_tag:=$(tag_of acoustic "${acoustic_config}" "${acoustic_args}")}"
+: "${inference_tag:=$(tag_of masked "${inference_config}" "")}"
+: "${vocoder_tag:=$(tag_of vocoder "${vocoder_config}" "${vocoder_args}")}"
+
+tokenizer_dir="${expdir}/tokenizer"
+tokens="${dumpdir}/tokens"
+eval_name="eval_$(tr -cs 'A-Za-z0-9\n' '_' <<< "${test_sets}")"
+eval_tokens="${tokens}/${eval_name}"
+semantic_exp="${expdir}/semantic_${semantic_tag}"
+acoustic_exp="${expdir}/acoustic_${acoustic_tag}"
+vocoder_exp="${expdir}/vocoder_${vocoder_tag}"
+judges_dir="${expdir}/judges"
+scores_dir="${expdir}/scores"
+device=cpu tokenize_nj=${nj} tokenize_threads=1
+if "${gpu_inference}"; then
+  device=cuda tokenize_nj=${inference_nj} tokenize_threads=$(((nj + inference_nj - 1) / inference_nj))
+fi
+use_launchers
+training_resources=()
+training=(launch --ngpu "${ngpu}")
+if [ "${ngpu}" -gt 0 ]; then training_resources=(--gpu "${ngpu}"); fi
+training=("${training_resources[@]}" "${training[@]}")
+branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 "
+
+if "${print_paths}"; then
+  print_settings "${row_settings[@]}" eval_tokens judges_dir datadir nj tokenize_nj tokenize_threads \
+    scoring_config train_set valid_set test_sets python
+  exit 0
+fi
+need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 6 "${semantic_config}" \
+  8 "${acoustic_config}" 9 "${inference_config}" 10 "${vocoder_config}" 12 "${scoring_config}"
+
+share_data "${datadir}" "${dumpdir}"
+make_dir "${expdir}"
+in_place "${datadir}" "${dumpdir}" "${expdir}"
+# A mistake in the rows is told before any training.
+if [ "${stop_stage}" -ge 9 ]; then rows plan --set "${eval_name}" > /dev/null; fi
+prepare_data 1
+format_audio 2
+filter_lengths 3
+fit_tokenizers 4
+tokenize 5
+share_again
+
+inputs_of_trainings
+
+train_masked() { # train_masked N KIND CONFIG STREAM...
+  local number=$1 kind=$2 config=$3 exp=$2_exp words=$2_words[@]
+  shift 3
+  data_of "$@"
+  longer "${config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
+  step --beside --training "--${kind}_tag" "${number}" "${!exp}" --from "${trained_on[@]}" "${tokenizer_dir}" --files "${config}" \
+    --with "${kind}" "${!words}" "${more_steps[@]}" -- \
+    on cuda "${training[@]}" espnet2_ext.bin.train masked --resume true --target "${kind}" \
+    --config "${config}" "${more_steps[@]}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${!exp}" \
+    "${data[@]}" "${frames_of[@]}" "${!words}"
+}
+
+if begin 6 "training: scores to semantic tokens" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${semantic_config}" \
+    "${semantic_exp}: config.yaml, ${inference_model}, train.log"; then
+  train_masked 6 semantic "${semantic_config}" codec_ssl score_frames
+  end
+fi
+
+if begin 8 "training: semantic to acoustic tokens" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${acoustic_config}" \
+    "${acoustic_exp}: config.yaml, ${inference_model}, train.log"; then
+  train_masked 8 acoustic "${acoustic_config}" codec_ssl score_frames prompt
+  drain
+  end
+fi
+drain
+
+if begin 9 "token inference" "${semantic_exp}, ${acoustic_exp}, ${eval_tokens}: score_frames prompt" \
+    "${acoustic_exp}/decode_${inference_tag}/${eval_name}: codec_ssl"; then
+  render --set "${eval_name}" --parts tokens
+  end
+fi
+
+train_vocoder 10
+
+if begin 11 "mel and wavs, of the rows in ${systems_config}" "${tokenizer_dir}, ${vocoder_exp}/${vocoder_model}, tokens of stage 9" \
+    "${expdir}/rows/<row>/${eval_name}: mel, wav_*/wav.scp"; then
+  render --set "${eval_name}" --parts features wavs
+  end
+fi
+
+score_rows 12
+report 13 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${acoustic_exp}" "${vocoder_exp}"
+log "finished in ${SECONDS} s"

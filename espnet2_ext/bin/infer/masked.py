@@ -1,0 +1,42 @@
+"""Scores and prompts to tokens, by two trained masked generators."""
+
+import argparse
+from pathlib import Path
+
+from espnet2_ext.bin.infer._common import add_common, check_common, run_step, tables_there
+from espnet2_ext.digest import digest_files_once
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--acoustic_dir", type=Path, required=True, help="experiment of semantic to acoustic tokens")
+    add("--acoustic_file", default="valid.loss.best.pth", help="of its weights")
+    add("--semantic_dir", type=Path, help="experiment of scores to semantic tokens; none: take the "
+        "semantic tokens of --token_dir")  # fmt: skip
+    add("--semantic_file", default="valid.loss.best.pth")
+    add("--token_dir", type=Path, required=True, help="dump/tokens/SET: scores, prompts, tokens")
+    add("--decode_config", type=Path, help="sections semantic and acoustic, options of decoding")
+    add_common(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    check_common(args)
+    from espnet2_ext.inference.masked_step import MaskedStep
+    from espnet2_ext.masked.inference import MaskedInference, load_decoding
+
+    def load(folder: Path | None, file: str) -> MaskedInference | None:
+        if folder is None:
+            return None
+        files.extend((folder / "config.yaml", folder / file))
+        return MaskedInference.load(*files[-2:], args.device, args.dtype)
+
+    files: list[Path] = []
+    decoding = tuple(load_decoding(args.decode_config, stage) for stage in ("semantic", "acoustic"))
+    acoustic = load(args.acoustic_dir, args.acoustic_file)
+    semantic = load(args.semantic_dir, args.semantic_file)
+    made_by = f"{digest_files_once(args.output_dir, *files)} {args.dtype}"
+    paths = {
+        "score_frames": args.token_dir / "score_frames.scp",
+        **tables_there(args.token_dir, "prompt", "codec_ssl"),
+    }
+    run_step(args, MaskedStep(acoustic, semantic, decoding), made_by, paths)

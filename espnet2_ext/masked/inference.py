@@ -1,0 +1,160 @@
+"""A trained masked generator: tokens of utterances of any lengths, in their order."""
+
+import argparse
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import LongTensor, Tensor
+
+from espnet2_ext.checkpoint import build_strict, load_state
+from espnet2_ext.data.batch import Batch
+from espnet2_ext.device import autocast
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.masked.build import DEFAULTS, build_model
+from espnet2_ext.masked.joined import joined
+from espnet2_ext.masked.model import ACOUSTIC, SEMANTIC, MaskedModel
+from espnet2_ext.masked.options import MaskedDecoding
+
+
+def load_decoding(path: str | Path | None, stage: str) -> MaskedDecoding:
+    """Options of one stage: the section ``semantic`` or ``acoustic`` of a YAML; else the defaults.
+
+    Raises:
+        UserError: another section or an unknown option.
+    """
+    values = read_yaml(path) if path else {}
+    for name in values:
+        if name not in (SEMANTIC, ACOUSTIC):
+            raise UserError(path, f"{name!r}", f"sections {SEMANTIC} and {ACOUSTIC}")
+    return parse_config(MaskedDecoding, values.get(stage) or {}, f"{path}: {stage}")
+
+
+class MaskedInference:
+    """A trained model.
+
+    Args:
+        model: The model, in evaluation mode.
+        max_prompt_frames: Token frames of a prompt that are used.
+        dtype: Of the networks' products: one of `DTYPES`; None: float32.
+    """
+
+    def __init__(
+        self, model: MaskedModel, max_prompt_frames: int = 150, dtype: str | None = None
+    ) -> None:
+        self.model, self.max_prompt_frames, self.dtype = model.eval(), max_prompt_frames, dtype
+
+    @classmethod
+    def load(
+        cls,
+        config: str | Path,
+        weights: str | Path,
+        device: str | torch.device = "cpu",
+        dtype: str | None = None,
+    ) -> "MaskedInference":
+        """Load a trained model, strictly.
+
+        Args:
+            config: config.yaml of the experiment.
+            weights: Plain ``.pth`` or ``.safetensors``.
+            device: Where it runs.
+            dtype: As in the constructor.
+
+        Raises:
+            UserError: weights and configuration do not fit.
+        """
+        values = {**DEFAULTS, "max_prompt_frames": 150, **read_yaml(config)}
+        if not values["sizes"]:
+            expected = "the config.yaml of a masked generator's experiment"
+            raise UserError(config, "missing", expected, "sizes")
+        args = argparse.Namespace(**values)
+        state = load_state(weights)
+        trained = build_strict(lambda: build_model(args, config), state, config, weights)
+        return cls(trained.model.to(device), args.max_prompt_frames, dtype)
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Codes of each stream of ``codec_ssl``, semantic first (nq,)."""
+        return self.model.sizes.codes
+
+    @property
+    def takes_prompts(self) -> bool:
+        """Whether it was trained with prompts from other utterances."""
+        return self.max_prompt_frames > 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    @torch.no_grad()
+    def generate(
+        self,
+        scores: Sequence[LongTensor],
+        tokens: Sequence[LongTensor],
+        prompts: Sequence[LongTensor] | None,
+        config: MaskedDecoding,
+        fixed: Sequence[Tensor] | None = None,
+    ) -> list[LongTensor]:
+        """Fill in the streams that the model generates.
+
+        An utterance's noise is seeded by ``config.seed``, its score and what is given of it, so
+        that its tokens depend neither on the batch nor on the order.
+
+        Args:
+            scores: Score frames of each utterance (L, 4).
+            tokens: ``codec_ssl`` of each (L, nq): what is given of it, and any codes elsewhere.
+            prompts: Tokens of the singer (P, nq), each; None: no singer is given.
+            config: Options.
+            fixed: Codes of the generated streams that stay as they are (L, N).
+
+        Returns:
+            ``codec_ssl`` (L, nq), on the CPU.
+        """
+        order = sorted(range(len(tokens)), key=lambda k: len(tokens[k]))
+        results: dict[int, LongTensor] = {}
+        for start in range(0, len(order), config.batch_size):
+            rows = order[start : start + config.batch_size]
+            pick = lambda values: None if values is None else [values[k] for k in rows]  # noqa: E731
+            found = self._batch(pick(scores), pick(tokens), pick(prompts), config, pick(fixed))
+            results.update(zip(rows, found, strict=True))
+        return [results[k] for k in range(len(tokens))]
+
+    def _batch(
+        self,
+        scores: list[LongTensor],
+        tokens: list[LongTensor],
+        prompts: list[LongTensor] | None,
+        config: MaskedDecoding,
+        fixed: list[Tensor] | None,
+    ) -> list[LongTensor]:
+        seeds = [
+            zlib.crc32(f"{config.seed} ".encode() + _bytes(score) + _bytes(self.model.filled(row, 0)))
+            for score, row in zip(scores, tokens, strict=True)
+        ]
+        batch = Batch.of(
+            self.device, codec_ssl=[row.long() for row in tokens],
+            score_frames=[row.long() for row in scores],
+            prompt=None if prompts is None else [p[: self.max_prompt_frames].long() for p in prompts],
+        )  # fmt: skip
+        before = torch.zeros(len(tokens), dtype=torch.long, device=self.device)
+        if prompts is not None:
+            batch, before = joined(batch)
+        kept = None
+        if fixed is not None:
+            kept = torch.zeros_like(self.model.codes(batch), dtype=torch.bool)
+            for b, rows in enumerate(fixed):
+                kept[b, before[b] : before[b] + len(rows)] = rows.to(self.device)
+        with autocast(self.device, self.dtype):
+            decoded = self.model.generate(batch, before, config, seeds, kept)
+        found = []
+        for b, row in enumerate(tokens):
+            mine = decoded.tokens[b, before[b] : before[b] + len(row)].cpu()
+            found.append(self.model.filled(row.long(), mine))
+        return found
+
+
+def _bytes(values: Tensor) -> bytes:
+    return values.cpu().to(torch.int32).contiguous().numpy().tobytes()

@@ -1,0 +1,63 @@
+"""A masked generator as ESPnet trains it."""
+
+from collections.abc import Mapping
+
+import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from torch import Tensor
+
+from espnet2_ext.data.batch import Batch
+from espnet2_ext.masked.joined import joined
+from espnet2_ext.masked.model import MaskedModel
+
+_VALID_SEED = 0
+
+
+class MaskedTraining(AbsESPnetModel):
+    """The loss of `MaskedModel` on a batch of ESPnet's.
+
+    Validation draws prompts, times, layers and masks from one seed, so that epochs can be compared.
+
+    Args:
+        model: Conditions and generator.
+    """
+
+    def __init__(self, model: MaskedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, **streams: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Cross entropy of the masked codes.
+
+        Args:
+            streams: A batch as ESPnet gives it: ``codec_ssl`` (B, L, nq), what the conditions read,
+                and ``prompt`` (B, P, nq): tokens of the singer from another utterance, which stand
+                before the target. Without it the first frames of the target are its prompt.
+
+        Returns:
+            Loss, statistics, batch size.
+        """
+        batch = Batch(streams)
+        if self.training:
+            return self._loss(batch)
+        devices = [batch["codec_ssl"].device] if batch["codec_ssl"].is_cuda else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(_VALID_SEED)
+            return self._loss(batch)
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        B = len(batch["codec_ssl"])
+        if "prompt" in batch:
+            batch, prompts = joined(batch)
+            predicted = self.model.loss(batch, self.model.draw(batch, prompts))
+        else:
+            predicted = self.model.loss(batch)
+        stats = {"loss": predicted.loss.detach(), "acc": predicted.accuracy.detach()}
+        return force_gatherable((predicted.loss, stats, B), predicted.loss.device)
+
+    def collect_feats(
+        self, codec_ssl: Tensor, codec_ssl_lengths: Tensor, **_: Tensor
+    ) -> Mapping[str, Tensor]:
+        """For ESPnet's statistics stage: the tokens and their lengths."""
+        return {"codec_ssl": codec_ssl.float(), "codec_ssl_lengths": codec_ssl_lengths}
