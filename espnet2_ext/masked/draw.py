@@ -53,7 +53,12 @@ def draw(lengths: LongTensor, frames: int, n_layers: int, config: MaskedConfig) 
     nothing = torch.rand(B, device=device) < config.nothing_dropout
     no_prefix = nothing | (torch.rand(B, device=device) < config.prefix_dropout)
     places = torch.arange(frames, device=device)
-    prompt = places < draw_prompt_lengths(lengths, config).masked_fill(nothing, 0)[:, None]
+    before = draw_prompt_lengths(lengths, config)
+    around = torch.rand(B, device=device) < config.prompt.around
+    after = torch.minimum(draw_prompt_lengths(lengths, config), lengths - before - 1)
+    after = lengths - after.masked_fill(~around, 0)
+    prompt = (places < before[:, None]) | ((places >= after[:, None]) & (places < lengths[:, None]))
+    prompt = prompt & ~nothing[:, None]
     p = masked_share(t, config.mask_schedule).clamp(min=config.least_masked)
     return Draw(t, layer, prompt, draw_mask(prompt, lengths, p), no_prefix)
 
