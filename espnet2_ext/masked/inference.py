@@ -4,6 +4,7 @@ import argparse
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import LongTensor, Tensor
@@ -14,8 +15,8 @@ from espnet2_ext.device import autocast
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.masked.build import DEFAULTS, build_model
-from espnet2_ext.masked.joined import joined
-from espnet2_ext.masked.model import ACOUSTIC, SEMANTIC, MaskedModel
+from espnet2_ext.masked.joined import join
+from espnet2_ext.masked.model import TARGETS, MaskedModel
 from espnet2_ext.masked.options import MaskedDecoding
 
 
@@ -27,8 +28,8 @@ def load_decoding(path: str | Path | None, stage: str) -> MaskedDecoding:
     """
     values = read_yaml(path) if path else {}
     for name in values:
-        if name not in (SEMANTIC, ACOUSTIC):
-            raise UserError(path, f"{name!r}", f"sections {SEMANTIC} and {ACOUSTIC}")
+        if name not in TARGETS:
+            raise UserError(path, f"{name!r}", f"sections {' and '.join(TARGETS)}")
     return parse_config(MaskedDecoding, values.get(stage) or {}, f"{path}: {stage}")
 
 
@@ -117,8 +118,8 @@ class MaskedInference:
         results: dict[int, LongTensor] = {}
         for start in range(0, len(order), config.batch_size):
             rows = order[start : start + config.batch_size]
-            pick = lambda values: None if values is None else [values[k] for k in rows]  # noqa: E731
-            found = self._batch(pick(scores), pick(tokens), pick(prompts), config, pick(fixed))
+            given = (_rows(values, rows) for values in (scores, tokens, prompts, fixed))
+            found = self._batch(*given, config)
             results.update(zip(rows, found, strict=True))
         return [results[k] for k in range(len(tokens))]
 
@@ -127,21 +128,22 @@ class MaskedInference:
         scores: list[LongTensor],
         tokens: list[LongTensor],
         prompts: list[LongTensor] | None,
-        config: MaskedDecoding,
         fixed: list[Tensor] | None,
+        config: MaskedDecoding,
     ) -> list[LongTensor]:
+        given = [self.model.filled(row.long(), 0) for row in tokens]
         seeds = [
-            zlib.crc32(f"{config.seed} ".encode() + _bytes(score) + _bytes(self.model.filled(row, 0)))
-            for score, row in zip(scores, tokens, strict=True)
+            zlib.crc32(f"{config.seed} ".encode() + _bytes(score) + _bytes(row))
+            for score, row in zip(scores, given, strict=True)
         ]
+        if prompts is not None:
+            prompts = [prompt[: self.max_prompt_frames].long() for prompt in prompts]
         batch = Batch.of(
             self.device, codec_ssl=[row.long() for row in tokens],
-            score_frames=[row.long() for row in scores],
-            prompt=None if prompts is None else [p[: self.max_prompt_frames].long() for p in prompts],
+            score_frames=[row.long() for row in scores], prompt=prompts,
         )  # fmt: skip
-        before = torch.zeros(len(tokens), dtype=torch.long, device=self.device)
-        if prompts is not None:
-            batch, before = joined(batch)
+        whole = join(batch)
+        batch, before = whole.batch, whole.prompts
         kept = None
         if fixed is not None:
             kept = torch.zeros_like(self.model.codes(batch), dtype=torch.bool)
@@ -154,6 +156,10 @@ class MaskedInference:
             mine = decoded.tokens[b, before[b] : before[b] + len(row)].cpu()
             found.append(self.model.filled(row.long(), mine))
         return found
+
+
+def _rows(values: Sequence[Any] | None, rows: Sequence[int]) -> list[Any] | None:
+    return None if values is None else [values[k] for k in rows]
 
 
 def _bytes(values: Tensor) -> bytes:

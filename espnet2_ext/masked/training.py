@@ -1,6 +1,7 @@
 """A masked generator as ESPnet trains it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
@@ -8,8 +9,11 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor
 
 from espnet2_ext.data.batch import Batch
-from espnet2_ext.masked.joined import joined
+from espnet2_ext.device import autocast_as
+from espnet2_ext.masked.draw import Draw, draw_mask
+from espnet2_ext.masked.joined import Joined, draw_stretches, join
 from espnet2_ext.masked.model import MaskedModel
+from espnet2_ext.masked.schedule import masked_share
 
 _VALID_SEED = 0
 
@@ -47,14 +51,25 @@ class MaskedTraining(AbsESPnetModel):
             return self._loss(batch)
 
     def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        B = len(batch["codec_ssl"])
+        B, config = batch.size, self.model.generator.config
+        draw = None
         if "prompt" in batch:
-            batch, prompts = joined(batch)
-            predicted = self.model.loss(batch, self.model.draw(batch, prompts))
-        else:
-            predicted = self.model.loss(batch)
+            there, targets = batch.lengths("prompt"), batch.lengths("codec_ssl")
+            whole = join(batch, draw_stretches(there, targets, config))
+            batch, draw = whole.batch, self._draw(whole)
+        with autocast_as(config.autocast, batch["codec_ssl"].device):
+            predicted = self.model.loss(batch, draw)
         stats = {"loss": predicted.loss.detach(), "acc": predicted.accuracy.detach()}
         return force_gatherable((predicted.loss, stats, B), predicted.loss.device)
+
+    def _draw(self, whole: Joined) -> Draw:
+        """A draw whose prompts are those of other utterances."""
+        generator, lengths = self.model.generator, whole.batch.lengths("codec_ssl")
+        drawn = generator.draw(lengths, whole.n_frames)
+        p = masked_share(drawn.t, generator.config.mask_schedule)
+        p = p.clamp(min=generator.config.least_masked)
+        mask = draw_mask(whole.is_prompt, lengths, p)
+        return replace(drawn, prompt=whole.is_prompt, mask=mask)
 
     def collect_feats(
         self, codec_ssl: Tensor, codec_ssl_lengths: Tensor, **_: Tensor

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from espnet2_ext.data.batch import Batch
+from espnet2_ext.device import autocast_dtype
 from espnet2_ext.errors import UserError
 from espnet2_ext.speechlm.build import build_speechlm
-from espnet2_ext.device import autocast_dtype
 
 from .conftest import CODEBOOKS, make_args, make_batch, make_model, make_utterance
 

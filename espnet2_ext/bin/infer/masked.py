@@ -9,9 +9,9 @@ from espnet2_ext.digest import digest_files_once
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--acoustic_dir", type=Path, required=True, help="experiment of semantic to acoustic tokens")
+    add("--acoustic_dir", type=Path, required=True, help="experiment of the acoustic tokens")
     add("--acoustic_file", default="valid.loss.best.pth", help="of its weights")
-    add("--semantic_dir", type=Path, help="experiment of scores to semantic tokens; none: take the "
+    add("--semantic_dir", type=Path, help="experiment of the semantic tokens; none: take the "
         "semantic tokens of --token_dir")  # fmt: skip
     add("--semantic_file", default="valid.loss.best.pth")
     add("--token_dir", type=Path, required=True, help="dump/tokens/SET: scores, prompts, tokens")
