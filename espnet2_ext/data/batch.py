@@ -71,3 +71,7 @@ class Batch:
         """This batch with other streams, as long as those that they replace; None: without it."""
         merged = {**self._streams, **streams}
         return Batch({name: value for name, value in merged.items() if value is not None})
+
+    def rows(self, index: LongTensor) -> "Batch":
+        """The utterances `index` (R,) of this batch, in that order, one perhaps several times."""
+        return Batch({name: value[index] for name, value in self._streams.items()})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import BoolTensor, LongTensor, Tensor
 
-from espnet2_ext.masked.config import MaskedConfig
+from espnet2_ext.masked.config import MaskedConfig, PromptConfig
 from espnet2_ext.masked.schedule import layer_weights, masked_share
 
 _EARLIEST = 1e-5
@@ -36,6 +36,10 @@ class Draw:
         known = (j < layer) | ((j == layer) & ~self.mask[..., None])
         return known | self.prompt[..., None]
 
+    def rows(self, index: LongTensor) -> "Draw":
+        """What was drawn for the utterances `index` (R,), in that order."""
+        return Draw(**{name: value[index] for name, value in vars(self).items()})
+
 
 def draw(lengths: LongTensor, frames: int, n_layers: int, config: MaskedConfig) -> Draw:
     """Draw for a batch.
@@ -53,9 +57,9 @@ def draw(lengths: LongTensor, frames: int, n_layers: int, config: MaskedConfig) 
     nothing = torch.rand(B, device=device) < config.nothing_dropout
     no_prefix = nothing | (torch.rand(B, device=device) < config.prefix_dropout)
     places = torch.arange(frames, device=device)
-    before = draw_prompt_lengths(lengths, config)
+    before = draw_prompt_lengths(lengths, config.prompt)
     around = torch.rand(B, device=device) < config.prompt.around
-    after = torch.minimum(draw_prompt_lengths(lengths, config), lengths - before - 1)
+    after = torch.minimum(draw_prompt_lengths(lengths, config.prompt), lengths - before - 1)
     after = lengths - after.masked_fill(~around, 0)
     prompt = (places < before[:, None]) | ((places >= after[:, None]) & (places < lengths[:, None]))
     prompt = prompt & ~nothing[:, None]
@@ -63,9 +67,8 @@ def draw(lengths: LongTensor, frames: int, n_layers: int, config: MaskedConfig) 
     return Draw(t, layer, prompt, draw_mask(prompt, lengths, p), no_prefix)
 
 
-def draw_prompt_lengths(lengths: LongTensor, config: MaskedConfig) -> LongTensor:
+def draw_prompt_lengths(lengths: LongTensor, options: PromptConfig) -> LongTensor:
     """Frames of each utterance's prompt (B,); 0 where it is left out."""
-    options = config.prompt
     shortest = (options.shortest_share * lengths).long().clamp(max=options.shortest_frames)
     longest = (options.longest_share * lengths).long()
     span = (longest - shortest).clamp(min=0) + 1

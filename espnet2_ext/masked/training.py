@@ -55,7 +55,7 @@ class MaskedTraining(AbsESPnetModel):
         draw = None
         if "prompt" in batch:
             there, targets = batch.lengths("prompt"), batch.lengths("codec_ssl")
-            whole = join(batch, draw_stretches(there, targets, config))
+            whole = join(batch, draw_stretches(there, targets, config.prompt))
             batch, draw = whole.batch, self._draw(whole)
         with autocast_as(config.autocast, batch["codec_ssl"].device):
             predicted = self.model.loss(batch, draw)
