@@ -144,15 +144,15 @@ share_again
 inputs_of_trainings
 
 train_masked() { # train_masked N KIND CONFIG STREAM...
-  local number=$1 kind=$2 config=$3 exp=$2_exp words=$2_words[@]
+  local number=$1 kind=$2 config=$3 exp="$2_exp" more="$2_words[@]"
   shift 3
   data_of "$@"
   longer "${config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
   step --beside --training "--${kind}_tag" "${number}" "${!exp}" --from "${trained_on[@]}" "${tokenizer_dir}" --files "${config}" \
-    --with "${kind}" "${!words}" "${more_steps[@]}" -- \
+    --with "${kind}" "${!more}" "${more_steps[@]}" -- \
     on cuda "${training[@]}" espnet2_ext.bin.train masked --resume true --target "${kind}" \
     --config "${config}" "${more_steps[@]}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${!exp}" \
-    "${data[@]}" "${frames_of[@]}" "${!words}"
+    "${data[@]}" "${frames_of[@]}" "${!more}"
 }
 
 if begin 6 "training: scores to semantic tokens" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${semantic_config}" \
