@@ -9,7 +9,8 @@ from espnet2_ext.score.music_score import MusicScore
 
 SCORE_COLUMNS = 4
 MIDI_COLUMN = 1
-"""Columns of score frames, and which of them is the nominal note; see `FrameScore`."""
+NOTE_COLUMN = 3
+"""Columns of score frames; those of the nominal note's pitch and of its index; see `FrameScore`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
