@@ -1,5 +1,6 @@
 """How well a set is transcribed: frames as in Table VI of CoMelSinger, notes as mir_eval counts."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -15,9 +16,10 @@ from espnet2_ext.metrics.transcription import (
     pooled_counts,
 )
 from espnet2_ext.score.frames import MIDI_COLUMN, NOTE_COLUMN
+from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.transcription.decode import DecodingConfig, decode
-from espnet2_ext.transcription.inference import note_rows, pitch_tokens
+from espnet2_ext.transcription.decode import DecodingConfig, Segment, decode
+from espnet2_ext.transcription.inference import note_rows, pitch_tokens, written_rows
 from espnet2_ext.transcription.net import N_PITCHES
 
 MATCHES = {"COn": "on", "COnP": "onp", "COnPOff": "onpoff"}
@@ -28,20 +30,40 @@ _VOICING_NATS = 3.0
 
 @dataclass(frozen=True)
 class Transcribed:
-    """One utterance: pitch token of each frame (L,), and notes."""
+    """One utterance.
+
+    Args:
+        pitch: Pitch token of each frame (L,).
+        notes: From the first of each note's phones on.
+        vowels: From each note's vowel on, as scores have them.
+    """
 
     pitch: np.ndarray
     notes: Notes
+    vowels: Notes
+
+    @classmethod
+    def of(cls, segments: Sequence[Segment], fps: float) -> "Transcribed":
+        """From decoded segments."""
+        notes, vowels = (Notes.of(rows(segments, fps)) for rows in (note_rows, written_rows))
+        return cls(pitch_tokens(segments), notes, vowels)
 
 
-def performed_notes(score: MusicScore) -> Notes:
-    """The notes as they are sung: from the first of a note's phones to the end of its last."""
-    spans: dict[int, tuple[float, float]] = {}
-    for phone in score.phones:
-        if not score.notes[phone.note].is_rest:
-            start = spans.get(phone.note, (phone.start_sec, 0.0))[0]
-            spans[phone.note] = (start, phone.end_sec)
-    return Notes.of([(*span, score.notes[index].midi) for index, span in spans.items()])
+def sung_notes(score: MusicScore) -> Notes:
+    """The notes as they are performed: each from its vowel to the next note's, or to a rest."""
+    begins: list[tuple[float, int]] = []  # of vowels and rests, with their note
+    for index, group in itertools.groupby(score.phones, key=lambda phone: phone.note):
+        phones = list(group)
+        vowel = nucleus_of([phone.phone for phone in phones], score.language)
+        rest = score.notes[index].is_rest
+        begins.append((phones[0 if rest else vowel].start_sec, index))
+    ends = [*(start for start, _ in begins[1:]), score.duration_sec]
+    rows = [
+        (start, end, score.notes[index].midi)
+        for (start, index), end in zip(begins, ends, strict=True)
+        if not score.notes[index].is_rest
+    ]
+    return Notes.of(rows)
 
 
 def written_notes(score: MusicScore) -> Notes:
@@ -50,8 +72,8 @@ def written_notes(score: MusicScore) -> Notes:
     return Notes.of(rows)
 
 
-def reference(score_frames: np.ndarray, fps: float) -> Transcribed:
-    """What the score's frames (L, 4) say: a note's frames are those of its performed phones."""
+def frame_notes(score_frames: np.ndarray, fps: float) -> Notes:
+    """The notes of a score's frames (L, 4): those of its performed phones, consonants included."""
     pitch, note = score_frames[:, MIDI_COLUMN], score_frames[:, NOTE_COLUMN]
     starts = np.flatnonzero(np.diff(note, prepend=note[0] - 1))
     ends = [*starts[1:], len(note)]
@@ -60,7 +82,7 @@ def reference(score_frames: np.ndarray, fps: float) -> Transcribed:
         for start, end in zip(starts, ends, strict=True)
         if pitch[start]
     ]
-    return Transcribed(pitch, Notes.of(rows))
+    return Notes.of(rows)
 
 
 def from_f0(f0: np.ndarray, n_frames: int, fps: float, config: DecodingConfig) -> Transcribed:
@@ -82,13 +104,13 @@ def from_f0(f0: np.ndarray, n_frames: int, fps: float, config: DecodingConfig) -
     log_p[voiced == 0] = -_VOICING_NATS
     log_p[:, 0] = np.where(voiced > 0, -_VOICING_NATS, 0.0)
     segments = decode(log_p, None, fps, config)
-    return Transcribed(pitch_tokens(segments), Notes.of(note_rows(segments, fps)))
+    return Transcribed.of(segments, fps)
 
 
 def of_one_pitch(n_frames: int, pitch: int, fps: float) -> Transcribed:
     """The other anchor: one token for all, the commonest of the training set."""
     rows = [(0.0, n_frames / fps, float(pitch))] if pitch else []
-    return Transcribed(np.full(n_frames, pitch), Notes.of(rows))
+    return Transcribed(np.full(n_frames, pitch), Notes.of(rows), Notes.of(rows))
 
 
 def majority_pitch(sets: Iterable[np.ndarray]) -> int:
@@ -101,28 +123,35 @@ def majority_pitch(sets: Iterable[np.ndarray]) -> int:
 
 def measure(
     found: Sequence[Transcribed],
-    truth: Sequence[Transcribed],
-    references: dict[str, Sequence[Notes]] | None = None,
+    truth: Sequence[np.ndarray],
+    fps: float,
+    scores: Sequence[MusicScore] = (),
 ) -> dict[str, dict[str, float | int | None]]:
     """Frame scores, and F1 of notes with its 95% interval over utterances, as plain numbers.
 
     Args:
         found: Of each utterance.
-        truth: Of each utterance.
-        references: More notes to count against, by name: each utterance's.
+        truth: Score frames of each (L, 4).
+        fps: Of frames.
+        scores: Of each, with performed phones; none: not known.
 
     Returns:
-        ``frames`` (accuracy, precision, recall, f1), and for ``notes`` and each of `references`
-        the counts and, for COn, COnP and COnPOff, precision, recall, F1 and its interval.
+        ``frames``: accuracy, precision, recall, f1. Counts of notes and, for COn, COnP and COnPOff,
+        precision, recall, F1 and its interval, against those of the score's frames
+        (``notes_of_frames``), and with `scores` against those that begin with the vowel as it is
+        sung (``sung_notes``), and against the notes as written (``written_notes``).
     """
-    pairs = list(zip(found, truth, strict=True))
-    frames = frame_scores(
-        np.concatenate([f.pitch for f, _ in pairs]), np.concatenate([t.pitch for _, t in pairs])
-    )
+    pitch = np.concatenate([frames[:, MIDI_COLUMN] for frames in truth])
+    frames = frame_scores(np.concatenate([f.pitch for f in found]), pitch)
+    notes, vowels = [f.notes for f in found], [f.vowels for f in found]
     result: dict[str, dict] = {"frames": asdict(frames)}
-    for name, notes in {"notes": [t.notes for t in truth], **(references or {})}.items():
-        counts = [note_counts(f.notes, ref) for f, ref in zip(found, notes, strict=True)]
-        result[name] = _summary(counts)
+    references = {"notes_of_frames": (notes, [frame_notes(t, fps) for t in truth])}
+    if scores:
+        references["sung_notes"] = (vowels, [sung_notes(score) for score in scores])
+        references["written_notes"] = (vowels, [written_notes(score) for score in scores])
+    for name, (ours, theirs) in references.items():
+        pairs = zip(ours, theirs, strict=True)
+        result[name] = _summary([note_counts(est, ref) for est, ref in pairs])
     return result
 
 

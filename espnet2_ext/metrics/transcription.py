@@ -76,7 +76,8 @@ class NoteCounts:
 
 def pooled_counts(counts: Sequence[NoteCounts]) -> NoteCounts:
     """Of all utterances together."""
-    return NoteCounts(*np.sum([[c.n_ref, c.n_est, c.on, c.onp, c.onpoff] for c in counts], axis=0))
+    rows = [(c.n_ref, c.n_est, c.on, c.onp, c.onpoff) for c in counts]
+    return NoteCounts(*(sum(column) for column in zip(*rows, strict=True)))
 
 
 def note_counts(est: Notes, ref: Notes) -> NoteCounts:

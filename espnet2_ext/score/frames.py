@@ -8,9 +8,9 @@ import numpy as np
 from espnet2_ext.score.music_score import MusicScore
 
 SCORE_COLUMNS = 4
-MIDI_COLUMN = 1
-NOTE_COLUMN = 3
-"""Columns of score frames; those of the nominal note's pitch and of its index; see `FrameScore`."""
+PHONE_COLUMN, MIDI_COLUMN, NOTE_COLUMN = 0, 1, 3
+"""Columns of score frames; of the phone, of the nominal note's pitch and of its index; see
+`FrameScore`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
 from espnet2_ext.data.streams import TOKEN, StreamSizes
 from espnet2_ext.errors import UserError
 from espnet2_ext.flow.token_embedding import probe_tables
+from espnet2_ext.score.lyrics.languages import vowels_among
 from espnet2_ext.tasks.one_line import OneLineTask
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
 from espnet2_ext.train.epoch_seed import EpochSeededTrainer
@@ -84,4 +85,4 @@ class TranscriptionTask(OneLineTask):
             codec = tokenizers.codec
             sizes = (codec.n_codebooks, codec.codebook_size)
             start_from_codec(net, probe_tables(codec.embed, *sizes, args.tokenizer_dir)[0])
-        return TranscriptionModel(net)
+        return TranscriptionModel(net, vowels_among(tokenizers.phones))

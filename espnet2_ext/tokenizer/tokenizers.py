@@ -173,6 +173,13 @@ class Tokenizers:
         ).to(device)
 
 
+def read_codec(folder: str | Path) -> AudioCodec:
+    """The codec alone of a folder of `save_tokenizers`; raises `UserError` as `Tokenizers.load`."""
+    folder = Path(folder)
+    config = TokenizerConfig.load(folder / CONFIG)
+    return load_codec(config.codec, MelConfig.load(folder / MEL), folder)
+
+
 def save_tokenizers(
     folder: str | Path,
     config_path: str | Path,

@@ -55,7 +55,8 @@ class TranscriptionConfig:
         codec_start: Embeddings begin as the codec's own, which sets `code_dim`.
         truncate: Share of utterances that lose their finer codebooks in training, as a generator
             that is at a coarse one has no codes of these yet.
-        onset: Also say where notes begin: pitches alone cannot tell a repeated note.
+        onset: Also say where notes and their vowels begin: pitches alone cannot tell a repeated
+            note, and a written note begins with its vowel, not with the consonants before it.
         loss: Of training.
     """
 

@@ -1,10 +1,14 @@
 """From each frame's pitch posteriors to notes: the likeliest path of notes that are long enough."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from espnet2_ext.transcription.net import NOTE_ONSET, VOWEL_ONSET
+
 REST = 0
+MAX_CONSONANTS_SEC = 0.3
+"""Before a vowel."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,19 @@ class DecodingConfig:
 
 @dataclass(frozen=True)
 class Segment:
-    """Frames [start, end) of one note or rest; its pitch token."""
+    """Frames [start, end) of one note or rest.
+
+    Args:
+        start: First frame, of a note's first phone.
+        end: After the last.
+        pitch: Its pitch token.
+        vowel: Frame at which its vowel begins; `start` where that is not known.
+    """
 
     start: int
     end: int
     pitch: int
+    vowel: int
 
 
 def best_segments(
@@ -87,7 +99,7 @@ def best_segments(
     t, pitch = L, int(best[L].argmax())
     while t > 0:
         start = int(begin[t, pitch])
-        segments.append(Segment(start, t, pitch))
+        segments.append(Segment(start, t, pitch, start))
         t, pitch = start, int(before[t, pitch])
     return segments[::-1]
 
@@ -102,7 +114,8 @@ def decode(
 
     Args:
         log_probability: Log posteriors of pitch tokens (L, 128).
-        onset: Log odds that a note begins at a frame (L,); None: the model does not tell.
+        onset: Log odds that a note begins at a frame, and that its vowel does (L, 2); None: the
+            model does not tell.
         fps: Frames per second.
         config: How.
     """
@@ -113,5 +126,16 @@ def decode(
     boundary = np.full(L, -config.change_cost)
     if onset is None or not config.onset_weight:
         return best_segments(log_probability, min_frames, boundary)
-    boundary = boundary + config.onset_weight * onset
-    return best_segments(log_probability, min_frames, boundary, boundary)
+    boundary = boundary + config.onset_weight * onset[:, NOTE_ONSET]
+    segments = best_segments(log_probability, min_frames, boundary, boundary)
+    most = max(1, round(MAX_CONSONANTS_SEC * fps))
+    return [_with_vowel(segment, onset[:, VOWEL_ONSET], most) for segment in segments]
+
+
+def _with_vowel(segment: Segment, log_odds: np.ndarray, most: int) -> Segment:
+    """Find the likeliest beginning of a note's vowel, at most so many frames after its start."""
+    if segment.pitch == REST:
+        return segment
+    last = min(segment.start + most + 1, (segment.start + segment.end + 1) // 2)
+    vowel = segment.start + int(log_odds[segment.start : max(last, segment.start + 1)].argmax())
+    return replace(segment, vowel=vowel)

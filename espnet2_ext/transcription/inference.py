@@ -30,7 +30,8 @@ class Posteriors:
 
     Args:
         log_probability: Of pitch tokens, float32 (L, 128).
-        onset: Log odds that a note begins at a frame (L,); None: it does not tell.
+        onset: Log odds that a note begins at a frame, and that its vowel does (L, 2); None: it
+            does not tell.
     """
 
     log_probability: np.ndarray
@@ -44,11 +45,18 @@ class TranscriptionInference:
         net: The network.
         geometry: Sizes and rate of its codes.
         device: Where it runs.
+        tokenizer_dir: Where its configuration says that the tokenizers were.
     """
 
-    def __init__(self, net: TranscriptionNet, geometry: CodeGeometry, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        net: TranscriptionNet,
+        geometry: CodeGeometry,
+        device: str = "cpu",
+        tokenizer_dir: str | None = None,
+    ) -> None:
         self.net = net.to(device).eval()
-        self.geometry, self.device = geometry, device
+        self.geometry, self.device, self.tokenizer_dir = geometry, device, tokenizer_dir
 
     @classmethod
     def load(
@@ -63,7 +71,13 @@ class TranscriptionInference:
         # The ESPnet model holds the network as its only child.
         state = {key.removeprefix("net."): v for key, v in load_state(checkpoint).items()}
         net = build_strict(lambda: build_net(options, config), state, config, checkpoint)
-        return cls(net, read_config(options, config)[1], device)
+        tokenizer_dir = options.get("tokenizer_dir")
+        return cls(
+            net,
+            read_config(options, config)[1],
+            device,
+            tokenizer_dir if isinstance(tokenizer_dir, str) else None,
+        )
 
     @torch.no_grad()
     def posteriors(self, codes: LongTensor) -> Posteriors:
@@ -94,5 +108,19 @@ def pitch_tokens(segments: Sequence[Segment]) -> np.ndarray:
 
 
 def note_rows(segments: Sequence[Segment], fps: float) -> list[tuple[float, float, int]]:
-    """Start (s), end (s) and MIDI number of the notes among segments."""
+    """Start (s), end (s) and MIDI number of the notes among segments, consonants included."""
     return [(s.start / fps, s.end / fps, s.pitch) for s in segments if s.pitch]
+
+
+def written_rows(segments: Sequence[Segment], fps: float) -> list[tuple[float, float, int]]:
+    """The same as scores have them: a note begins with its vowel, until which the last one goes on.
+
+    What stands before it, of a note after a rest, is rest.
+    """
+    rows = []
+    for index, segment in enumerate(segments):
+        after = segments[index + 1] if index + 1 < len(segments) else None
+        end = after.vowel if after is not None and after.pitch else segment.end
+        if segment.pitch:
+            rows.append((segment.vowel / fps, end / fps, segment.pitch))
+    return rows

@@ -43,10 +43,22 @@ def segments_of(pitch: LongTensor) -> LongTensor:
     return changes.long().cumsum(1)
 
 
-def onsets_of(pitch: LongTensor, segments: LongTensor) -> BoolTensor:
-    """Frames at which a note, no rest, begins; the first of an utterance too (B, L)."""
+def onsets_of(pitch: LongTensor, segments: LongTensor, vowel: BoolTensor) -> BoolTensor:
+    """Frames at which a note, no rest, begins, and those at which its vowel does (B, L, 2).
+
+    Args:
+        pitch (LongTensor): Targets (B, L).
+        segments (LongTensor): As in `duration_loss` (B, L).
+        vowel (BoolTensor): Frames of phones that carry the pitch (B, L).
+    """
     begins = F.pad(segments[:, 1:] != segments[:, :-1], (1, 0), value=True)
-    return begins & (pitch > 0)
+    sung = pitch > 0
+    number = begins.long().cumsum(1) - 1
+    so_far = (vowel & sung).long().cumsum(1)
+    before = so_far - (vowel & sung).long()  # vowel frames before this one, of all notes
+    at_begin = torch.zeros_like(so_far).scatter_add_(1, number, before * begins)
+    first = vowel & (before == at_begin.gather(1, number))
+    return torch.stack([begins & sung, first & sung], -1)
 
 
 def cross_entropy(
@@ -118,6 +130,7 @@ def transcription_loss(
     mask: BoolTensor,
     config: LossConfig | None = None,
     onset: Tensor | None = None,
+    onset_truth: BoolTensor | None = None,
 ) -> TranscriptionLoss:
     """L_SVT = L_CE + .5 L_seg + .3 L_dur, eq. (9), and onsets beyond the paper.
 
@@ -127,7 +140,8 @@ def transcription_loss(
         segments (LongTensor): As in `duration_loss` (B, L).
         mask (BoolTensor): True on real frames (B, L).
         config: Weights, margin and reduction.
-        onset (Tensor): Logits of a note's beginning (B, L).
+        onset (Tensor): Logits of onsets (B, L, 2); None: without.
+        onset_truth (BoolTensor): Theirs, by `onsets_of`.
     """
     config = config or LossConfig()
     probability = logits.softmax(-1)
@@ -136,8 +150,9 @@ def transcription_loss(
     dur = duration_loss(probability, pitch, segments, mask, config.reduction)
     total = ce + config.segment * seg + config.duration * dur
     begins = None
-    if onset is not None:
-        truth = onsets_of(pitch, segments)[mask].to(onset.dtype)
-        begins = F.binary_cross_entropy_with_logits(onset[mask], truth)
+    if onset is not None and onset_truth is not None:
+        truth = onset_truth[mask].to(onset.dtype)
+        begins = F.binary_cross_entropy_with_logits(onset[mask], truth, reduction="none")
+        begins = begins.sum(-1).mean()
         total = total + config.onset * begins
     return TranscriptionLoss(total, ce, seg, dur, begins)

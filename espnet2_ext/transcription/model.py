@@ -1,5 +1,7 @@
 """The transcription network as an ESPnet model: its loss and what it reports."""
 
+from collections.abc import Sequence
+
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
@@ -7,8 +9,8 @@ from torch import LongTensor, Tensor
 
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.data.streams import DROPPED
-from espnet2_ext.score.frames import MIDI_COLUMN, NOTE_COLUMN
-from espnet2_ext.transcription.losses import transcription_loss
+from espnet2_ext.score.frames import MIDI_COLUMN, NOTE_COLUMN, PHONE_COLUMN
+from espnet2_ext.transcription.losses import onsets_of, transcription_loss
 from espnet2_ext.transcription.net import TranscriptionNet
 
 
@@ -17,11 +19,13 @@ class TranscriptionModel(AbsESPnetModel):
 
     Args:
         net: The network.
+        vowels: Of each phone whether it carries the pitch, for where vowels begin.
     """
 
-    def __init__(self, net: TranscriptionNet) -> None:
+    def __init__(self, net: TranscriptionNet, vowels: Sequence[bool] = ()) -> None:
         super().__init__()
         self.net = net
+        self.register_buffer("vowels", torch.tensor(vowels, dtype=torch.bool), persistent=False)
 
     def forward(self, **streams: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Loss of a batch.
@@ -40,7 +44,10 @@ class TranscriptionModel(AbsESPnetModel):
         if self.training and self.net.config.truncate:
             codes = truncated(codes, self.net.config.truncate)
         logits, onset = self.net.with_onsets(codes, batch.lengths("score_frames"))
-        loss = transcription_loss(logits, pitch, notes, mask, self.net.config.loss, onset)
+        truth = None
+        if onset is not None:
+            truth = onsets_of(pitch, notes, self.vowels[score[..., PHONE_COLUMN]])
+        loss = transcription_loss(logits, pitch, notes, mask, self.net.config.loss, onset, truth)
         right = (logits.argmax(-1) == pitch)[mask].float().mean()
         stats = {
             "loss": loss.total, "ce": loss.cross_entropy, "seg": loss.segment,

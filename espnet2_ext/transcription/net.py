@@ -1,7 +1,5 @@
 """The transcription network: codec codes to logits of each frame's pitch token."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import LongTensor, Tensor, nn
 
@@ -12,6 +10,9 @@ from espnet2_ext.transcription.inputs import PartlyPredicted
 
 N_PITCHES = 128
 """Pitch tokens: MIDI numbers; 0 is a rest."""
+N_ONSETS = 2
+NOTE_ONSET, VOWEL_ONSET = range(N_ONSETS)
+"""Of each frame: whether a note begins there, and whether its vowel does."""
 
 
 class CodeEmbedding(nn.Module):
@@ -86,13 +87,7 @@ class TranscriptionNet(nn.Module):
             layer, config.n_layers, nn.LayerNorm(width), enable_nested_tensor=False
         )
         self.head = nn.Linear(width, N_PITCHES)
-        self.onset = nn.Linear(width, 1) if config.onset else None
-
-    @property
-    def codebook_sizes(self) -> Sequence[int]:
-        """Values of each codebook's codes (N,)."""
-        n_codebooks, size, _ = self.embedding.tables.shape
-        return [size] * n_codebooks
+        self.onset = nn.Linear(width, N_ONSETS) if config.onset else None
 
     def forward(self, codes: Tensor | PartlyPredicted, lengths: LongTensor) -> Tensor:
         """Logits of the pitch tokens (B, L, 128).
@@ -107,10 +102,9 @@ class TranscriptionNet(nn.Module):
     def with_onsets(
         self, codes: Tensor | PartlyPredicted, lengths: LongTensor
     ) -> tuple[Tensor, Tensor | None]:
-        """As `forward`, and logits of a note's beginning (B, L); None where it has none."""
+        """As `forward`, and logits of `NOTE_ONSET` and `VOWEL_ONSET` (B, L, 2); None without."""
         hidden = self.hidden(codes, lengths)
-        onset = None if self.onset is None else self.onset(hidden)[..., 0]
-        return self.head(hidden), onset
+        return self.head(hidden), None if self.onset is None else self.onset(hidden)
 
     def hidden(self, codes: Tensor | PartlyPredicted, lengths: LongTensor) -> Tensor:
         """What the encoder makes of the codes (B, L, width)."""

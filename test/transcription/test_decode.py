@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from espnet2_ext.transcription.decode import DecodingConfig, best_segments, decode
+from espnet2_ext.transcription.inference import note_rows, pitch_tokens, written_rows
 
 FPS = 50
 
@@ -18,6 +19,13 @@ def sure(pitches, n_tokens=128, p=0.9):
 
 def spans(segments):
     return [(s.start, s.end, s.pitch) for s in segments]
+
+
+def odds(n_frames, notes, vowels=()):
+    """Log odds of onsets (L, 2)."""
+    onset = np.full((n_frames, 2), -6.0)
+    onset[list(notes), 0] = onset[list(vowels), 1] = 4.0
+    return onset
 
 
 def every_segmentation(L, C, min_frames, with_repeats):
@@ -69,11 +77,22 @@ def test_flickers_and_short_notes_are_smoothed():
 
 def test_a_repeated_note_needs_an_onset():
     log_p = sure([60] * 20)
-    onset = np.full(20, -6.0)
-    onset[[0, 10]] = 4.0
+    onset = odds(20, [0, 10])
     assert spans(decode(log_p, onset, FPS)) == [(0, 10, 60), (10, 20, 60)]
     assert spans(decode(log_p, None, FPS)) == [(0, 20, 60)]
     assert spans(decode(log_p, onset, FPS, DecodingConfig(onset_weight=0))) == [(0, 20, 60)]
+
+
+def test_a_written_note_begins_with_its_vowel():
+    """The consonants before it belong to the note before it, or to the rest."""
+    log_p = sure([0] * 10 + [60] * 20 + [62] * 20)
+    segments = decode(log_p, odds(50, [10, 30], [14, 33]), FPS)
+    assert spans(segments) == [(0, 10, 0), (10, 30, 60), (30, 50, 62)]
+    assert [s.vowel for s in segments] == [0, 14, 33]
+    assert note_rows(segments, FPS) == [(0.2, 0.6, 60), (0.6, 1.0, 62)]
+    assert written_rows(segments, FPS) == [(0.28, 0.66, 60), (0.66, 1.0, 62)]
+    assert pitch_tokens(segments).tolist() == [0] * 10 + [60] * 20 + [62] * 20
+    assert written_rows(decode(log_p, None, FPS), FPS) == note_rows(segments, FPS)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

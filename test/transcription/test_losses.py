@@ -102,13 +102,15 @@ def test_padding_changes_no_loss_and_gets_no_gradient(reduction):
     config = LossConfig(reduction=reduction)
     logits = p.log()
     logits.requires_grad_()
-    onset = torch.randn(2, 9, requires_grad=True)
-    loss = transcription_loss(logits, pitch, notes, mask, config, onset)
+    onset = torch.randn(2, 9, 2, requires_grad=True)
+    begins = onsets_of(pitch, notes, pitch > 0)
+    loss = transcription_loss(logits, pitch, notes, mask, config, onset, begins)
     loss.total.backward()
     assert not logits.grad[1, 6:].any() and not onset.grad[1, 6:].any()
     other, pitches = logits.detach().clone(), pitch.clone()
     other[1, 6:], pitches[1, 6:] = 9.0, 3
-    again = transcription_loss(other, pitches, notes + 1, mask, config, onset)
+    begins = begins | ~mask[..., None]
+    again = transcription_loss(other, pitches, notes + 1, mask, config, onset, begins)
     assert again.total.item() == pytest.approx(loss.total.item())
 
 
@@ -152,8 +154,13 @@ def test_segments_and_onsets():
     pitch = torch.tensor([[0, 3, 3, 3, 0, 4]])
     assert segments_of(pitch).tolist() == [[0, 1, 1, 1, 2, 3]]
     notes = torch.tensor([[0, 1, 1, 2, 3, 4]])
-    assert onsets_of(pitch, notes).tolist() == [[False, True, False, True, False, True]]
-    assert onsets_of(pitch[:, 1:], notes[:, 1:])[0, 0], "a phrase may begin with a note"
+    vowel = torch.tensor([[1, 0, 1, 1, 0, 0]]).bool()
+    onset, vowel_onset = onsets_of(pitch, notes, vowel)[0].T.int().tolist()
+    assert onset == [0, 1, 0, 1, 0, 1]
+    assert vowel_onset == [0, 0, 1, 1, 0, 0], "of a note without a vowel there is none"
+    late = onsets_of(pitch[:, 1:], notes[:, 1:], vowel[:, 1:])[0]
+    assert late[:, 0].int().tolist() == onset[1:], "a phrase may begin with a note"
+    assert late[:, 1].int().tolist() == vowel_onset[1:]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def test_the_papers_sizes():
     with torch.device("meta"):
         net = TranscriptionNet(12, 1024)
     assert len(net.encoder.layers) == 4 and net.encoder.layers[0].self_attn.num_heads == 8
-    assert net.head.weight.shape == (N_PITCHES, 512) and net.codebook_sizes == [1024] * 12
+    assert net.head.weight.shape == (N_PITCHES, 512)
+    assert net.projection.weight.shape == (512, 12 * 64)
 
 
 @pytest.mark.parametrize("grad", [False, True])

@@ -11,6 +11,11 @@ from typing import Any
 
 from espnet2_ext.device import device_name
 
+AGAINST = {
+    "notes_of_frames": "those of the score's frames, which begin with their consonants",
+    "sung_notes": "those that are sung, from their vowels on",
+}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -18,7 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--model_file", type=Path, required=True, help="EXP/valid.loss.best.pth")
     add("--inference_config", type=Path, help="YAML of how frames become notes")
     add("--token_dir", type=Path, required=True, help="codec_ssl, score_frames, f0 of a set")
-    add("--data_dir", type=Path, help="its data directory: notes as written are counted too")
+    add(
+        "--data_dir",
+        type=Path,
+        help="of the set: for notes from their vowels on, and as written",
+    )
     add("--train_token_dir", type=Path, help="of the training set, for the commonest pitch")
     add("--device", type=device_name, default="cpu")
     add("--output", type=Path, required=True, help="JSON to write")
@@ -31,14 +40,8 @@ def run(args: argparse.Namespace) -> None:
     from espnet2_ext.evaluation import transcription as measures
     from espnet2_ext.files import require_writable, write_json
     from espnet2_ext.inference.transcription_step import TranscriptionStep
-    from espnet2_ext.metrics.transcription import Notes
     from espnet2_ext.score.formats.espnet_format import read_scores
-    from espnet2_ext.transcription.inference import (
-        TranscriptionInference,
-        load_decoding,
-        note_rows,
-        pitch_tokens,
-    )
+    from espnet2_ext.transcription.inference import TranscriptionInference, load_decoding
 
     require_writable(args.output)
     decoding = load_decoding(args.inference_config)
@@ -53,20 +56,17 @@ def run(args: argparse.Namespace) -> None:
         step.sizes,
     )
     rows = {key: tables[key] for key in tables.keys}
-    truth = [measures.reference(row["score_frames"], fps) for row in rows.values()]
-    references: dict[str, list[Notes]] = {}
+    truth = [row["score_frames"] for row in rows.values()]
+    sung: list[Any] = []
     if args.data_dir is not None:
         scores = read_scores(args.data_dir)
         missing = next((key for key in rows if key not in scores), None)
         if missing is not None:
             raise UserError(args.data_dir, f"no {missing}", f"every utterance of {args.token_dir}")
-        references["written"] = [measures.written_notes(scores[key]) for key in rows]
+        sung = [scores[key] for key in rows]
 
-    systems: dict[str, list[Any]] = {"model": []}
-    for row in rows.values():
-        segments = step.segments(row["codec_ssl"])
-        notes = Notes.of(note_rows(segments, fps))
-        systems["model"].append(measures.Transcribed(pitch_tokens(segments), notes))
+    heard = [step.segments(row["codec_ssl"]) for row in rows.values()]
+    systems = {"model": [measures.Transcribed.of(segments, fps) for segments in heard]}
     if "f0" in tables.paths:
         systems["f0"] = [
             measures.from_f0(row["f0"], len(row["score_frames"]), fps, decoding)
@@ -83,9 +83,9 @@ def run(args: argparse.Namespace) -> None:
     result = {
         "token_dir": str(args.token_dir),
         "n_utt": len(rows),
-        "n_frames": sum(len(t.pitch) for t in truth),
+        "n_frames": sum(map(len, truth)),
         "systems": {
-            name: measures.measure(found, truth, references) for name, found in systems.items()
+            name: measures.measure(found, truth, fps, sung) for name, found in systems.items()
         },
     }
     write_json(args.output, result)
@@ -94,8 +94,10 @@ def run(args: argparse.Namespace) -> None:
 
 def table(result: dict[str, Any]) -> str:
     """Markdown: a row for each system."""
+    against = [name for name in AGAINST if name in result["systems"]["model"]]
     lines = [
-        f"{result['n_utt']} utterances, {result['n_frames']} frames",
+        f"{result['n_utt']} utterances, {result['n_frames']} frames; notes against "
+        + AGAINST[against[-1]],
         "",
         "| system | accuracy | precision | recall | F1 | COn | COnP | COnPOff |",
         "|---|---|---|---|---|---|---|---|",
@@ -103,7 +105,7 @@ def table(result: dict[str, Any]) -> str:
     for name, measured in result["systems"].items():
         cells = [f"{value:.3f}" for value in measured["frames"].values()]
         for match in ("COn", "COnP", "COnPOff"):
-            notes = measured["notes"]
+            notes = measured[against[-1]]
             cells.append(f"{notes[match]:.3f} [{notes[f'{match}_low']:.3f}, "
                          f"{notes[f'{match}_high']:.3f}]")  # fmt: skip
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
