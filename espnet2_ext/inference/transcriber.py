@@ -10,6 +10,7 @@ import torch
 from espnet2_ext.archive import extract
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError
+from espnet2_ext.inference.pack import TRANSCRIPTION
 from espnet2_ext.score.formats.assemble import SungNote, assemble
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.scratch import scratch_folder
@@ -22,8 +23,6 @@ from espnet2_ext.transcription.inference import (
     written_rows,
 )
 
-MODEL = "transcription"
-"""Folder of a pack that holds the model."""
 PLACEHOLDER = "a"
 """Lyric of notes whose words are not known: a vowel in every language that can be sung."""
 EXPERIMENT_FILE = "valid.loss.best.pth"
@@ -100,7 +99,7 @@ class Transcriber:
         device: str,
         inference_config: str | Path | None,
     ) -> "Transcriber":
-        part = folder / MODEL
+        part = folder / TRANSCRIPTION
         if (part / "config.yaml").is_file():
             files = part / "config.yaml", part / "model.safetensors"
             tokenizer_dir = tokenizer_dir or folder / "tokenizer"
@@ -109,7 +108,7 @@ class Transcriber:
         elif (folder / "config.yaml").is_file():
             files = folder / "config.yaml", folder / EXPERIMENT_FILE
         else:
-            wanted = f"a pack with {MODEL}/config.yaml, or an experiment of the transcription task"
+            wanted = f"a pack with {TRANSCRIPTION}/config.yaml, or an experiment of its task"
             raise UserError(place, "no transcription model", wanted)
         loaded = TranscriptionInference.load(*files, device=device)
         tokenizer_dir = tokenizer_dir or loaded.tokenizer_dir
