@@ -23,8 +23,11 @@ from espnet2_ext.transcription.inference import note_rows, pitch_tokens, written
 from espnet2_ext.transcription.net import N_PITCHES
 
 MATCHES = {"COn": "on", "COnP": "onp", "COnPOff": "onpoff"}
-F0_SPREAD = 0.7
+F0_SPREAD = 1.5
 """Semitones: of a normal distribution around F0, from which the anchor's notes are decoded."""
+F0_DECODING = DecodingConfig(min_note_sec=0.1, min_rest_sec=0.06, change_cost=3.0)
+"""Of spreads from .7 to 1.5, costs from 1 to 6 and rests from .06 to .12 s the best on the dev set
+of the embedded corpus, so that the anchor is a strong one."""
 _VOICING_NATS = 3.0
 
 
@@ -85,7 +88,9 @@ def frame_notes(score_frames: np.ndarray, fps: float) -> Notes:
     return Notes.of(rows)
 
 
-def from_f0(f0: np.ndarray, n_frames: int, fps: float, config: DecodingConfig) -> Transcribed:
+def from_f0(
+    f0: np.ndarray, n_frames: int, fps: float, config: DecodingConfig = F0_DECODING
+) -> Transcribed:
     """An anchor without a model: the recording's F0, rounded to notes by the same search.
 
     Args:

@@ -24,9 +24,9 @@ class DecodingConfig:
             pitch alone, and a repeated note is one.
     """
 
-    min_note_sec: float = 0.08
+    min_note_sec: float = 0.1
     min_rest_sec: float = 0.06
-    change_cost: float = 1.0
+    change_cost: float = 0.0
     onset_weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -124,10 +124,11 @@ def decode(
     least = [max(1, round(sec * fps)) for sec in (config.min_rest_sec, config.min_note_sec)]
     min_frames = np.where(np.arange(C) == REST, *least)
     boundary = np.full(L, -config.change_cost)
-    if onset is None or not config.onset_weight:
+    if onset is None:
         return best_segments(log_probability, min_frames, boundary)
     boundary = boundary + config.onset_weight * onset[:, NOTE_ONSET]
-    segments = best_segments(log_probability, min_frames, boundary, boundary)
+    repeat = boundary if config.onset_weight else None
+    segments = best_segments(log_probability, min_frames, boundary, repeat)
     most = max(1, round(MAX_CONSONANTS_SEC * fps))
     return [_with_vowel(segment, onset[:, VOWEL_ONSET], most) for segment in segments]
 

@@ -69,8 +69,7 @@ def run(args: argparse.Namespace) -> None:
     systems = {"model": [measures.Transcribed.of(segments, fps) for segments in heard]}
     if "f0" in tables.paths:
         systems["f0"] = [
-            measures.from_f0(row["f0"], len(row["score_frames"]), fps, decoding)
-            for row in rows.values()
+            measures.from_f0(row["f0"], len(row["score_frames"]), fps) for row in rows.values()
         ]
     if args.train_token_dir is not None:
         trained = StreamTables(
