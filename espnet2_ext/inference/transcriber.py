@@ -8,13 +8,15 @@ import numpy as np
 import torch
 
 from espnet2_ext.archive import extract
-from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.audio.wav import SILENCE_LEVEL, read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference.pack import TRANSCRIPTION
 from espnet2_ext.score.formats.assemble import SungNote, assemble
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.scratch import scratch_folder
 from espnet2_ext.tokenizer.codec import AudioCodec
+from espnet2_ext.tokenizer.level import at_level
 from espnet2_ext.tokenizer.tokenizers import read_codec
 from espnet2_ext.transcription.decode import DecodingConfig, Segment
 from espnet2_ext.transcription.inference import (
@@ -33,6 +35,7 @@ class Transcriber:
 
     Args:
         codec: The codec.
+        mel: Its mel configuration, in which levels are measured.
         model: Made for it.
         decoding: How frames become notes.
         place: The model's, for errors.
@@ -44,11 +47,12 @@ class Transcriber:
     def __init__(
         self,
         codec: AudioCodec,
+        mel: MelConfig,
         model: TranscriptionInference,
         decoding: DecodingConfig | None = None,
         place: str | Path = "model",
     ) -> None:
-        self.codec, self.model = codec, model
+        self.codec, self.mel, self.model = codec, mel, model
         self.decoding = decoding or DecodingConfig()
         has = (codec.n_codebooks, codec.codebook_size, codec.fps)
         own = model.geometry
@@ -114,17 +118,20 @@ class Transcriber:
         tokenizer_dir = tokenizer_dir or loaded.tokenizer_dir
         if tokenizer_dir is None or not Path(tokenizer_dir).is_dir():
             raise UserError("--tokenizer_dir", f"{tokenizer_dir}", "the folder of its tokenizers")
-        codec = read_codec(tokenizer_dir).to(device)
-        return cls(codec, loaded, load_decoding(inference_config), place)
+        codec, mel = read_codec(tokenizer_dir)
+        return cls(codec.to(device), mel, loaded, load_decoding(inference_config), place)
 
     @torch.no_grad()
     def segments(self, wav: np.ndarray, fs: int) -> list[Segment]:
-        """Notes and rests of samples (N,), at any rate (Hz)."""
+        """Notes and rests of samples (N,) at a rate (Hz), made as loud as the corpus."""
         if fs != self.codec.fs:
             import soxr
 
             wav = soxr.resample(wav, fs, self.codec.fs, quality="HQ")
         samples = torch.as_tensor(np.ascontiguousarray(wav), dtype=torch.float32)
+        level = self.model.geometry.level
+        if level is not None and samples.abs().amax() > SILENCE_LEVEL:
+            samples = at_level(wav, self.mel, level)
         padding = -len(samples) % self.codec.samples_per_token
         batch = torch.nn.functional.pad(samples, (0, padding))[None].to(self.model.device)
         return self.model.segments(self.codec.encode(batch)[0].cpu(), self.decoding)

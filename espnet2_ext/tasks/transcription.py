@@ -1,14 +1,18 @@
 """ESPnet2 task of singing voice transcription: codec codes to the pitch token of each frame."""
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+import torch
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
+from torch import Tensor
 
 from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
-from espnet2_ext.data.streams import TOKEN, StreamSizes
+from espnet2_ext.data.streams import TOKEN, StreamSizes, StreamTables
 from espnet2_ext.errors import UserError
 from espnet2_ext.flow.token_embedding import probe_tables
 from espnet2_ext.score.lyrics.languages import vowels_among
@@ -76,8 +80,9 @@ class TranscriptionTask(OneLineTask):
         if not args.tokenizer_dir:
             raise UserError(place, "missing", "a tokenizer folder", "tokenizer_dir")
         tokenizers = Tokenizers.load(args.tokenizer_dir)
-        geometry = CodeGeometry.of(tokenizers).asdict()
-        if args.geometry and args.geometry != geometry:
+        geometry = CodeGeometry.of(tokenizers, _training_codes(args, tokenizers)).asdict()
+        given = {**geometry, **(args.geometry or {})}
+        if given != geometry:
             raise UserError(place, f"{args.geometry}", f"{args.tokenizer_dir}'s sizes", "geometry")
         args.geometry = geometry
         net = build_net(vars(args), place)
@@ -86,3 +91,15 @@ class TranscriptionTask(OneLineTask):
             sizes = (codec.n_codebooks, codec.codebook_size)
             start_from_codec(net, probe_tables(codec.embed, *sizes, args.tokenizer_dir)[0])
         return TranscriptionModel(net, vowels_among(tokenizers.phones))
+
+
+def _training_codes(args: argparse.Namespace, tokenizers: Tokenizers) -> Iterator[Tensor]:
+    """Codec codes of the training set's utterances (L, N), in the order of their names."""
+    sizes = StreamSizes(tokenizers.sizes)
+    for path, name, _ in getattr(args, "train_data_path_and_name_and_type", None) or ():
+        if name in ("codec_ssl", "codes"):
+            tables = StreamTables({name: Path(path)}, sizes)
+            skipped = int(name == "codec_ssl")
+            for key in tables.keys:
+                yield torch.from_numpy(tables[key][name].astype(np.int64))[:, skipped:]
+            return

@@ -173,11 +173,15 @@ class Tokenizers:
         ).to(device)
 
 
-def read_codec(folder: str | Path) -> AudioCodec:
-    """The codec alone of a folder of `save_tokenizers`; raises `UserError` as `Tokenizers.load`."""
+def read_codec(folder: str | Path) -> tuple[AudioCodec, MelConfig]:
+    """The codec alone of a folder of `save_tokenizers`, and its mel configuration.
+
+    Raises:
+        UserError: as `Tokenizers.load`.
+    """
     folder = Path(folder)
-    config = TokenizerConfig.load(folder / CONFIG)
-    return load_codec(config.codec, MelConfig.load(folder / MEL), folder)
+    config, mel = TokenizerConfig.load(folder / CONFIG), MelConfig.load(folder / MEL)
+    return load_codec(config.codec, mel, folder), mel
 
 
 def save_tokenizers(

@@ -1,7 +1,8 @@
 """Build a transcription network from a configuration, with or without the tokenizers at hand."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
+from espnet2_ext.tokenizer.level import MOST_UTTS, level_of
 from espnet2_ext.transcription.config import TranscriptionConfig
 from espnet2_ext.transcription.net import TranscriptionNet
 
@@ -24,6 +26,7 @@ class CodeGeometry:
         codebook_size: Codes of each.
         codec_dim: Size of the codec's own embedding.
         fps: Frames per second.
+        level: `voice_level` (nepers) of the training set; None: not known.
     """
 
     ssl_size: int
@@ -31,13 +34,20 @@ class CodeGeometry:
     codebook_size: int
     codec_dim: int
     fps: int
+    level: float | None = None
 
     @classmethod
-    def of(cls, tokenizers: Any) -> "CodeGeometry":
-        """That of `Tokenizers`."""
-        codec = tokenizers.codec
+    def of(cls, tokenizers: Any, utterances: Iterable[Tensor] = ()) -> "CodeGeometry":
+        """That of `Tokenizers`, with the level of a training set's first utterances.
+
+        Args:
+            tokenizers: What the codes are made by.
+            utterances: Codec codes of each (L, N); none: the level is not known.
+        """
+        codec, known = tokenizers.codec, list(islice(utterances, MOST_UTTS))
+        level = round(level_of(codec, tokenizers.mel, known), 3) if known else None
         sizes = (codec.n_codebooks, codec.codebook_size, codec.dim)
-        return cls(tokenizers.sizes[0], *sizes, tokenizers.mel.fps)
+        return cls(tokenizers.sizes[0], *sizes, tokenizers.mel.fps, level)
 
     @property
     def sizes(self) -> list[int]:
