@@ -1,6 +1,7 @@
 """From made-up singing through tokens and a training to notes, by the command lines."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,16 @@ from espnet2_ext.bin import infer, report
 from espnet2_ext.bin import train as train_cli
 from espnet2_ext.bin.transcribe import main as transcribe
 from espnet2_ext.checkpoint import load_state
+from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp, write_table, write_text
 from espnet2_ext.inference.pack_about import FORMAT
+from espnet2_ext.inference.packed_steps import BUILDERS, PackFiles
 from espnet2_ext.score.formats.read import read_score
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ, MelRVQConfig
 from espnet2_ext.tokenizer.ssl import SSLTokenizer
 from espnet2_ext.tokenizer.ssl_features import PhoneFeatures, PhoneFeaturesConfig
 from espnet2_ext.tokenizer.tokenizers import Tokenizers, save_tokenizers
+from espnet2_ext.transcription.inference import TranscriptionInference
 
 MEL = MelConfig(fs=16000, n_fft=1024, hop_length=320, n_mels=40, fmax=4000)
 TOKENIZER_YAML = """
@@ -160,18 +164,19 @@ def test_a_recording_becomes_a_score_that_reads_back(folder, tmp_path, suffix):
     assert max(abs(n.start_sec - t) for n, (t, _) in zip(notes, truth, strict=True)) < 0.05
 
 
-def test_other_rates_and_channels_are_heard_alike(folder, tmp_path):
+def test_other_rates_channels_and_levels_are_heard_alike(folder, tmp_path):
     import soundfile
     import soxr
 
     wav, fs = soundfile.read(folder / "dev/u02.wav")
     stereo = np.stack([soxr.resample(wav, fs, 44100)] * 2, 1)
     soundfile.write(tmp_path / "stereo.flac", stereo, 44100)
-    for name, path in (("a", folder / "dev/u02.wav"), ("b", tmp_path / "stereo.flac")):
-        out = tmp_path / f"{name}.mid"
-        assert run(transcribe, path, "--model", folder / "exp", "-o", out) == 0
-    a, b = (read_score(tmp_path / f"{name}.mid") for name in "ab")
-    assert [note.midi for note in a.notes] == [note.midi for note in b.notes]
+    write_wav(tmp_path / "soft.wav", 0.05 * wav, fs)
+    wavs = (folder / "dev/u02.wav", tmp_path / "stereo.flac", tmp_path / "soft.wav")
+    assert run(transcribe, *wavs, "--model", folder / "exp", "-o", tmp_path / "out") == 0
+    scores = [read_score(tmp_path / f"out/{path.stem}.mid") for path in wavs]
+    first, *others = ([note.midi for note in score.notes] for score in scores)
+    assert others == [first, first]
 
 
 def test_several_recordings_go_into_a_folder(folder, tmp_path, capsys):
@@ -205,6 +210,15 @@ def test_a_pack_with_the_model_transcribes_as_its_experiment(folder, tmp_path):
         assert run(transcribe, wav, "--model", given, "-o", tmp_path / f"{name}.mid") == 0
     a, b, c = ((tmp_path / f"{name}.mid").read_bytes() for name in "abc")
     assert a == b == c
+
+    tokenizers = Tokenizers.load(folder / "tokenizer")
+    step = BUILDERS["transcription"](PackFiles(pack, tokenizers), "transcription")
+    step.check(tokenizers, None, "pack")
+    tokens = torch.from_numpy(np.array(read_scp(folder / "dev/codec_ssl.scp")["u03"])).long()
+    assert step({"codec_ssl": [tokens.view(-1, 3)]}, ["u03"])["pitch"][0].dtype == torch.int64
+    other = TranscriptionInference(step.model.net, replace(step.model.geometry, ssl_size=9))
+    with pytest.raises(UserError, match="as the tokenizers"):
+        replace(step, model=other).check(tokenizers, None, "pack")
 
 
 def refused(capsys, *argv):
