@@ -73,7 +73,6 @@ def _outputs(wavs: list[Path], output: Path, suffix: str) -> dict[Path, Path]:
     outputs = {wav: output / f"{wav.stem}.{suffix.lstrip('.')}" for wav in wavs}
     if len(set(outputs.values())) < len(wavs):
         raise UserError("WAV", "two of one name", "recordings with names of their own")
-    output.mkdir(parents=True, exist_ok=True)
     for path in outputs.values():
         require_writable(path)
     return outputs

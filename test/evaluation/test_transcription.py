@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from espnet2_ext.audio.pitch import midi_to_hz
+from espnet2_ext.bin.report.transcription import table
 from espnet2_ext.evaluation.transcription import (
     Transcribed,
     frame_notes,
@@ -73,6 +74,15 @@ def test_the_anchor_rounds_f0_and_hears_no_repeated_note():
     found = from_f0(f0, len(FRAMES), FPS)
     assert np.mean(found.pitch == FRAMES[:, 1]) > 0.95
     assert [m for *_, m in rows(found.notes)] == [60, 62]
+
+
+def test_a_set_without_notes_has_no_note_metrics():
+    rests = FRAMES[FRAMES[:, 1] == 0]
+    found = of_one_pitch(len(rests), 0, FPS)
+    systems = {"model": measure([found], [rests], FPS)}
+    assert systems["model"]["notes_of_frames"]["COn"] is None
+    shown = table({"n_utt": 1, "n_frames": len(rests), "systems": systems})
+    assert "| model | 1.000 | 1.000 | 1.000 | 1.000 | n/a | n/a | n/a |" in shown
 
 
 def test_the_majority_pitch():

@@ -103,9 +103,14 @@ def table(result: dict[str, Any]) -> str:
     ]
     for name, measured in result["systems"].items():
         cells = [f"{value:.3f}" for value in measured["frames"].values()]
-        for match in ("COn", "COnP", "COnPOff"):
-            notes = measured[against[-1]]
-            cells.append(f"{notes[match]:.3f} [{notes[f'{match}_low']:.3f}, "
-                         f"{notes[f'{match}_high']:.3f}]")  # fmt: skip
+        cells += [_cell(measured[against[-1]], match) for match in ("COn", "COnP", "COnPOff")]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _cell(notes: dict[str, float | None], match: str) -> str:
+    """F1 and its interval; none where no side has a note."""
+    if notes[match] is None:
+        return "n/a"
+    low, high = notes[f"{match}_low"], notes[f"{match}_high"]
+    return f"{notes[match]:.3f} [{low:.3f}, {high:.3f}]"
