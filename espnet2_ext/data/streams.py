@@ -58,6 +58,7 @@ STREAMS = {
         Stream("prompt", CODES, None, "nq"),
         Stream("score_frames", SCORE, TOKEN, SCORE_COLUMNS),
         Stream("svs_frames", SCORE, None, SCORE_COLUMNS),  # as svs_lb rounds them
+        Stream("pitch", SCORE, TOKEN, None),  # pitch tokens that a transcription hears
         Stream("soft", FRAMES, TOKEN, "embed_dim"),  # codec embeddings that a speech LM expects
         Stream("mel", FRAMES, MEL, "n_mels"),
         Stream("f0", FRAMES, MEL, None),

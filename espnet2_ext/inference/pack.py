@@ -40,6 +40,8 @@ from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.scratch import scratch_folder
 
 MODELS = ("speechlm", "flow", "vocoder", "duration")
+TRANSCRIPTION = "transcription"
+"""Which a pack may have beside them: it sings without."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class PackSources:
     """Where the parts of a pack lie.
 
     Args:
-        models: For each of `MODELS`: (experiment folder, checkpoint file in it).
+        models: For each of `MODELS`, and `TRANSCRIPTION` where there is one: (experiment folder,
+            checkpoint file in it).
         inference: YAML of inference options, for models that have one.
         tokenizer_dir: Fitted tokenizers.
         vocabulary_dir: ``token_list.json`` and ``token_bias.json``.

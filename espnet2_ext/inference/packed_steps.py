@@ -94,6 +94,15 @@ def _vocoder(files: PackFiles, model: str) -> Step:
     return VocoderStep(files.load(model, VocoderInference, dtype=files.dtype))
 
 
+def _transcription(files: PackFiles, model: str) -> Step:
+    from espnet2_ext.inference.transcription_step import TranscriptionStep
+    from espnet2_ext.transcription.decode import DecodingConfig
+    from espnet2_ext.transcription.inference import TranscriptionInference
+
+    heard = files.load(model, TranscriptionInference)
+    return TranscriptionStep(heard, files.options(model, DecodingConfig))
+
+
 BUILDERS: Mapping[str, Callable[[PackFiles, str], Step]] = {
     "duration": _duration,
     "frames": _frames,
@@ -101,6 +110,7 @@ BUILDERS: Mapping[str, Callable[[PackFiles, str], Step]] = {
     "soft": _soft,
     "flow": _flow,
     "vocoder": _vocoder,
+    "transcription": _transcription,
 }
 SLM_SVS = ("duration", "frames", "speechlm", "soft", "flow", "vocoder")
 """Steps of SLM-SVS; ``soft`` where the speech LM's inference options ask for it."""

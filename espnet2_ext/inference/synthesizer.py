@@ -14,11 +14,11 @@ from espnet2_ext.audio.wav import read_voice, write_wav
 from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference.pack import PackedModel
-from espnet2_ext.inference.prompt_level import at_level, level_of
 from espnet2_ext.score.frames import round_boundaries
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.score.segment import Part, split_at_rests
+from espnet2_ext.tokenizer.level import at_level, level_of
 
 MAX_PART_SEC = 10.0
 PAD_SEC = 0.2
@@ -231,9 +231,10 @@ class SingingSynthesizer:
         wav = wav[: len(wav) // spt * spt]
         if not len(wav):
             raise UserError(prompt, "shorter than one frame", "a second or more of a voice")
-        return self.tokenizers.encode(at_level(wav, self.tokenizers, self._prompt_level))
+        return self.tokenizers.encode(at_level(wav, self.tokenizers.mel, self._prompt_level))
 
     @cached_property
     def _prompt_level(self) -> float:
         """That of the pack's own prompts."""
-        return level_of(self.tokenizers, self.model.prompts.values())
+        codec, mel = self.tokenizers.codec, self.tokenizers.mel
+        return level_of(codec, mel, (tokens[:, 1:] for tokens in self.model.prompts.values()))

@@ -173,6 +173,17 @@ class Tokenizers:
         ).to(device)
 
 
+def read_codec(folder: str | Path) -> tuple[AudioCodec, MelConfig]:
+    """The codec alone of a folder of `save_tokenizers`, and its mel configuration.
+
+    Raises:
+        UserError: as `Tokenizers.load`.
+    """
+    folder = Path(folder)
+    config, mel = TokenizerConfig.load(folder / CONFIG), MelConfig.load(folder / MEL)
+    return load_codec(config.codec, mel, folder), mel
+
+
 def save_tokenizers(
     folder: str | Path,
     config_path: str | Path,

@@ -6,8 +6,8 @@ import torch
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.inference.prompt_level import at_level, level_of, voice_level
 from espnet2_ext.inference.synthesizer import SingingSynthesizer
+from espnet2_ext.tokenizer.level import at_level, level_of, voice_level
 
 FS = MelConfig().fs
 
@@ -34,9 +34,11 @@ def test_a_soft_recording_has_the_tokens_of_a_loud_one(pack, tmp_path, gain_db):
 
 def test_a_prompt_gets_the_level_of_the_packs_own(pack):
     synthesizer = SingingSynthesizer.from_pretrained(pack)
-    level = level_of(synthesizer.tokenizers, synthesizer.model.prompts.values())
+    codec, mel = synthesizer.tokenizers.codec, synthesizer.tokenizers.mel
+    prompts = synthesizer.model.prompts.values()
+    level = level_of(codec, mel, (tokens[:, 1:] for tokens in prompts))
     for gain in (1.0, 0.01):
-        wav = at_level((gain * hum()).astype(np.float32), synthesizer.tokenizers, level)
+        wav = at_level((gain * hum()).astype(np.float32), mel, level)
         assert voice_level(synthesizer.tokenizers.log_mel(wav)) == pytest.approx(level, abs=0.01)
 
 

@@ -3,9 +3,16 @@
 from pathlib import Path
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.score.formats.suffixes import FORMATS, format_of
+from espnet2_ext.score.formats.suffixes import FORMATS, Format, format_of
 from espnet2_ext.score.formats.sung_words import with_sung_lyrics
 from espnet2_ext.score.music_score import MusicScore
+
+
+def require_writer(known: Format, path: str | Path) -> None:
+    """Refuse a format that is only read; raises `UserError`."""
+    if known.write is None:
+        writable = ", ".join(f.suffixes[0] for f in FORMATS if f.write and f.suffixes)
+        raise UserError(path, f"{known.name} is only read", writable)
 
 
 def write_score(path: str | Path, score: MusicScore) -> list[str]:
@@ -25,9 +32,7 @@ def write_score(path: str | Path, score: MusicScore) -> list[str]:
         UserError: an unknown suffix, a format without a writer, or a score it cannot hold at all.
     """
     known, place, utt = format_of(path)
-    if known.write is None:
-        writable = ", ".join(f.suffixes[0] for f in FORMATS if f.write)
-        raise UserError(path, f"{known.name} is only read", writable)
+    require_writer(known, path)
     written = score if "phones" in known.holds else with_sung_lyrics(score)
     lost = known.write(place, written, **({"utt": utt} if utt else {})) or []
     pairs = zip(score.notes, written.notes, strict=True)

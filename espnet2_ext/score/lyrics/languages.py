@@ -18,8 +18,17 @@ from espnet2_ext.score.lyrics import mandarin as lyrics_zh
 from espnet2_ext.score.lyrics.scripts import or_language
 from espnet2_ext.score.lyrics.syllable import Syllable
 from espnet2_ext.score.lyrics.words import split as split_words
+from espnet2_ext.score.music_score import REST_PHONES
 
-__all__ = ["LANGUAGES", "Language", "Syllable", "is_vowel", "language_of", "nucleus_of"]
+__all__ = [
+    "LANGUAGES",
+    "Language",
+    "Syllable",
+    "is_vowel",
+    "language_of",
+    "nucleus_of",
+    "vowels_among",
+]
 
 _MAX_SHOWN = 80  # characters of a lyric
 
@@ -151,6 +160,21 @@ def is_vowel(phone: str, code: str) -> bool:
     if known is not None and phone in known.phones:
         return phone in known.carriers
     return ipa.is_vowel(phone)
+
+
+def vowels_among(phones: Sequence[str]) -> list[bool]:
+    """Of each phone of a phone set whether it can carry a note.
+
+    The languages are those whose phones are all there; Cantonese hums on an m that Mandarin has
+    before vowels alone.
+    """
+    codes = [code for code, known in LANGUAGES.items() if set(known.phones) <= set(phones)]
+
+    def can(phone: str) -> bool:
+        known = [code for code in codes if phone in LANGUAGES[code].phones]
+        return any(is_vowel(phone, code) for code in known or [""])
+
+    return [phone not in REST_PHONES and can(phone) for phone in phones]
 
 
 def nucleus_of(phones: Sequence[str], code: str) -> int:
