@@ -129,7 +129,10 @@ def test_silence_has_no_quality():
     assert all(np.isnan(value) for value in vars(nothing).values())
     unvoiced = voice_quality(voice(200.0)[0], FS, frames(200.0)[0], np.zeros(100))
     assert np.isnan(unvoiced.jitter) and np.isnan(unvoiced.shimmer)
-    assert len(harmonicity_db(np.ones(10), FS)) == 0 and len(pulses(np.zeros(0), FS, np.zeros(0), np.zeros(0))) == 0
+    assert (
+        len(harmonicity_db(np.ones(10), FS)) == 0
+        and len(pulses(np.zeros(0), FS, np.zeros(0), np.zeros(0))) == 0
+    )
 
 
 def test_the_quiet_end_does_not_count():
