@@ -87,7 +87,58 @@ def groups(utts: Iterable[str], data_dir: str | Path, by: str) -> dict[str, str]
     return found
 
 
-def other_prompts(
+def exchanged_prompts(
+    prompts: Mapping[str, str], singers: Mapping[str, str], number: int = 1, seed: int = 0
+) -> dict[str, list[str]]:
+    """Unpaired prompts: the outputs of each singer exchange theirs, so that none keeps its own.
+
+    Each exchange gives away every prompt as often as it was sung with: paired and unpaired prompts
+    are the same recordings, and only who goes with whom differs. Where more than half of a singer's
+    outputs share one prompt, as many of them are left out as find no partner, with a warning.
+
+    Args:
+        prompts: Path of each utterance's own prompt.
+        singers: utt -> singer.
+        number: Of exchanges.
+        seed: Of the draws.
+
+    Returns:
+        Paths of `number` unpaired prompts of each utterance that takes part.
+
+    Raises:
+        UserError: nobody has anything to exchange.
+    """
+    exchanged: dict[str, list[str]] = {}
+    for singer in sorted(set(singers.values())):
+        rng = random.Random(f"{seed} {singer}")
+        groups: dict[str, list[str]] = {}
+        for utt in sorted(prompts):
+            if singers[utt] == singer:
+                groups.setdefault(prompts[utt], []).append(utt)
+        many = max(groups.values(), key=len, default=[])
+        rng.shuffle(many)
+        partners = sum(map(len, groups.values())) - len(many)
+        if len(many) > partners:
+            logging.warning(
+                "%d of the %d outputs of %s are left out: they share a prompt, and only %d have "
+                "another", len(many) - partners, len(many) + partners, singer, partners,
+            )  # fmt: skip
+            del many[partners:]
+        for _ in range(number if partners else 0):
+            order = list(groups.values())
+            rng.shuffle(order)
+            row = [utt for utts in order for utt in rng.sample(utts, len(utts))]
+            # utterances of one prompt are neighbours: a step past the largest group leaves it
+            step = rng.randint(len(many), len(row) - len(many))
+            for place, utt in enumerate(row):
+                exchanged.setdefault(utt, []).append(prompts[row[(place + step) % len(row)]])
+    if not exchanged:
+        found = "no singer with two prompts"
+        raise UserError("unpaired prompts", found, "--prompt_dir or --unpaired_scp")
+    return exchanged
+
+
+def drawn_prompts(
     prompts: Mapping[str, str],
     singers: Mapping[str, str],
     pool: Mapping[str, str],
@@ -95,20 +146,18 @@ def other_prompts(
     number: int = 1,
     seed: int = 0,
 ) -> dict[str, list[str]]:
-    """Unpaired prompts of each utterance: others of its singer, drawn without replacement.
+    """Unpaired prompts of each utterance: recordings of its singer, drawn without replacement.
 
     Args:
         prompts: Path of each utterance's own prompt, which is never drawn.
         singers: utt -> singer.
-        pool: Paths of recordings to draw from, by id. The outputs' own prompts are the fairest
-            pool: paired and unpaired prompts are then the same recordings, and only who is paired
-            with whom differs. What an utterance is named after is never drawn for it.
+        pool: Paths of recordings to draw from, by id; that of the utterance itself is never drawn.
         pool_singers: Singer of each id of the pool.
         number: Of prompts to draw; fewer where the singer has no more.
         seed: Of the draw.
 
     Raises:
-        UserError: naming an utterance whose singer has no other prompt.
+        UserError: naming an utterance whose singer has no other recording.
     """
     by_singer: dict[str, dict[str, str]] = {}
     for name, path in sorted(pool.items()):
@@ -119,8 +168,7 @@ def other_prompts(
         theirs = by_singer.get(singers[utt], {})
         paths = sorted({path for name, path in theirs.items() if name != utt} - {own})
         if not paths:
-            found = f"no other prompt of {singers[utt]!r}"
-            raise UserError("unpaired prompts", found, "--prompt_dir or --unpaired_scp", utt)
+            raise UserError("--prompt_dir", f"no other recording of {singers[utt]!r}", "one", utt)
         rng = random.Random(f"{seed} {utt}")
         drawn[utt] = rng.sample(paths, min(number, len(paths)))
     return drawn

@@ -91,10 +91,11 @@ def _highest_peaks(r: np.ndarray) -> np.ndarray:
     Lag 0 is no peak. The values between samples are those of the windowed sinc.
     """
     inner = r[:, 2:-1]
-    is_peak = (inner > 0) & (inner > r[:, 1:-2]) & (inner >= r[:, 3:])
-    # the parabola's height finds the peak, the sinc measures it
     left, right = r[:, 1:-2], r[:, 3:]
-    bend = np.where(is_peak, left - 2.0 * inner + right, -1.0)
+    bend = left - 2.0 * inner + right
+    is_peak = (inner > 0) & (inner > left) & (inner >= right) & (bend < 0)
+    bend = np.where(is_peak, bend, -1.0)
+    # the parabola's height finds the peak, the sinc measures it
     heights = np.where(is_peak, inner - 0.125 * (left - right) ** 2 / bend, 0.0)
     place = heights.argmax(axis=1) + 2
     found = heights.max(axis=1) > 0

@@ -1,6 +1,7 @@
 """Leakage of the prompt's prosody, on statistics and recordings made by hand."""
 
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from espnet2_ext.audio.wav import read_wav, write_wav
 from espnet2_ext.bin.report import main
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.leakage import Sung, markdown, measure
-from espnet2_ext.evaluation.prompted import groups, other_prompts
+from espnet2_ext.evaluation.prompted import drawn_prompts, exchanged_prompts, groups
 from espnet2_ext.evaluation.prosody import STATISTICS, Prosody, energy_db, moments
 from espnet2_ext.files import read_json, read_table, write_table
 from espnet2_ext.inference.octave_prompts import draw_sources, shift_pitch, sing
@@ -118,17 +119,39 @@ PROMPTS = {"a1": "p1", "a2": "p2", "a3": "p1", "b1": "q1", "b2": "q2"}
 SINGERS = {utt: utt[0] for utt in PROMPTS}
 
 
-def test_unpaired_prompts_are_others_of_the_singer():
-    drawn = other_prompts(PROMPTS, SINGERS, PROMPTS, SINGERS)
-    assert drawn == {"a1": ["p2"], "a2": ["p1"], "a3": ["p2"], "b1": ["q2"], "b2": ["q1"]}
+@pytest.mark.parametrize("seed", range(5))
+def test_unpaired_prompts_are_the_paired_ones_exchanged_within_the_singer(seed):
+    rng = np.random.default_rng(seed)
+    prompts = {f"{singer}{k}": f"{singer}{k % 4 if k < 8 else rng.integers(4)}.wav"
+               for singer in "ab" for k in range(11)}  # fmt: skip
+    singers = {utt: utt[0] for utt in prompts}
+    exchanged = exchanged_prompts(prompts, singers, 3, seed)
+    assert exchanged.keys() == prompts.keys()
+    for turn in range(3):
+        given = {utt: paths[turn] for utt, paths in exchanged.items()}
+        assert Counter(given.values()) == Counter(prompts.values())
+        assert all(given[utt] != prompts[utt] and given[utt][0] == utt[0] for utt in prompts)
+
+
+def test_outputs_that_find_no_partner_are_left_out_with_a_warning(caplog):
+    """Were they compared, one recording would be paired more often than unpaired."""
+    prompts = {"a1": "p", "a2": "p", "a3": "p", "a4": "q", "b1": "r"}
+    exchanged = exchanged_prompts(prompts, {utt: utt[0] for utt in prompts})
+    assert len(exchanged) == 2 and exchanged.pop("a4") == ["p"]
+    assert list(exchanged.values()) == [["q"]]
+    assert "2 of the 4 outputs of a are left out" in caplog.text
+    assert "1 of the 1 outputs of b are left out" in caplog.text
+    with pytest.raises(UserError, match="no singer with two prompts"):
+        exchanged_prompts({"c1": "r", "c2": "r"}, {"c1": "c", "c2": "c"})
+
+
+def test_unpaired_prompts_of_a_pool_are_others_of_the_singer():
     pool = {"a1": "own", "x": "p1", "y": "p9", "z": "q9"}
-    drawn = other_prompts(PROMPTS, SINGERS, pool, {"a1": "a", "x": "a", "y": "a", "z": "b"}, 5)
+    owners = {"a1": "a", "x": "a", "y": "a", "z": "b"}
+    drawn = drawn_prompts(PROMPTS, SINGERS, pool, owners, 5)
     assert drawn["a1"] == ["p9"] and sorted(drawn["a2"]) == ["own", "p1", "p9"]
-
-
-def test_a_singer_with_one_prompt_has_no_unpaired_one():
-    with pytest.raises(UserError, match="c1: no other prompt of 'c'"):
-        other_prompts({"c1": "r"}, {"c1": "c"}, {"c1": "r"}, {"c1": "c"})
+    with pytest.raises(UserError, match="c1: no other recording of 'c'"):
+        drawn_prompts({"c1": "r"}, {"c1": "c"}, {"c1": "r"}, {"c1": "c"})
 
 
 def test_utterances_without_a_song_count_as_one_each_with_a_warning(tmp_path, caplog):

@@ -1,9 +1,9 @@
 """Does a system sing its prompt's prosody? Table I of CoMelSinger (Zhao et al. 2026), any system.
 
-With --wav_scp: outputs that any system has sung, --prompt_scp the recording that prompted each, and
-for the unpaired side another recording of the singer: --unpaired_scp, or drawn from the recordings
-of --prompt_dir, or from the other outputs' prompts, which is the fairest. Writes leakage.json and
-LEAKAGE.md.
+With --wav_scp: outputs that any system has sung, --prompt_scp the recording that prompted each. The
+unpaired prompt is another recording of the singer: the outputs of a singer exchange their prompts
+(the fairest), or --unpaired_scp, or drawn from the recordings of --prompt_dir. Writes leakage.json
+and LEAKAGE.md.
 
 With --model: a pack sings --data_dir twice, with prompts an octave apart; either side's outputs are
 measured against own and other prompts, and against each other (prompt_shift.json).
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--prompt_scp", type=Path, help="recording that prompted each output, by utterance")
     add("--unpaired_scp", type=Path, help="another recording of its singer, by utterance")
     add("--prompt_dir", type=Path, help="recordings of the singers, to draw prompts from")
-    add("--n_unpaired", type=int, default=1, help="prompts to draw for each output")
+    add("--n_unpaired", type=int, default=1, help="unpaired prompts of each output")
     add("--data_dir", type=Path, required=True, help="utt2spk, utt2song; with --model: scores, too")
     add("--by", choices=("song", "singer"), default="song", help="what intervals and tests count")
     add("--utts", type=int, help="utterances (seeded choice); with --model 24 by default")
@@ -80,13 +80,13 @@ def _of_outputs(args: argparse.Namespace) -> None:
     _write(args, [
         Sung(utt, group[utt], heard[wavs[utt]], heard[prompts[utt]],
              [heard[path] for path in unpaired[utt]])
-        for utt in wavs
+        for utt in wavs if utt in unpaired
     ])  # fmt: skip
 
 
 def _unpaired(args: argparse.Namespace, prompts: dict[str, str]) -> dict[str, list[str]]:
     """Paths of the unpaired prompts of each utterance."""
-    from espnet2_ext.evaluation.prompted import other_prompts
+    from espnet2_ext.evaluation.prompted import drawn_prompts, exchanged_prompts
     from espnet2_ext.judges.data import require
 
     if args.unpaired_scp:
@@ -99,10 +99,10 @@ def _unpaired(args: argparse.Namespace, prompts: dict[str, str]) -> dict[str, li
     place = args.data_dir / "utt2spk"
     singers = read_table(place)
     own_singers = {utt: require(singers, utt, place) for utt in prompts}
-    pool, pool_singers = prompts, own_singers
-    if args.prompt_dir:
-        pool, pool_singers = (read_table(args.prompt_dir / n) for n in ("wav.scp", "utt2spk"))
-    return other_prompts(prompts, own_singers, pool, pool_singers, args.n_unpaired, args.seed)
+    if not args.prompt_dir:
+        return exchanged_prompts(prompts, own_singers, args.n_unpaired, args.seed)
+    pool, owners = (read_table(args.prompt_dir / name) for name in ("wav.scp", "utt2spk"))
+    return drawn_prompts(prompts, own_singers, pool, owners, args.n_unpaired, args.seed)
 
 
 def _of_pack(args: argparse.Namespace) -> None:
