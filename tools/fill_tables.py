@@ -25,6 +25,7 @@ from typing import Any
 from espnet2_ext.bin.report.expressiveness import HEADS as EXPRESSIVENESS_HEADS
 from espnet2_ext.bin.report.expressiveness import TIMING_HEADS
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.prosody import STATISTICS
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL_METRICS = (*METRICS, *EXTRA_METRICS)
@@ -51,7 +52,8 @@ DIGITS |= {
     "level_sd_db": 1,
     "level_max_db": 1,
 }
-LEAKAGE = {"paired": "to its own prompt", "unpaired": "to the other", "excess": "other minus own"}
+LEAKAGE = {"paired": "to its own prompt", "unpaired": "to another", "excess": "other minus own"}
+LEAKAGE_HEADS = {metric.name: metric.head for metric in STATISTICS}
 _TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
 Row = Mapping[str, Any]
@@ -126,13 +128,10 @@ def _paired(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[l
     lines = []
     for column in columns:
         test, digits = tests[column], _digits(column)
-        p_value = "< .001" if test["p_holm"] < 1e-3 else f"{test['p_holm']:.3f}"[1:]
-        if test["p_holm"] >= 0.9995:
-            p_value = "1.000"
         lines.append([
             HEADS[column], f"{test['ours']:.{digits}f}",
             f"{test['theirs']:.{digits}f} {test['baseline']}",
-            _difference(test, digits), p_value, test["verdict"],
+            _difference(test, digits), _p_value(test["p_holm"]), test["verdict"],
         ])  # fmt: skip
     return lines
 
@@ -158,7 +157,19 @@ def _losses(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[l
 
 def _leakage(rows: Row, columns: Sequence[str], options: Row) -> list[list[str]]:
     """One line a statistic: outputs against their own prompts and against the others."""
-    return [[c, *(_cell(rows[part], c, True) for part in LEAKAGE)] for c in columns]
+    lines = []
+    for column in columns:
+        test = rows["tests"][column]
+        cells = [_cell(rows[part], column, True) for part in LEAKAGE]
+        lines.append([LEAKAGE_HEADS[column], *cells, _p_value(test["p_holm"]), test["verdict"]])
+    return lines
+
+
+def _p_value(p: float) -> str:
+    """After Holm's correction."""
+    if p >= 0.9995:
+        return "1.000"
+    return "< .001" if p < 1e-3 else f"{p:.3f}"[1:]
 
 
 _VIEWS: Mapping[str, Callable[[Sequence[Row], Sequence[str], Row], list[list[str]]]] = {
@@ -179,7 +190,7 @@ def _heads(view: str, columns: Sequence[str], first: str) -> list[str]:
     if view == "losses":
         return [first, *columns]
     if view == "leakage":
-        return ["difference of", *LEAKAGE.values()]
+        return ["difference of", *LEAKAGE.values(), "p (Holm)", "verdict"]
     return [first, *(HEADS[c] for c in columns)]
 
 
