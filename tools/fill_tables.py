@@ -52,7 +52,8 @@ DIGITS |= {
     "level_sd_db": 1,
     "level_max_db": 1,
 }
-LEAKAGE = {"paired": "to its own prompt", "unpaired": "to another", "excess": "other minus own"}
+LEAKAGE = {"paired": "to its own prompt", "unpaired": "to another", "excess": "other minus own",
+           "beyond": "beyond the control"}  # fmt: skip
 LEAKAGE_HEADS = {metric.name: metric.head for metric in STATISTICS}
 _TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
@@ -160,9 +161,14 @@ def _leakage(rows: Row, columns: Sequence[str], options: Row) -> list[list[str]]
     lines = []
     for column in columns:
         test = rows["tests"][column]
-        cells = [_cell(rows[part], column, True) for part in LEAKAGE]
+        cells = [_cell(rows[part], column, True) for part in _leakage_parts(rows)]
         lines.append([LEAKAGE_HEADS[column], *cells, _p_value(test["p_holm"]), test["verdict"]])
     return lines
+
+
+def _leakage_parts(rows: Row) -> list[str]:
+    """Those that were measured: nothing is beyond the control where there is none."""
+    return [part for part in LEAKAGE if rows[part]]
 
 
 def _p_value(p: float) -> str:
@@ -182,7 +188,7 @@ _VIEWS: Mapping[str, Callable[[Sequence[Row], Sequence[str], Row], list[list[str
 }
 
 
-def _heads(view: str, columns: Sequence[str], first: str) -> list[str]:
+def _heads(view: str, columns: Sequence[str], first: str, rows: Any) -> list[str]:
     if view == "paired":
         return ["metric", "ours", "best other", "difference, 95% interval", "p", "verdict"]
     if view == "runs":
@@ -190,7 +196,12 @@ def _heads(view: str, columns: Sequence[str], first: str) -> list[str]:
     if view == "losses":
         return [first, *columns]
     if view == "leakage":
-        return ["difference of", *LEAKAGE.values(), "p (Holm)", "verdict"]
+        return [
+            "difference of",
+            *(LEAKAGE[part] for part in _leakage_parts(rows)),
+            "p (Holm)",
+            "verdict",
+        ]
     return [first, *(HEADS[c] for c in columns)]
 
 
@@ -227,7 +238,7 @@ def table(description: str, docs: Path) -> str:
     for line in lines:
         if line[0] == options.get("bold"):
             line[0] = f"**{line[0]}**"
-    heads = _heads(view, columns, options.get("first", "system"))
+    heads = _heads(view, columns, options.get("first", "system"), rows)
     head, *body = ("| " + " | ".join(cells) + " |\n" for cells in (heads, *lines))
     return head + "|---" * len(heads) + "|\n" + "".join(body)
 

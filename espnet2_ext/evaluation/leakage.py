@@ -31,6 +31,7 @@ class Sung:
         output: Of the output.
         paired: Of the prompt that it was sung with.
         unpaired: Of one or more others; differences to them are averaged.
+        control: Of the same score sung without hearing a prompt, the recording say; None without.
     """
 
     utt: str
@@ -38,11 +39,12 @@ class Sung:
     output: Statistics
     paired: Statistics
     unpaired: Sequence[Statistics]
+    control: Statistics | None = None
 
 
 @dataclass(frozen=True)
 class Significance:
-    """Whether one statistic's excess is more than chance.
+    """Whether one statistic's excess, or what it has beyond the control's, is more than chance.
 
     Args:
         p_value: Wilcoxon's signed-rank test over groups, two-sided.
@@ -67,7 +69,9 @@ class Leakage:
         paired: Mean absolute difference to the own prompt, with its 95% interval over groups.
         unpaired: The same to the other prompts.
         excess: Unpaired less paired: above 0, outputs resemble their own prompt.
-        tests: Of the excess.
+        beyond: Excess less that of the control, which shares the luck of who was paired with what;
+            empty without a control.
+        tests: Of `beyond` where there is a control, else of `excess`.
         n_utt: Cases.
         n_group: Songs or singers.
         by: What a group is.
@@ -76,6 +80,7 @@ class Leakage:
     paired: dict[str, Interval]
     unpaired: dict[str, Interval]
     excess: dict[str, Interval]
+    beyond: dict[str, Interval]
     tests: dict[str, Significance]
     n_utt: int
     n_group: int
@@ -88,39 +93,58 @@ def measure(sung: Sequence[Sung], by: str = "song") -> Leakage:
     Args:
         by: What groups are, for the reader.
     """
-    paired, unpaired, found = {}, {}, []
+    paired, unpaired, excess, beyond = {}, {}, {}, {}
+    found = []
+    controlled = any(case.control is not None for case in sung)
     for metric in STATISTICS:
-        own, other = _differences(metric, sung)
-        test = paired_test(metric, other, own)
-        if test is not None:
-            found.append(test)
-            paired[metric.name] = _interval(metric, own)
-            unpaired[metric.name] = _interval(metric, other)
-    tests = corrected(found)
+        own, other, more, control = _differences(metric, sung)
+        plain = paired_test(metric, other, own)
+        tested = paired_test(metric, more, control) if controlled else plain
+        if plain is None or tested is None:
+            continue
+        found.append(tested)
+        paired[metric.name], unpaired[metric.name] = (
+            _interval(metric, own),
+            _interval(metric, other),
+        )
+        excess[metric.name] = Interval(plain.difference, *plain.ci95)
+        if controlled:
+            beyond[metric.name] = Interval(tested.difference, *tested.ci95)
     return Leakage(
         paired=paired,
         unpaired=unpaired,
-        excess={test.metric: Interval(test.difference, *test.ci95) for test in tests},
-        tests={test.metric: _significance(test) for test in tests},
+        excess=excess,
+        beyond=beyond,
+        tests={test.metric: _significance(test) for test in corrected(found)},
         n_utt=len(sung),
         n_group=len({case.group for case in sung}),
         by=by,
     )
 
 
-def _differences(metric: Metric, sung: Sequence[Sung]) -> tuple[Utterances, Utterances]:
-    """Absolute differences to own and other prompts, of the cases that have both."""
-    own, other = [], []
+def _differences(metric: Metric, sung: Sequence[Sung]) -> tuple[Utterances, ...]:
+    """Absolute differences to own and to other prompts, their excess, and the control's excess.
+
+    Each is of the cases that have it.
+    """
+    parts: tuple[list[dict[str, str | float]], ...] = ([], [], [], [])
     for case in sung:
-        output = case.output[metric.name]
-        near = abs(output - case.paired[metric.name])
-        others = [abs(output - statistics[metric.name]) for statistics in case.unpaired]
-        others = [value for value in others if math.isfinite(value)]
-        if others and math.isfinite(near):
-            utt = {"utt": case.utt, "song": case.group}
-            own.append({**utt, metric.name: near})
-            other.append({**utt, metric.name: sum(others) / len(others)})
-    return own, other
+        near, far = _near_and_far(metric.name, case.output, case)
+        values = [near, far, far - near, math.nan]
+        if case.control is not None:
+            near, far = _near_and_far(metric.name, case.control, case)
+            values[3] = far - near
+        for part, value in zip(parts, values, strict=True):
+            if math.isfinite(values[2]) and math.isfinite(value):
+                part.append({"utt": case.utt, "song": case.group, metric.name: value})
+    return parts
+
+
+def _near_and_far(name: str, heard: Statistics, case: Sung) -> tuple[float, float]:
+    """Absolute difference to the own prompt, and its mean over the others; NaN without."""
+    others = [abs(heard[name] - statistics[name]) for statistics in case.unpaired]
+    others = [value for value in others if math.isfinite(value)]
+    return abs(heard[name] - case.paired[name]), sum(others) / len(others) if others else math.nan
 
 
 def _interval(metric: Metric, utts: Utterances) -> Interval:
@@ -137,21 +161,23 @@ def _significance(test: PairedTest) -> Significance:
 
 def markdown(table: Leakage) -> str:
     """The table to read, one line a statistic."""
+    heads = ["difference of", "to its own prompt", "to another", "other minus own"]
+    heads += ["beyond the control"] if table.beyond else []
+    heads += ["p (Wilcoxon, Holm)", "verdict"]
     lines = [
         f"{table.n_utt} outputs of {table.n_group} {table.by}s; 95% intervals over {table.by}s",
         "",
-        "| difference of | to its own prompt | to another | other minus own | p (Wilcoxon, Holm) "
-        "| verdict |",
-        "|---|---|---|---|---|---|",
+        "| " + " | ".join(heads) + " |",
+        "|---" * len(heads) + "|",
     ]
     for metric in STATISTICS:
-        name = metric.name
-        if name not in table.tests:
-            lines.append(f"| {metric.head} | n/a | n/a | n/a | n/a | not measured |")
-            continue
-        parts = (table.paired, table.unpaired, table.excess)
-        cells = [part[name].text(metric.digits) for part in parts]
-        p = table.tests[name].p_holm
-        cells += ["< .001" if p < 1e-3 else f"{p:.3f}", table.tests[name].verdict]
-        lines.append(f"| {metric.head} | " + " | ".join(cells) + " |")
+        cells = [metric.head]
+        if metric.name in table.tests:
+            test = table.tests[metric.name]
+            parts = (table.paired, table.unpaired, table.excess, table.beyond)
+            cells += [part[metric.name].text(metric.digits) for part in parts if part]
+            cells += ["< .001" if test.p_holm < 1e-3 else f"{test.p_holm:.3f}", test.verdict]
+        else:
+            cells += ["n/a"] * (len(heads) - 2) + ["not measured"]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,33 @@ def test_what_follows_its_prompt_leaks():
     assert all(excess.low > 0 for excess in table.excess.values())
     test = table.tests["hnr_db"]
     assert test.p_holm == pytest.approx(min(1, 11 * test.p_value)) and test.n_group == 12
+
+
+def sung_melodies(leaks: float) -> list[Sung]:
+    """Outputs of melodies unlike each other that follow their prompts a little; with the take."""
+    rng = np.random.default_rng(1)
+    sung = []
+    for index in range(90):
+        own, other, melody, sway = rng.normal(size=4) * (1, 1, 1, 0.02)
+        output = statistics(leaks * own + melody + sway)
+        sung.append(
+            Sung(f"{index}", f"song{index // 6}", output, statistics(own), [statistics(other)],
+                 statistics(melody))
+        )  # fmt: skip
+    return sung
+
+
+def test_a_control_takes_away_the_luck_of_the_pairing():
+    """It is by chance that a melody is near to its prompt, and the recording is as near."""
+    nothing, little = measure(sung_melodies(0.0)), measure(sung_melodies(0.1))
+    assert {test.verdict for test in nothing.tests.values()} == {"none shown"}
+    assert {test.verdict for test in little.tests.values()} == {"leaks"}
+    excess, beyond = little.excess["hnr_db"], little.beyond["hnr_db"]
+    assert excess.low < 0 < beyond.low and beyond.high - beyond.low < excess.high - excess.low
+    alone = [replace(case, control=None) for case in sung_melodies(0.1)]
+    assert {test.verdict for test in measure(alone).tests.values()} == {"none shown"}
+    assert measure(alone).excess == little.excess and not measure(alone).beyond
+    assert "| beyond the control |" in markdown(little)
 
 
 def test_outputs_nearer_to_the_other_prompt_are_no_leak():
@@ -208,6 +236,15 @@ def test_a_table_of_any_systems_outputs(outputs, capsys):
     assert table["excess"]["pitch_hz_mean"]["low"] > 20
     assert table["tests"]["pitch_hz_mean"]["n_group"] == 6
     assert (outputs / "out" / "LEAKAGE.md").read_text().strip() == capsys.readouterr().out.strip()
+
+
+def test_outputs_that_are_their_own_control_have_nothing_beyond_it(outputs):
+    pytest.importorskip("pyworld")
+    assert not status(options(outputs, "--control_scp", outputs / "wav.scp"))
+    table = read_json(outputs / "out" / "leakage.json")
+    assert table["excess"]["pitch_hz_mean"]["low"] > 20
+    assert table["beyond"]["pitch_hz_mean"] == {"value": 0, "low": 0, "high": 0}
+    assert table["tests"]["pitch_hz_mean"]["verdict"] == "none shown"
 
 
 def test_unpaired_prompts_of_a_table_or_a_directory(outputs):

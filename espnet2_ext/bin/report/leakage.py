@@ -2,8 +2,8 @@
 
 With --wav_scp: outputs that any system has sung, --prompt_scp the recording that prompted each. The
 unpaired prompt is another recording of the singer: the outputs of a singer exchange their prompts
-(the fairest), or --unpaired_scp, or drawn from the recordings of --prompt_dir. Writes leakage.json
-and LEAKAGE.md.
+(the fairest), or --unpaired_scp, or drawn from the recordings of --prompt_dir. With --control_scp
+the test is of what the outputs have beyond the control. Writes leakage.json and LEAKAGE.md.
 
 With --model: a pack sings --data_dir twice, with prompts an octave apart; either side's outputs are
 measured against own and other prompts, and against each other (prompt_shift.json).
@@ -32,6 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--prompt_scp", type=Path, help="recording that prompted each output, by utterance")
     add("--unpaired_scp", type=Path, help="another recording of its singer, by utterance")
     add("--prompt_dir", type=Path, help="recordings of the singers, to draw prompts from")
+    add("--control_scp", type=Path, help="the same scores, sung without a prompt: the recordings")
     add("--n_unpaired", type=int, default=1, help="unpaired prompts of each output")
     add("--data_dir", type=Path, required=True, help="utt2spk, utt2song; with --model: scores, too")
     add("--by", choices=("song", "singer"), default="song", help="what intervals and tests count")
@@ -45,41 +46,57 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    _check(args)
+    hold_to_the_end(args.out_dir)
+    (_of_pack if args.model else _of_outputs)(args)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse numbers below 1, and options that do not go together."""
     from espnet2_ext.evaluation.prompted import extractor_name
 
     extractor_name(args.f0_extractor)
     for name in ("nj", "n_unpaired", "utts"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise UserError(f"--{name}", str(getattr(args, name)), "1 or more")
-    needed, idle = ("prompt_dir", ("prompt_scp", "unpaired_scp")) if args.model else (
-        "prompt_scp", ("prompt_dir",) if args.unpaired_scp else ())  # fmt: skip
+    chosen, needed, idle = "--wav_scp", "prompt_scp", list[str]()
+    if args.model:
+        chosen, needed, idle = (
+            "--model",
+            "prompt_dir",
+            ["prompt_scp", "unpaired_scp", "control_scp"],
+        )
+    elif args.unpaired_scp:
+        chosen, idle = "--unpaired_scp", ["prompt_dir"]
     if getattr(args, needed) is None:
-        given = "model" if args.model else "wav_scp"
-        raise UserError(f"--{needed}", f"missing beside --{given}", "it")
+        raise UserError(f"--{needed}", f"missing beside {chosen}", "it")
     for name in idle:
         if getattr(args, name) is not None:
-            beside = "model" if args.model else "unpaired_scp"
-            raise UserError(f"--{name}", f"given beside --{beside}", "one of them")
-    hold_to_the_end(args.out_dir)
-    (_of_pack if args.model else _of_outputs)(args)
+            raise UserError(f"--{name}", f"given beside {chosen}", "one of them")
 
 
 def _of_outputs(args: argparse.Namespace) -> None:
     from espnet2_ext.evaluation.leakage import Sung
     from espnet2_ext.evaluation.prompted import analyse, groups, read_prompted
+    from espnet2_ext.judges.data import require
 
     wavs, prompts = read_prompted(args.wav_scp, args.prompt_scp, args.utts, args.seed)
     unpaired = _unpaired(args, prompts)
     group = groups(wavs, args.data_dir, args.by)
     others = [path for paths in unpaired.values() for path in paths]
-    paths = [*wavs.values(), *prompts.values(), *others]
+    controls = {}
+    if args.control_scp:
+        table = read_table(args.control_scp)
+        controls = {utt: require(table, utt, args.control_scp) for utt in unpaired}
+    paths = [*wavs.values(), *prompts.values(), *others, *controls.values()]
     heard = {
         path: prosody.statistics()
         for path, prosody in analyse(paths, args.f0_extractor, args.nj).items()
     }
     _write(args, [
         Sung(utt, group[utt], heard[wavs[utt]], heard[prompts[utt]],
-             [heard[path] for path in unpaired[utt]])
+             [heard[path] for path in unpaired[utt]],
+             heard[controls[utt]] if controls else None)
         for utt in wavs if utt in unpaired
     ])  # fmt: skip
 
