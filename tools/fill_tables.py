@@ -51,6 +51,7 @@ DIGITS |= {
     "octave_errors": 3,
     "level_sd_db": 1,
     "level_max_db": 1,
+    "share": 3,
 }
 LEAKAGE = {"paired": "to its own prompt", "unpaired": "to another", "excess": "other minus own",
            "beyond": "beyond the control"}  # fmt: skip
@@ -162,7 +163,9 @@ def _leakage(rows: Row, columns: Sequence[str], options: Row) -> list[list[str]]
     for column in columns:
         test = rows["tests"][column]
         cells = [_cell(rows[part], column, True) for part in _leakage_parts(rows)]
-        lines.append([LEAKAGE_HEADS[column], *cells, _p_value(test["p_holm"]), test["verdict"]])
+        share = _cell({"share": rows["share"][column]}, "share", True)
+        cells += [_p_value(test["p_holm"]), test["verdict"], share]
+        lines.append([LEAKAGE_HEADS[column], *cells])
     return lines
 
 

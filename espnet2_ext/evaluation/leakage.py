@@ -9,10 +9,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from espnet2_ext.evaluation.bootstrap import Interval
+import numpy as np
+
+from espnet2_ext.evaluation.bootstrap import Interval, ratio_interval
 from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.evaluation.paired import PairedTest, corrected, paired_test
 from espnet2_ext.evaluation.prosody import STATISTICS
+from espnet2_ext.evaluation.songs import sum_by_song
 from espnet2_ext.evaluation.table import Utterances, aggregate
 
 VERDICTS = {"worse": "leaks", "tie": "none shown", "better": "reversed"}
@@ -28,6 +31,7 @@ class Sung:
     Args:
         utt: Its name; each case has its own.
         group: Its song or singer: what is drawn for intervals, and what the test counts.
+        circle: Its singer, or other cases whose prompts it could have had.
         output: Of the output.
         paired: Of the prompt that it was sung with.
         unpaired: Of one or more others; differences to them are averaged.
@@ -36,6 +40,7 @@ class Sung:
 
     utt: str
     group: str
+    circle: str
     output: Statistics
     paired: Statistics
     unpaired: Sequence[Statistics]
@@ -71,6 +76,10 @@ class Leakage:
         excess: Unpaired less paired: above 0, outputs resemble their own prompt.
         beyond: Excess less that of the control, which shares the luck of who was paired with what;
             empty without a control.
+        share: Of what sets a prompt apart from the singer's others, how much the output follows:
+            sum p y / sum p^2 over cases, p being the own prompt's statistic and y that of the
+            output, less the control's, both less their means within a circle. 0: nothing, 1: all.
+            Unlike absolute differences it sees a leak wherever the output lies.
         tests: Of `beyond` where there is a control, else of `excess`.
         n_utt: Cases.
         n_group: Songs or singers.
@@ -81,6 +90,7 @@ class Leakage:
     unpaired: dict[str, Interval]
     excess: dict[str, Interval]
     beyond: dict[str, Interval]
+    share: dict[str, Interval]
     tests: dict[str, Significance]
     n_utt: int
     n_group: int
@@ -115,6 +125,7 @@ def measure(sung: Sequence[Sung], by: str = "song") -> Leakage:
         unpaired=unpaired,
         excess=excess,
         beyond=beyond,
+        share={name: _share(name, sung) for name in paired},
         tests={test.metric: _significance(test) for test in corrected(found)},
         n_utt=len(sung),
         n_group=len({case.group for case in sung}),
@@ -147,6 +158,22 @@ def _near_and_far(name: str, heard: Statistics, case: Sung) -> tuple[float, floa
     return abs(heard[name] - case.paired[name]), sum(others) / len(others) if others else math.nan
 
 
+def _share(name: str, sung: Sequence[Sung]) -> Interval:
+    """Slope of the outputs' statistic over the prompts', both centred within each circle."""
+    circles: dict[str, list[tuple[str, float, float]]] = {}
+    for case in sung:
+        level = case.control[name] if case.control is not None else 0.0
+        p, y = case.paired[name], case.output[name] - level
+        if math.isfinite(p) and math.isfinite(y):
+            circles.setdefault(case.circle, []).append((case.group, p, y))
+    groups = [group for rows in circles.values() for group, _, _ in rows]
+    centred = [np.array([row[1:] for row in rows]) for rows in circles.values()]
+    p, y = np.concatenate([rows - rows.mean(axis=0) for rows in centred]).T
+    if not p.any():
+        return Interval(*(math.nan,) * 3)
+    return ratio_interval(*sum_by_song(groups, np.stack([p * y, p**2], axis=1)).T)
+
+
 def _interval(metric: Metric, utts: Utterances) -> Interval:
     value, ci95 = aggregate(metric, utts)
     assert value is not None and ci95 is not None  # a test was made of them
@@ -163,7 +190,7 @@ def markdown(table: Leakage) -> str:
     """The table to read, one line a statistic."""
     heads = ["difference of", "to its own prompt", "to another", "other minus own"]
     heads += ["beyond the control"] if table.beyond else []
-    heads += ["p (Wilcoxon, Holm)", "verdict"]
+    heads += ["p (Wilcoxon, Holm)", "verdict", "share followed"]
     lines = [
         f"{table.n_utt} outputs of {table.n_group} {table.by}s; 95% intervals over {table.by}s",
         "",
@@ -177,7 +204,8 @@ def markdown(table: Leakage) -> str:
             parts = (table.paired, table.unpaired, table.excess, table.beyond)
             cells += [part[metric.name].text(metric.digits) for part in parts if part]
             cells += ["< .001" if test.p_holm < 1e-3 else f"{test.p_holm:.3f}", test.verdict]
+            cells.append(table.share[metric.name].text(3))
         else:
-            cells += ["n/a"] * (len(heads) - 2) + ["not measured"]
+            cells += ["n/a"] * (len(heads) - 3) + ["not measured", "n/a"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

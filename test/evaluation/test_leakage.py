@@ -33,7 +33,7 @@ def cases(leaks: float, n_songs: int = 12, per_song: int = 3, seed: int = 0) -> 
         own, other, noise = rng.normal(size=3)
         output = statistics(leaks * own + (1 - leaks) * noise)
         song = f"song{index // per_song}"
-        sung.append(Sung(f"{index}", song, output, statistics(own), [statistics(other)]))
+        sung.append(Sung(f"{index}", song, "s", output, statistics(own), [statistics(other)]))
     return sung
 
 
@@ -65,8 +65,8 @@ def sung_melodies(leaks: float) -> list[Sung]:
         own, other, melody, sway = rng.normal(size=4) * (1, 1, 1, 0.02)
         output = statistics(leaks * own + melody + sway)
         sung.append(
-            Sung(f"{index}", f"song{index // 6}", output, statistics(own), [statistics(other)],
-                 statistics(melody))
+            Sung(f"{index}", f"song{index // 6}", "s", output, statistics(own),
+                 [statistics(other)], statistics(melody))
         )  # fmt: skip
     return sung
 
@@ -84,9 +84,48 @@ def test_a_control_takes_away_the_luck_of_the_pairing():
     assert "| beyond the control |" in markdown(little)
 
 
+@pytest.mark.parametrize("leaks", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("above", [0.0, 100.0])
+def test_the_share_is_seen_wherever_the_outputs_lie(leaks, above):
+    """Far above both prompts, absolute differences see nothing."""
+    sung = [
+        replace(
+            case,
+            output={name: value + above for name, value in case.output.items()},
+            control={name: value + above for name, value in case.control.items()},
+        )
+        for case in sung_melodies(leaks)
+    ]
+    table = measure(sung)
+    share = table.share["pitch_hz_mean"]
+    assert share.value == pytest.approx(leaks, abs=0.01) and share.low < leaks < share.high
+    if above:
+        assert table.beyond["pitch_hz_mean"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_a_singers_own_level_is_no_share():
+    """A low singer has low prompts and sings low: what counts is what differs within a singer."""
+    sung = [
+        replace(
+            case,
+            circle=singer,
+            output={name: value + level for name, value in case.output.items()},
+            paired={name: value + level for name, value in case.paired.items()},
+        )
+        for singer, level in (("low", -50.0), ("high", 50.0))
+        for case in sung_melodies(0.1)
+    ]
+    assert measure(sung).share["pitch_hz_mean"].value == pytest.approx(0.1, abs=0.01)
+
+
+def test_prompts_alike_in_a_statistic_say_nothing_of_its_share():
+    alike = [replace(case, paired=statistics(1.0)) for case in sung_melodies(0.1)]
+    assert np.isnan(measure(alike).share["hnr_db"].value)
+
+
 def test_outputs_nearer_to_the_other_prompt_are_no_leak():
     swapped = [
-        Sung(case.utt, case.group, case.output, case.unpaired[0], [case.paired])
+        Sung(case.utt, case.group, case.circle, case.output, case.unpaired[0], [case.paired])
         for case in cases(0.9)
     ]
     assert {test.verdict for test in measure(swapped).tests.values()} == {"reversed"}
@@ -100,7 +139,7 @@ def test_few_songs_of_many_utterances_show_nothing():
 
 def test_differences_to_several_unpaired_prompts_are_averaged():
     sung = [
-        Sung(str(k), str(k), statistics(0), statistics(1), [statistics(2), statistics(-4)])
+        Sung(str(k), str(k), "s", statistics(0), statistics(1), [statistics(2), statistics(-4)])
         for k in range(3)
     ]
     assert measure(sung).unpaired["hnr_db"].value == pytest.approx(3)
@@ -109,10 +148,10 @@ def test_differences_to_several_unpaired_prompts_are_averaged():
 def test_what_cannot_be_measured_is_left_out_and_said():
     nothing = statistics(1.0) | {"jitter_percent": float("nan"), "hnr_db": float("nan")}
     sung = cases(0.0)
-    sung[0] = Sung("0", "song0", nothing, statistics(0), [statistics(0)])
+    sung[0] = Sung("0", "song0", "s", nothing, statistics(0), [statistics(0)])
     table = measure(sung)
     assert table.tests["jitter_percent"].n_utt == 35 and table.tests["pitch_hz_mean"].n_utt == 36
-    mute = [Sung(c.utt, c.group, nothing, c.paired, c.unpaired) for c in sung]
+    mute = [Sung(c.utt, c.group, c.circle, nothing, c.paired, c.unpaired) for c in sung]
     assert "jitter_percent" not in measure(mute).tests
     assert "| jitter (local, %) | n/a" in markdown(measure(mute))
 

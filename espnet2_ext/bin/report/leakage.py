@@ -81,7 +81,10 @@ def _of_outputs(args: argparse.Namespace) -> None:
     from espnet2_ext.judges.data import require
 
     wavs, prompts = read_prompted(args.wav_scp, args.prompt_scp, args.utts, args.seed)
-    unpaired = _unpaired(args, prompts)
+    place = args.data_dir / "utt2spk"
+    table = read_table(place)
+    singers = {utt: require(table, utt, place) for utt in prompts}
+    unpaired = _unpaired(args, prompts, singers)
     group = groups(wavs, args.data_dir, args.by)
     others = [path for paths in unpaired.values() for path in paths]
     controls = {}
@@ -94,14 +97,16 @@ def _of_outputs(args: argparse.Namespace) -> None:
         for path, prosody in analyse(paths, args.f0_extractor, args.nj).items()
     }
     _write(args, [
-        Sung(utt, group[utt], heard[wavs[utt]], heard[prompts[utt]],
+        Sung(utt, group[utt], singers[utt], heard[wavs[utt]], heard[prompts[utt]],
              [heard[path] for path in unpaired[utt]],
              heard[controls[utt]] if controls else None)
         for utt in wavs if utt in unpaired
     ])  # fmt: skip
 
 
-def _unpaired(args: argparse.Namespace, prompts: dict[str, str]) -> dict[str, list[str]]:
+def _unpaired(
+    args: argparse.Namespace, prompts: dict[str, str], singers: dict[str, str]
+) -> dict[str, list[str]]:
     """Paths of the unpaired prompts of each utterance."""
     from espnet2_ext.evaluation.prompted import drawn_prompts, exchanged_prompts
     from espnet2_ext.judges.data import require
@@ -113,13 +118,10 @@ def _unpaired(args: argparse.Namespace, prompts: dict[str, str]) -> dict[str, li
             if found[utt] == own:
                 raise UserError(args.unpaired_scp, "its own prompt", "another recording", utt)
         return {utt: [path] for utt, path in found.items()}
-    place = args.data_dir / "utt2spk"
-    singers = read_table(place)
-    own_singers = {utt: require(singers, utt, place) for utt in prompts}
     if not args.prompt_dir:
-        return exchanged_prompts(prompts, own_singers, args.n_unpaired, args.seed)
+        return exchanged_prompts(prompts, singers, args.n_unpaired, args.seed)
     pool, owners = (read_table(args.prompt_dir / name) for name in ("wav.scp", "utt2spk"))
-    return drawn_prompts(prompts, own_singers, pool, owners, args.n_unpaired, args.seed)
+    return drawn_prompts(prompts, singers, pool, owners, args.n_unpaired, args.seed)
 
 
 def _of_pack(args: argparse.Namespace) -> None:
@@ -146,7 +148,7 @@ def _of_pack(args: argparse.Namespace) -> None:
     statistics = {path: prosody.statistics() for path, prosody in heard.items()}
     low, high = tables.values()
     _write(args, [
-        Sung(f"{utt} {side}", group[utt], statistics[wavs[utt]], statistics[own[utt]],
+        Sung(f"{utt} {side}", group[utt], utt, statistics[wavs[utt]], statistics[own[utt]],
              [statistics[other[utt]]])
         for side, (wavs, own), (_, other) in zip(tables, (low, high), (high, low), strict=True)
         for utt in utts
