@@ -35,20 +35,24 @@ class PromptConfig:
         shortest_frames: The shortest prompt is no longer.
         longest_share: Of the frames; MaskGCT's text-to-semantic model: 0.4.
         dropout: Probability of no prompt, for each utterance by itself.
+        around: Probability of also seeing the end of the utterance, by the same lengths: as what
+            surrounds some bars that are sung again (not in MaskGCT).
     """
 
     shortest_share: float = 0.25
     shortest_frames: int = 5
     longest_share: float = 0.5
     dropout: float = 0.15
+    around: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.shortest_share <= self.longest_share < 1 or self.shortest_frames < 0:
             raise ValueError(
                 "prompt shares must rise from 0 to below 1, and frames be none or more"
             )
-        if not 0 <= self.dropout <= 1:
-            raise ValueError(f"dropout {self.dropout} is not 0 to 1")
+        for name in ("dropout", "around"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)} is not 0 to 1")
 
 
 @dataclass(frozen=True)

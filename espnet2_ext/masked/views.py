@@ -123,7 +123,7 @@ def make_views(batch: Batch, n_layers: int, config: MaskedConfig, options: ViewO
     found = _draw(targets, joined.n_target, n_layers, config, rows, options.same_draw)
     found = replace(
         found,
-        prompt=joined.is_prompt,
+        prompt=joined.is_prompt | joined.behind_prompts(found.prompt),
         mask=joined.behind_prompts(found.mask),
         no_prefix=found.no_prefix | nothing[rows.of],
     )
@@ -170,11 +170,11 @@ def _draw(
     lengths: LongTensor, L: int, n_layers: int, config: MaskedConfig, rows: _Rows, same: bool
 ) -> Draw:
     """Of all sequences, on the clock of the targets, where there is no prompt."""
-    config = replace(config, nothing_dropout=0.0, prompt=replace(config.prompt, dropout=1.0))
-    found = draw(lengths, L, n_layers, config).rows(rows.of)
+    config, none = replace(config, nothing_dropout=0.0), torch.zeros_like(lengths)
+    found = draw(lengths, L, n_layers, config, none).rows(rows.of)
     if same:
         return found
-    again = draw(lengths, L, n_layers, config).rows(rows.of)
+    again = draw(lengths, L, n_layers, config, none).rows(rows.of)
     parts = {}
     for name, value in vars(found).items():
         is_b = rows.is_b.view(-1, *(1,) * (value.dim() - 1))

@@ -15,6 +15,7 @@ from torch import LongTensor, Tensor, nn
 
 from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import write_text
 from espnet2_ext.hub import fetch
 from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec
 from espnet2_ext.tokenizer.factorized_vq import FactorizedRVQ
@@ -24,6 +25,7 @@ from espnet2_ext.tokenizer.wave_encoder import WaveEncoder
 HUB = "amphion/MaskGCT"
 LICENCE = "CC BY-NC 4.0 (Creative Commons Attribution-NonCommercial 4.0 International)"
 """Of all weights there, and of what is trained from them."""
+LICENCE_FILE = "LICENSE.txt"
 
 SEMANTIC = "semantic_codec/model.safetensors"
 ENCODER, DECODER = "acoustic_codec/model.safetensors", "acoustic_codec/model_1.safetensors"
@@ -211,8 +213,9 @@ class MaskGCTCodec(AudioCodec):
         return self.decoder.model(self.decoder.quantizer.embed(codes))
 
     def save(self, folder: str | Path) -> None:
-        """Write encoder and decoder into one file."""
+        """Write encoder and decoder into one file, and the licence of the weights."""
         save_safetensors(self.state_dict(), Path(folder) / CODEC_FILE)
+        write_text(Path(folder) / LICENCE_FILE, f"{CODEC_FILE}, from {HUB}: {LICENCE}\n")
 
     @classmethod
     def load(cls, folder: str | Path) -> "MaskGCTCodec":

@@ -100,7 +100,7 @@ def test_bars_are_sung_again_and_the_rest_is_kept_token_for_token():
     fixed = ~again[..., None].expand(2, 24, 3)
     found = decoded(model, lengths, [4, 0], steering, tokens, fixed=fixed).tokens
     real = torch.arange(24) < lengths[:, None]
-    assert torch.equal(found[~again & real], tokens[~again & real])
+    assert torch.equal(found[~again & real], tokens[~again & real]) and not found[~real].any()
     assert not torch.equal(found[again], tokens[again])
     # what stands there before does not matter, what stands around does
     blank = torch.where(again[..., None], 0, tokens)
@@ -199,3 +199,19 @@ def test_tasks_that_cannot_be():
     nothing = decoded(model, lengths, [9, 6], Steering(), tokens).tokens
     real = torch.arange(9) < lengths[:, None]
     assert torch.equal(nothing[real], tokens[real])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_it_is_the_plain_decoder_too():
+    model = build().cuda()
+    tokens, lengths, steering = batch(LENGTHS, prefixes=[5, 2, 3, 4])
+    steering = Steering(*(part.cuda() for part in vars(steering).values()))
+    task = Task(tokens.cuda(), lengths.cuda(), torch.tensor(PROMPTS).cuda())
+    found = decode(model, task, steering, None, CONFIG, Noise(range(4))).tokens
+    for b, (n, p) in enumerate(zip(LENGTHS, PROMPTS, strict=True)):
+        own = row(steering, b, n)
+        plain = plain_decode(
+            model, tokens[b, :p].cuda(), n - p, own.frames[0], own.prefix[0], CONFIG, Noise([b])
+        )
+        assert torch.equal(found[b, p:n], plain), b

@@ -108,6 +108,20 @@ def test_dropouts_are_each_utterance_s_own():
     assert abs(both - (0.1 + 0.9 * 0.06)) < 0.03
 
 
+def test_the_end_of_an_utterance_may_be_seen_too():
+    torch.manual_seed(0)
+    config = MaskedConfig(prompt=PromptConfig(dropout=0.0, around=0.5, longest_share=0.8))
+    lengths = torch.tensor([30, 12]).repeat(300)
+    found = draw(lengths, 30, 1, config)
+    real = torch.arange(30) < lengths[:, None]
+    assert not (found.prompt & ~real).any() and found.mask.any(1).all()
+    assert not (found.mask & found.prompt).any()
+    last = found.prompt.gather(1, lengths[:, None] - 1).float().mean()
+    assert abs(last - 0.5) < 0.08
+    changes = found.prompt.int().diff(dim=1).abs().sum(1)  # prompt, gap, end, padding
+    assert changes.max() <= 3
+
+
 def test_without_its_prefix_an_utterance_is_as_if_it_had_none():
     model = build()
     tokens, lengths, steering = batch(LENGTHS, prefixes=[5, 2, 3, 4])

@@ -228,6 +228,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
     codec.save(tmp_path)
     codes = torch.randint(9, (2, 6, 3))
     assert torch.equal(MaskGCTCodec.load(tmp_path).decode(codes), codec.decode(codes))
+    assert "CC BY-NC 4.0" in (tmp_path / "LICENSE.txt").read_text()
 
 
 def test_a_recipe_names_it(tmp_path):
