@@ -70,6 +70,7 @@ class MaskedConfig:
         prefix_dropout: Probability of training without the prefix, for each utterance by itself.
         nothing_dropout: Probability of training without prompt and prefix at once.
         label_smoothing: Of the cross entropy.
+        virtual_tokens: Learned ones, which stand before every sequence: what prefix tuning trains.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -82,6 +83,7 @@ class MaskedConfig:
     prefix_dropout: float = 0.0
     nothing_dropout: float = 0.0
     label_smoothing: float = 0.0
+    virtual_tokens: int = 0
 
     def __post_init__(self) -> None:
         for name, choices in (("mask_schedule", MASK_SCHEDULES), ("layer_weights", LAYER_WEIGHTS)):
@@ -92,5 +94,6 @@ class MaskedConfig:
                 raise ValueError(f"{name} {getattr(self, name)} is not 0 to 1")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing {self.label_smoothing} is not 0 to below 1")
-        if self.first_layer < 0:
-            raise ValueError(f"first_layer {self.first_layer} is negative")
+        for name in ("first_layer", "virtual_tokens"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)} is negative")
