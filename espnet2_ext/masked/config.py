@@ -72,6 +72,7 @@ class MaskedConfig:
         nothing_dropout: Probability of training without prompt and prefix at once.
         label_smoothing: Of the cross entropy.
         autocast: Of matrix products in training, see `device.autocast_as`.
+        virtual_tokens: Learned ones, which stand before every sequence: what prefix tuning trains.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -85,6 +86,7 @@ class MaskedConfig:
     nothing_dropout: float = 0.0
     label_smoothing: float = 0.0
     autocast: str = "none"
+    virtual_tokens: int = 0
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -99,5 +101,6 @@ class MaskedConfig:
                 raise ValueError(f"{name} {getattr(self, name)} is not 0 to 1")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing {self.label_smoothing} is not 0 to below 1")
-        if self.first_layer < 0:
-            raise ValueError(f"first_layer {self.first_layer} is negative")
+        for name in ("first_layer", "virtual_tokens"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)} is negative")

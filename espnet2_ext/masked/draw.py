@@ -41,7 +41,13 @@ class Draw:
         return Draw(**{name: value[index] for name, value in vars(self).items()})
 
 
-def draw(lengths: LongTensor, frames: int, n_layers: int, config: MaskedConfig) -> Draw:
+def draw(
+    lengths: LongTensor,
+    frames: int,
+    n_layers: int,
+    config: MaskedConfig,
+    before: LongTensor | None = None,
+) -> Draw:
     """Draw for a batch.
 
     Args:
@@ -49,6 +55,7 @@ def draw(lengths: LongTensor, frames: int, n_layers: int, config: MaskedConfig) 
         frames: Of the padded batch: L.
         n_layers: Of codes.
         config: Options.
+        before: Frames of each prompt (B,); None: drawn.
     """
     B, device = len(lengths), lengths.device
     t = torch.rand(B, device=device).clamp(min=_EARLIEST)
@@ -57,7 +64,8 @@ def draw(lengths: LongTensor, frames: int, n_layers: int, config: MaskedConfig) 
     nothing = torch.rand(B, device=device) < config.nothing_dropout
     no_prefix = nothing | (torch.rand(B, device=device) < config.prefix_dropout)
     places = torch.arange(frames, device=device)
-    before = draw_prompt_lengths(lengths, config.prompt)
+    if before is None:
+        before = draw_prompt_lengths(lengths, config.prompt)
     around = torch.rand(B, device=device) < config.prompt.around
     after = torch.minimum(draw_prompt_lengths(lengths, config.prompt), lengths - before - 1)
     after = lengths - after.masked_fill(~around, 0)

@@ -151,9 +151,20 @@ class MaskedTokens(nn.Module):
             draw: Prompt, time, layer and mask; None: drawn.
             weight: Of the frames' losses (B,) or (B, L); 0 leaves an utterance or a frame out.
         """
-        B, L, _ = tokens.shape
-        draw = self.draw(lengths, L) if draw is None else draw
+        draw = self.draw(lengths, tokens.size(1)) if draw is None else draw
         hidden = self.hidden(tokens, lengths, steering, draw)
+        return self.predicted(hidden, tokens, lengths, draw, weight)
+
+    def predicted(
+        self,
+        hidden: Tensor,
+        tokens: LongTensor,
+        lengths: LongTensor,
+        draw: Draw,
+        weight: Tensor | None = None,
+    ) -> Predicted:
+        """Logits and loss of hidden states (B, L, d); arguments as `loss`'s."""
+        B, L, _ = tokens.shape
         logits = self.logits(hidden, draw.layer)
         target = tokens.gather(2, draw.layer[:, None, None].expand(B, L, 1)).squeeze(2)
         real = torch.arange(L, device=tokens.device) < lengths[:, None]

@@ -57,6 +57,10 @@ class MaskedModel(nn.Module):
         self.sizes = sizes = replace(sizes, width=config.network.width)
         self.conditions = ConditionSet(conditions, sizes, f"{place}: conditions")
         self.generator = MaskedTokens(sizes.codes[self._streams], config)
+        self.virtual: nn.Parameter | None = None
+        if config.virtual_tokens:
+            tokens = torch.randn(config.virtual_tokens, sizes.width) * sizes.width**-0.5
+            self.virtual = nn.Parameter(tokens)
 
     @property
     def _streams(self) -> slice:
@@ -74,7 +78,8 @@ class MaskedModel(nn.Module):
 
     def steering(self, batch: Batch, without: Sequence[str] = ()) -> Steering:
         """The conditions of a batch, some of them left out."""
-        return steer(self.conditions, batch, [name for name in self.conditions if name in without])
+        found = steer(self.conditions, batch, [name for name in self.conditions if name in without])
+        return found if self.virtual is None else found.behind(self.virtual, batch.size)
 
     def loss(self, batch: Batch, draw: Draw | None = None) -> Predicted:
         """A training step; see `MaskedTokens.loss`."""

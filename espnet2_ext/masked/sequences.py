@@ -10,7 +10,6 @@ from torch.nn.functional import embedding, one_hot
 
 from espnet2_ext.masked.generator import MaskedTokens
 from espnet2_ext.masked.options import PREFIX, PROMPT, MaskedDecoding
-from espnet2_ext.masked.remask import places
 from espnet2_ext.masked.steering import Steering
 from espnet2_ext.masked.task import Task
 from espnet2_ext.networks.packed import PackedLlama
@@ -44,11 +43,9 @@ class Sequences:
         frame = torch.arange(L, device=device)
         self._is_prompt = frame < task.prompts[:, None]
         self._is_target = (frame < task.lengths[:, None]) & ~self._is_prompt
-        given = (
-            torch.zeros_like(task.tokens, dtype=torch.bool) if task.fixed is None else task.fixed
-        )
-        self._tokens = task.tokens.masked_fill(~(given | self._is_prompt[..., None]), 0)
-        self._given = given & self._is_target[..., None]
+        self._given = self._is_target[..., None].expand(task.tokens.shape)
+        self._given = self._given & (False if task.fixed is None else task.fixed)
+        self._tokens = task.tokens.masked_fill(~(self._given | self._is_prompt[..., None]), 0)
         self._prompts, self._lengths = task.prompts.tolist(), task.lengths.tolist()
         self._probabilities: dict[int, Tensor] = {}
         self._branches = [_Branch(model, steering, True, True)]
@@ -60,7 +57,6 @@ class Sequences:
 
     def begin(self, layer: int) -> LongTensor:
         """Start on a layer of codes: the frames that are masked at first."""
-        model, tokens = self.model, self._tokens
         self.layer = layer
         self._free = self._is_target & ~self._given[..., layer]
         counts = self._free.sum(1).tolist()
@@ -68,27 +64,39 @@ class Sequences:
         self.free = [counts[b] for b in self.rows]
         if not self.rows:
             return self._free.new_zeros(0, dtype=torch.long)
-        # layers below are known, of those above what is given; this one is added step by step
-        tokens, target = tokens[self.rows], self._is_target[self.rows]
+        target = self._is_target[self.rows]
+        self._place = target.nonzero()  # row and frame of each place
+        self._of = self._place[:, 0]
+        self._lay_end_to_end(self._embedded())
+        self._table = torch.cat([self.model.token_emb[layer].weight, self.model.mask_emb.weight])
+        self._codes = self._tokens[self.rows][target][:, layer]
+        masked = self._free[self.rows][target].nonzero()[:, 0]
+        self.hide(masked)
+        return masked
+
+    def _embedded(self) -> Tensor:
+        """Embeddings (rows, L, d) of all codes but those of this layer in the target."""
+        model, tokens = self.model, self._tokens[self.rows]
         prompt = self._is_prompt[self.rows, :, None]
         j = torch.arange(len(model.codes), device=tokens.device)
-        known = (j < layer) | self._given[self.rows] | prompt
-        x = model.embed(tokens, known, [i for i in range(len(j)) if i != layer])
-        x = x + prompt * model.token_emb[layer](tokens[..., layer])
-        spans = [(self._prompts[b], self._lengths[b]) for b in self.rows]
-        self._of, _ = places([end - begin for begin, end in spans], tokens.device)
-        self._place = target.nonzero()  # row and frame of each place
+        # layers below are known, of those above what is given
+        known = (j < self.layer) | self._given[self.rows] | prompt
+        x = model.embed(tokens, known, [i for i in range(len(j)) if i != self.layer])
+        return x + prompt * model.token_emb[self.layer](tokens[..., self.layer])
+
+    def _lay_end_to_end(self, x: Tensor) -> None:
+        """Add the conditions to x (rows, L, d), and cut it into the sequences of all branches."""
         conditions: dict[int, Tensor | float] = {}
         pieces, lengths, wanted = [], [], []
+        layer = torch.full((len(self.rows),), self.layer, device=x.device)
         for branch in self._branches:
-            key = id(branch.steering.frames)
-            if key not in conditions:
-                frames = branch.steering.frames
-                of_layer = torch.full((len(self.rows),), layer, device=tokens.device)
-                frames = None if frames is None else frames[self.rows]
-                conditions[key] = model.conditioned(frames, of_layer)
-            inputs = x + conditions[key]
-            for row, (b, (begin, end)) in enumerate(zip(self.rows, spans, strict=True)):
+            frames = branch.steering.frames
+            if id(frames) not in conditions:
+                own = None if frames is None else frames[self.rows]
+                conditions[id(frames)] = self.model.conditioned(own, layer)
+            inputs = x + conditions[id(frames)]
+            for row, b in enumerate(self.rows):
+                begin, end = self._prompts[b], self._lengths[b]
                 parts = [*branch.prefix(b), inputs[row, 0 if branch.prompt else begin : end]]
                 pieces += parts
                 lengths.append(sum(map(len, parts)))
@@ -97,12 +105,7 @@ class Sequences:
         self._layout = self.network.layout(lengths, wanted)
         ends = torch.tensor(lengths).cumsum(0).tolist()
         spans = [torch.arange(end - n, end) for end, n in zip(ends, wanted, strict=True)]
-        self._last = torch.cat(spans).to(tokens.device)
-        self._table = torch.cat([model.token_emb[layer].weight, model.mask_emb.weight])
-        self._codes = tokens[target][:, layer]
-        masked = self._free[self.rows][target].nonzero()[:, 0]
-        self.hide(masked)
-        return masked
+        self._last = torch.cat(spans).to(x.device)
 
     def hide(self, masked: LongTensor) -> None:
         """Mask frames again."""

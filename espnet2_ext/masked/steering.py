@@ -38,6 +38,15 @@ class Steering:
         prefix = torch.cat([c.value for c in kinds[SEQUENCE]], 1)
         return cls(frames, prefix, torch.cat([c.mask for c in kinds[SEQUENCE]], 1))
 
+    def behind(self, tokens: Tensor, size: int) -> "Steering":
+        """The prefix begins with `tokens` (V, d), the same for all of `size` utterances."""
+        prefix = tokens.expand(size, -1, -1)
+        mask = torch.ones(prefix.shape[:2], dtype=torch.bool, device=tokens.device)
+        if self.prefix is not None:
+            prefix = torch.cat([prefix, self.prefix], 1)
+            mask = torch.cat([mask, self.prefix_mask], 1)
+        return replace(self, prefix=prefix, prefix_mask=mask)
+
     def without_prefix(self, where: Tensor) -> "Steering":
         """No prefix where `where` (B,) is true."""
         if self.prefix is None:

@@ -1,6 +1,6 @@
 """A masked generator as ESPnet trains it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -14,6 +14,7 @@ from espnet2_ext.masked.draw import Draw, draw_mask
 from espnet2_ext.masked.joined import Joined, draw_stretches, join
 from espnet2_ext.masked.model import MaskedModel
 from espnet2_ext.masked.schedule import masked_share
+from espnet2_ext.masked.singing import SingingLoss
 
 _VALID_SEED = 0
 
@@ -25,11 +26,23 @@ class MaskedTraining(AbsESPnetModel):
 
     Args:
         model: Conditions and generator.
+        singing: Contrasts and transcription beside the token loss; None: that alone.
+        begin: Called with the number of each epoch, from 1, before it (`adaptation.begin_epoch`).
     """
 
-    def __init__(self, model: MaskedModel) -> None:
+    def __init__(
+        self,
+        model: MaskedModel,
+        singing: SingingLoss | None = None,
+        begin: Callable[[int], None] | None = None,
+    ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.singing, self.begin = model, singing, begin
+
+    def begin_epoch(self, epoch: int) -> None:
+        """What the trainer calls before an epoch."""
+        if self.begin is not None:
+            self.begin(epoch)
 
     def forward(self, **streams: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Cross entropy of the masked codes.
@@ -52,12 +65,17 @@ class MaskedTraining(AbsESPnetModel):
 
     def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         B, config = batch.size, self.model.generator.config
+        autocast = autocast_as(config.autocast, batch["codec_ssl"].device)
+        if self.singing is not None:
+            with autocast:
+                sung = self.singing(self.model, batch)
+            return force_gatherable((sung.loss, sung.statistics, B), sung.loss.device)
         draw = None
         if "prompt" in batch:
             there, targets = batch.lengths("prompt"), batch.lengths("codec_ssl")
             whole = join(batch, draw_stretches(there, targets, config.prompt))
             batch, draw = whole.batch, self._draw(whole)
-        with autocast_as(config.autocast, batch["codec_ssl"].device):
+        with autocast:
             predicted = self.model.loss(batch, draw)
         stats = {"loss": predicted.loss.detach(), "acc": predicted.accuracy.detach()}
         return force_gatherable((predicted.loss, stats, B), predicted.loss.device)

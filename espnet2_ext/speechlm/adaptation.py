@@ -5,7 +5,7 @@ what pretraining cannot know trains in all three: rows of new tokens, the task's
 new codes, embeddings of new streams, and what is no part of the core LM (score and prompt encoder).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import BoolTensor
@@ -13,44 +13,31 @@ from torch import BoolTensor
 from espnet2_ext.speechlm.grow import new_rows
 from espnet2_ext.speechlm.model import SpeechLM
 from espnet2_ext.tokenizer.vocabulary import Vocabulary, special_tokens
-from espnet2_ext.train.partial import add_lora, hold_rows
+from espnet2_ext.train.partial import AdapterConfig, add_lora, hold_rows
 
 METHODS = ("full", "lora", "frozen")
 ROWS = ("new", "all")
 
 
 @dataclass
-class AdaptationConfig:
-    """Which parameters of a pretrained speech LM train.
+class AdaptationConfig(AdapterConfig):
+    """Which parameters of a pretrained speech LM train; the other options are its adapters'.
 
     Args:
         method: ``full``, ``lora`` (adapters in the decoder) or ``frozen``.
         rows: Rows of embedding and heads that train, unless the method is full: ``new`` ones with
             the task's markers, or ``all``.
-        r: Rank of the adapters.
-        alpha: They are scaled by alpha / r.
-        dropout: On their input.
-        targets: Linear layers of the decoder that get one.
     """
 
     method: str = "full"
     rows: str = "new"
-    r: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.0
-    targets: list[str] = field(
-        default_factory=lambda: [
-            "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"
-        ]
-    )  # fmt: skip
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.method not in METHODS:
             raise ValueError(f"method {self.method!r} is not one of {', '.join(METHODS)}")
         if self.rows not in ROWS:
             raise ValueError(f"rows {self.rows!r} is not one of {', '.join(ROWS)}")
-        if self.r < 1:
-            raise ValueError(f"r {self.r} is below 1")
 
 
 def adapt(model: SpeechLM, config: AdaptationConfig, old: Vocabulary) -> None:

@@ -16,18 +16,25 @@ from espnet2.train.reporter import Reporter
 
 from espnet2_ext.checkpoint import save_torch
 from espnet2_ext.train.average import link
+from espnet2_ext.train.partial import has_adapters, plain_state
 from espnet2_ext.train.training_record import recorded
 
 _EPOCH = re.compile(r"(\d+)epoch\.pth")
 
 
 @contextlib.contextmanager
-def saves_whole() -> Iterator[None]:
-    """Have `torch.save` replace a file by a complete one, or leave it."""
-    save = torch.save
+def saves_whole(model: torch.nn.Module | None = None) -> Iterator[None]:
+    """Have `torch.save` replace a file by a complete one, or leave it.
+
+    Where `model` has adapters, they are merged in ``Nepoch.pth``, which then loads without them;
+    ``checkpoint.pth``, from which the training goes on, has them as they are.
+    """
+    save, adapted = torch.save, model is not None and has_adapters(model)
 
     def save_whole(value: Any, file: Any, **options: Any) -> None:
         to_path = isinstance(file, str | Path)
+        if adapted and to_path and _EPOCH.fullmatch(Path(file).name):
+            value = plain_state(model)
         (save_torch if to_path else save)(value, file, **options)
 
     torch.save = save_whole
@@ -71,7 +78,7 @@ class WholeEpochs:
     def run(cls, *, model: torch.nn.Module, trainer_options: Any, **kwargs: Any) -> None:
         """As ESPnet's, with a record of the training; ESPnet calls it by keywords."""
         cls.options = trainer_options
-        with saves_whole(), recorded(model, trainer_options):
+        with saves_whole(model), recorded(model, trainer_options):
             super().run(model=model, trainer_options=trainer_options, **kwargs)
 
     @classmethod

@@ -51,9 +51,13 @@ class Repeatable(WholeEpochs):
     ) -> bool:
         """As ESPnet's, which calls it by keywords, with generators seeded by (seed, epoch, rank).
 
-        Crops, noise and dropout come from them. Gradients of before are dropped.
+        Crops, noise and dropout come from them. Gradients of before are dropped. A model that has a
+        method ``begin_epoch`` is told the number of the epoch, from 1.
         """
         seed_epoch(cls.seed, reporter.get_epoch())
+        begin_epoch = getattr(getattr(model, "module", model), "begin_epoch", None)
+        if begin_epoch is not None:
+            begin_epoch(reporter.get_epoch())
         for optimizer in optimizers:
             optimizer.zero_grad()
         return super().train_one_epoch(

@@ -1,12 +1,45 @@
 """Training a part of a model: LoRA adapters that leave no trace in the weights, rows that stay."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from torch import BoolTensor, Tensor, nn
 
 from espnet2_ext.errors import UserError
 
 _LORA, _BASE = "lora_", ".base_layer."
+
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
+
+
+@dataclass
+class AdapterConfig:
+    """LoRA adapters (Hu et al. 2021) of a decoder.
+
+    Args:
+        r: Rank.
+        alpha: They are scaled by alpha / r.
+        dropout: On their input.
+        targets: Linear layers of the decoder that get one.
+    """
+
+    r: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: list[str] = field(default_factory=lambda: [*ATTENTION, *FEED_FORWARD])
+
+    def __post_init__(self) -> None:
+        if self.r < 1:
+            raise ValueError(f"r {self.r} is below 1")
+
+
+def train_only(model: nn.Module, parts: Iterable[str]) -> None:
+    """Freeze all parameters but those of the modules, or those parameters, named `parts`."""
+    parts = tuple(parts)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(any(f"{name}.".startswith(f"{part}.") for part in parts))
 
 
 def hold_rows(weight: nn.Parameter, held: BoolTensor) -> None:
@@ -44,6 +77,11 @@ def add_lora(
             raise UserError("adaptation_conf", f"no linear layer {target!r}", expected, "targets")
     lora = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets))
     inject_adapter_in_model(lora, model)
+
+
+def has_adapters(model: nn.Module) -> bool:
+    """Whether `add_lora` gave it some."""
+    return any(_LORA in name for name, _ in model.named_parameters())
 
 
 def plain_state(model: nn.Module) -> dict[str, Tensor]:

@@ -28,3 +28,10 @@ def test_a_stream_takes_the_place_of_another():
     changed = batch.having(mel=torch.zeros(1, 3, 2), f0=None)
     assert changed.names == ["mel"] and changed["mel"].sum() == 0
     assert changed.lengths("mel").tolist() == [3] and batch["mel"].sum() == 6
+
+
+def test_rows_are_taken_in_any_order():
+    batch = Batch.of(mel=[torch.ones(3, 2), torch.zeros(1, 2)], f0=[torch.ones(3), torch.ones(1)])
+    some = batch.rows(torch.tensor([1, 0, 1]))
+    assert some.size == 3 and some.names == ["mel", "f0"]
+    assert some.lengths("mel").tolist() == [1, 3, 1] and some["mel"][:, 0, 0].tolist() == [0, 1, 0]

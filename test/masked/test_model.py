@@ -110,8 +110,8 @@ def test_finite_gradients_reach_every_parameter(target):
 def test_options_that_do_not_exist_are_named():
     with pytest.raises(ValueError, match="target 'mel'"):
         MaskedModel("mel", SIZES, MaskedConfig(), {})
-    with pytest.raises(UserError, match="unknown condition 'melody'"):
-        MaskedModel(ACOUSTIC, SIZES, MaskedConfig(), {"melody": {}})
+    with pytest.raises(UserError, match="unknown condition 'tune'"):
+        MaskedModel(ACOUSTIC, SIZES, MaskedConfig(), {"tune": {}})
     with pytest.raises(UserError, match="mask_schedule 'tan' is none of"):
         parse_config(MaskedConfig, {"mask_schedule": "tan"}, "test.yaml")
     with pytest.raises(UserError, match="network: unknown key 'depth'"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from espnet2.train.distributed_utils import DistributedOption
+from espnet2.train.reporter import Reporter
 
 from espnet2_ext.files import ArkWriter, read_scp, read_table, write_json, write_table, write_text
 from espnet2_ext.tasks.duration import DurationTask
@@ -114,6 +115,26 @@ def test_every_trainer_seeds_each_epoch_by_rank():
     assert issubclass(EpochSeededTrainer, Repeatable)
     assert issubclass(VocoderTask.trainer, Repeatable)
     assert zero_trainer.seed_epoch is epoch_seed.seed_epoch
+
+
+def test_a_model_is_told_when_an_epoch_begins():
+    class Theirs:
+        @classmethod
+        def train_one_epoch(cls, **_):
+            return True
+
+    told, reporter = [], Reporter()
+    model = torch.nn.Linear(1, 1)
+    wrapped = torch.nn.Module()
+    wrapped.module, model.begin_epoch = model, told.append
+    ours = type("Ours", (Repeatable, Theirs), {})
+    for epoch, given in ((1, model), (4, wrapped)):
+        reporter.set_epoch(epoch)
+        with reporter.observe("train") as sub:
+            assert ours.train_one_epoch(model=given, optimizers=[], reporter=sub)
+            sub.register({"loss": 0.0})
+            sub.next()
+    assert told == [1, 4]
 
 
 def test_two_ranks_of_a_speech_lm_train_with_different_dropout(corpus, two_ranks, tmp_path):

@@ -10,8 +10,10 @@ from espnet2.tasks.svs import SVSTask
 from espnet2.train.reporter import Reporter
 
 from espnet2_ext.bin.espnet import end_epochs_whole
+from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import read_json
 from espnet2_ext.train.epoch_files import WholeEpochs, keep_best, saves_whole
+from espnet2_ext.train.partial import add_lora
 
 
 def all_tasks(task):
@@ -53,6 +55,22 @@ def test_a_save_that_fails_leaves_what_was_there(tmp_path):
         torch.save({"a": torch.zeros(9999), "b": lambda: 0}, path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
     assert torch.save is save
+
+
+def test_an_epochs_file_loads_without_adapters_and_a_checkpoint_has_them(tmp_path):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    add_lora(model, ["0"], 1, 1.0, 0.0)
+    torch.nn.init.normal_(model[0].lora_B["default"].weight)
+    with saves_whole(model):
+        torch.save(model.state_dict(), tmp_path / "3epoch.pth")
+        torch.save({"model": model.state_dict()}, tmp_path / "checkpoint.pth")
+    plain = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    plain.load_state_dict(load_state(tmp_path / "3epoch.pth"))
+    x = torch.randn(4, 3)
+    torch.testing.assert_close(plain(x), model(x))
+    whole = torch.load(tmp_path / "checkpoint.pth", weights_only=True)["model"]
+    assert whole.keys() == model.state_dict().keys() and any("lora_" in k for k in whole)
 
 
 def test_links_and_kept_epochs_follow_the_losses(tmp_path):
