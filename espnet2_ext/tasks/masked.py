@@ -57,13 +57,20 @@ class MaskedTask(OneLineTask):
         add("--target", choices=TARGETS, help="tokens that are generated")
         add("--model_conf", action=NestedDictAction, default={}, help="masked.config.MaskedConfig")
         add("--conditions", action=NestedDictAction, default={}, help="name: options of each")
-        add("--singing_conf", action=NestedDictAction, default=None,
-            help="masked.singing.SingingConfig: contrasts, transcription; none: the token loss alone")
-        add("--transcription_dir", type=str_or_none,
-            help="experiment of a transcription model, for singing_conf's svt")
+        add(
+            "--singing_conf",
+            action=NestedDictAction,
+            default=None,
+            help="masked.singing.SingingConfig; none: the token loss alone",
+        )
+        add(
+            "--transcription_dir",
+            type=str_or_none,
+            help="experiment of a transcription model, for singing_conf's svt",
+        )
         add("--transcription_file", default="valid.loss.best.pth")
         add("--adaptation_conf", action=NestedDictAction, default={},
-            help="masked.adaptation.MaskedAdaptation: what of --init_param's model trains")  # fmt: skip
+            help="masked.adaptation.MaskedAdaptation: what trains")  # fmt: skip
         add("--crop_frames", type=int, default=0, help="token frames of a training crop; 0: whole")
         add("--max_prompt_frames", type=int, default=150, help="token frames of the prompt")
 
