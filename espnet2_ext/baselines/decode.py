@@ -14,10 +14,10 @@ from espnet2_ext.baselines.data import SIDS
 from espnet2_ext.baselines.inference import BaselineInference
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_counts, read_table, write_table
-from espnet2_ext.flow.token_embedding import probe_tables
 from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.tokenizer.dump import NUM_FRAMES, SCORE_FRAMES
+from espnet2_ext.tokenizer.embedding_tables import embedding_tables
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
 logger = logging.getLogger(__name__)
@@ -121,9 +121,7 @@ class Expected:
 
     def __init__(self, tokenizers: Tokenizers) -> None:
         codec = tokenizers.codec
-        self._probe = functools.cache(
-            lambda: probe_tables(codec.embed, codec.n_codebooks, codec.codebook_size, "codec")
-        )
+        self._probe = functools.cache(lambda: embedding_tables(codec, "codec"))
 
     def __call__(self, probabilities: list[Tensor] | None) -> np.ndarray | None:
         if probabilities is None:

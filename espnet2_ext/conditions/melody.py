@@ -34,7 +34,7 @@ class MelodyCondition(ConditionEncoder):
         super().__init__(sizes.width, drop, null=False)
         self.register_parameter("null", None)  # the row of "unknown" is
         self.pitch = nn.Embedding(N_MIDI + 1, sizes.width)
-        nn.init.normal_(self.pitch.weight, std=0.0 if zero_start else sizes.width**-0.5)
+        nn.init.normal_(self.pitch.weight, std=0.0 if zero_start else 1.0)
 
     @property
     def stand_in(self) -> Tensor:

@@ -27,7 +27,7 @@ class SemanticCondition(ConditionEncoder):
         super().__init__(sizes.width, drop, null=False)
         n_codes = require(sizes.codes[0] if sizes.codes else 0, "semantic", "the number of codes")
         self.code = nn.Embedding(n_codes, sizes.width)
-        nn.init.normal_(self.code.weight, std=sizes.width**-0.5)
+        nn.init.normal_(self.code.weight)  # of the size that a score's embeddings have
 
     def encode(self, batch: Batch, vector: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.code(batch["codec_ssl"][..., 0]), batch.mask("codec_ssl")

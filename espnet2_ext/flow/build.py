@@ -14,7 +14,8 @@ from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.convnext import ConvNeXtVelocity
 from espnet2_ext.flow.dit import DiTVelocity
 from espnet2_ext.flow.model import MelFlow
-from espnet2_ext.flow.token_embedding import Geometry, probe_tables
+from espnet2_ext.flow.token_embedding import Geometry
+from espnet2_ext.tokenizer.embedding_tables import embedding_tables
 
 VELOCITIES: dict[str, type[nn.Module]] = {"convnext": ConvNeXtVelocity, "dit": DiTVelocity}
 
@@ -92,7 +93,7 @@ def geometry_of(tokenizers: Any) -> Geometry:
 def fill(model: MelFlow, tokenizers: Any, place: str | Path) -> None:
     """Copy the tokenizers' tables and mel statistics into the model's buffers."""
     codec = tokenizers.codec
-    tables = probe_tables(codec.embed, codec.n_codebooks, codec.codebook_size, str(place))
+    tables = embedding_tables(codec, str(place))
     model.codec.fill(*tables)
     model.space.mel_mean.copy_(tokenizers.mel_mean)
     model.space.mel_std.copy_(tokenizers.mel_std)

@@ -4,7 +4,7 @@ The codec is asked once, when the model is built; its embedding tables then live
 buffers, so a checkpoint needs no codec beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -56,44 +56,6 @@ class Geometry:
         return asdict(self)
 
 
-@torch.no_grad()
-def probe_tables(
-    embed: Callable[[LongTensor], Tensor], n_codebooks: int, codebook_size: int, place: str
-) -> tuple[Tensor, Tensor]:
-    """Tables of a codec whose embedding is a sum over codebooks, found by asking it.
-
-    Args:
-        embed: Codes (1, F, n_codebooks) to embeddings (1, F, D).
-        n_codebooks: Codebooks.
-        codebook_size: Codes of each.
-        place: Name of the codec for the error.
-
-    Returns:
-        Tables (n_codebooks, codebook_size, D), each of mean 0, and the offset (D,): leaving a
-        codebook out is the same as replacing its code by the codebook's mean.
-
-    Raises:
-        UserError: the embedding is not such a sum.
-    """
-    codes = torch.zeros(n_codebooks * codebook_size, n_codebooks, dtype=torch.long)
-    for q in range(n_codebooks):
-        rows = slice(q * codebook_size, (q + 1) * codebook_size)
-        codes[rows, q] = torch.arange(codebook_size)
-    offset = embed(torch.zeros(1, 1, n_codebooks, dtype=torch.long))[0, 0].double()
-    tables = embed(codes[None])[0].double() - offset
-    tables = tables.view(n_codebooks, codebook_size, -1)
-    mean = tables.mean(1, keepdim=True)
-    tables, offset = (tables - mean).float(), (offset + mean.sum(0)[0]).float()
-
-    generator = torch.Generator().manual_seed(0)
-    check = torch.randint(codebook_size, (64, n_codebooks), generator=generator)
-    total = offset + sum(tables[q][check[:, q]] for q in range(n_codebooks))
-    truth = embed(check[None])[0]
-    if not torch.allclose(total, truth, rtol=1e-3, atol=1e-3 * truth.abs().max().item()):
-        raise UserError(place, "an embedding that is no sum over codebooks", "a residual codec")
-    return tables, offset
-
-
 class CodecEmbedding(nn.Module):
     """Codes to the codec's own embedding, frozen; a code of -1 contributes nothing.
 
@@ -109,7 +71,7 @@ class CodecEmbedding(nn.Module):
         self.register_buffer("std", torch.ones(geometry.embed_dim))
 
     def fill(self, tables: Tensor, offset: Tensor) -> None:
-        """Take over a codec's tables (`probe_tables`)."""
+        """Take over a codec's tables (`tokenizer.embedding_tables`)."""
         self.tables.copy_(tables)
         self.offset.copy_(offset)
         self.std.copy_(tables.var(1).sum(0).sqrt().clamp_min(1e-4))

@@ -67,12 +67,12 @@ def _speechlm(files: PackFiles, model: str) -> Step:
 
 
 def _soft(files: PackFiles, model: str) -> Step:
-    from espnet2_ext.flow.token_embedding import probe_tables
     from espnet2_ext.inference.speechlm_steps import SoftStep
+    from espnet2_ext.tokenizer.embedding_tables import embedding_tables
 
     lm, codec = _speechlm(files, model), files.tokenizers.codec
     place = str(files.folder / "tokenizer")
-    tables = probe_tables(codec.embed, codec.n_codebooks, codec.codebook_size, place)
+    tables = embedding_tables(codec, place)
     return SoftStep(lm.model, lm.decoding, *tables, batch_size=lm.decoding.batch_size)
 
 

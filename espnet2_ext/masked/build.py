@@ -4,12 +4,18 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from espnet2_ext.conditions.condition import Sizes
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.masked.config import MaskedConfig
-from espnet2_ext.masked.model import TARGETS, MaskedModel
+from espnet2_ext.masked.generator import MaskedTokens
+from espnet2_ext.masked.model import ACOUSTIC, TARGETS, MaskedModel
 from espnet2_ext.masked.training import MaskedTraining
+from espnet2_ext.networks.code_rows import code_rows
+from espnet2_ext.tokenizer.embedding_tables import embedding_tables
 
 DEFAULTS = {"tokenizer_dir": None, "sizes": {}, "target": None, "model_conf": {}, "conditions": {}}
 """Every option of the task that a model is built from."""
@@ -27,11 +33,19 @@ def new_model(args: Namespace, place: str | Path = "config") -> MaskedTraining:
         raise UserError(place, "missing", "a tokenizer folder", "tokenizer_dir")
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
-    sizes = sizes_of(Tokenizers.load(args.tokenizer_dir))
+    tokenizers = Tokenizers.load(args.tokenizer_dir)
+    sizes = sizes_of(tokenizers)
     if args.sizes and args.sizes != sizes:
         raise UserError(place, f"{args.sizes}", f"{args.tokenizer_dir}'s sizes", "sizes")
     args.sizes = sizes
-    return build_model(args, place)
+    training = build_model(args, place)
+    generator = training.model.generator
+    if generator.config.codec_start:
+        if args.target != ACOUSTIC:
+            raise UserError(place, "true", f"target {ACOUSTIC}", "codec_start")
+        tables, _ = embedding_tables(tokenizers.codec, args.tokenizer_dir)
+        start_from_codec(generator, tables, args.seed)
+    return training
 
 
 def build_model(args: Namespace, place: str | Path = "config") -> MaskedTraining:
@@ -50,6 +64,21 @@ def build_model(args: Namespace, place: str | Path = "config") -> MaskedTraining
         )
     except ValueError as error:
         raise UserError(place, str(error)) from None
+
+
+@torch.no_grad()
+def start_from_codec(generator: MaskedTokens, tables: Tensor, seed: int = 0) -> None:
+    """Set what an untrained generator's codes start from: inputs and outputs.
+
+    Args:
+        generator: Of the codec's codes alone.
+        tables: Codec embeddings by codebook and code (N, K, D), each codebook's of mean 0.
+        seed: Of the rotation into its dimensions.
+    """
+    rows = code_rows(tables, generator.config.network.width, seed)
+    for codes, embedding, head in zip(rows, generator.token_emb, generator.to_logits, strict=True):
+        for weight in (embedding.weight, head.weight):
+            weight.copy_(codes * weight.std())
 
 
 def sizes_of(tokenizers: Any) -> dict[str, Any]:

@@ -71,6 +71,8 @@ class MaskedConfig:
         prefix_dropout: Probability of training without the prefix, for each utterance by itself.
         nothing_dropout: Probability of training without prompt and prefix at once.
         label_smoothing: Of the cross entropy.
+        codec_start: Vectors of the codec's codes start from the codec's own embeddings
+            (`networks.code_rows`), those of inputs and of outputs.
         autocast: Of matrix products in training, see `device.autocast_as`.
         virtual_tokens: Learned ones, which stand before every sequence: what prefix tuning trains.
     """
@@ -85,6 +87,7 @@ class MaskedConfig:
     prefix_dropout: float = 0.0
     nothing_dropout: float = 0.0
     label_smoothing: float = 0.0
+    codec_start: bool = False
     autocast: str = "none"
     virtual_tokens: int = 0
 

@@ -184,11 +184,11 @@ def codec_tables(args: argparse.Namespace, place: str) -> Tensor:
     """Embeddings of the codec of ``--tokenizer_dir`` by codebook and code."""
     if getattr(args, "tokenizer_dir", None) is None:
         raise UserError(place, "missing", "a path, for codec_start", "tokenizer_dir")
-    from espnet2_ext.flow.token_embedding import probe_tables
+    from espnet2_ext.tokenizer.embedding_tables import embedding_tables
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
     codec = Tokenizers.load(args.tokenizer_dir).codec
-    return probe_tables(codec.embed, codec.n_codebooks, codec.codebook_size, args.tokenizer_dir)[0]
+    return embedding_tables(codec, args.tokenizer_dir)[0]
 
 
 def check_files(args: argparse.Namespace) -> None:

@@ -14,9 +14,9 @@ from torch import Tensor
 from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
 from espnet2_ext.data.streams import TOKEN, StreamSizes, StreamTables
 from espnet2_ext.errors import UserError
-from espnet2_ext.flow.token_embedding import probe_tables
 from espnet2_ext.score.lyrics.languages import vowels_among
 from espnet2_ext.tasks.one_line import OneLineTask
+from espnet2_ext.tokenizer.embedding_tables import embedding_tables
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
 from espnet2_ext.train.epoch_seed import EpochSeededTrainer
 from espnet2_ext.transcription.build import CodeGeometry, build_net, start_from_codec
@@ -87,9 +87,8 @@ class TranscriptionTask(OneLineTask):
         args.geometry = geometry
         net = build_net(vars(args), place)
         if net.config.codec_start:
-            codec = tokenizers.codec
-            sizes = (codec.n_codebooks, codec.codebook_size)
-            start_from_codec(net, probe_tables(codec.embed, *sizes, args.tokenizer_dir)[0])
+            tables, _ = embedding_tables(tokenizers.codec, args.tokenizer_dir)
+            start_from_codec(net, tables)
         return TranscriptionModel(net, vowels_among(tokenizers.phones))
 
 

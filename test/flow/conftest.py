@@ -9,7 +9,8 @@ import torch
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.files import ArkWriter, write_text
 from espnet2_ext.flow.build import build_model
-from espnet2_ext.flow.token_embedding import Geometry, probe_tables
+from espnet2_ext.flow.token_embedding import Geometry
+from espnet2_ext.tokenizer.embedding_tables import probe_tables
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ, MelRVQConfig
 from espnet2_ext.tokenizer.ssl import SSLTokenizer
 from espnet2_ext.tokenizer.ssl_features import PhoneFeatures, PhoneFeaturesConfig

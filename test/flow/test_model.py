@@ -11,8 +11,8 @@ from espnet2_ext.flow.corruption import CorruptionConfig, corrupt, similar_frame
 from espnet2_ext.flow.features import smooth_noise
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
-from espnet2_ext.flow.token_embedding import probe_tables
 from espnet2_ext.networks import convnext
+from espnet2_ext.tokenizer.embedding_tables import probe_tables
 
 ABLATIONS = {
     "Flow1+Voc": ({"pitch": "none"}, {"output": "mel", "f0_mode": "absolute"}),

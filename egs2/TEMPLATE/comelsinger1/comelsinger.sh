@@ -20,7 +20,6 @@ ngpu=0                 # GPUs of each training; 0: train on the CPU
 nj=2                   # parallel jobs of data preparation and evaluation
 inference_nj=1         # shards of inference
 gpu_inference=false    # infer on a GPU
-parallel_stages=false  # stages 6, 7 and 10 beside 8, which does not need 6 and 10
 datadir=data           # data directories
 dumpdir=dump           # features and tokens
 expdir=exp             # models and results
@@ -46,6 +45,11 @@ tuned_on_frames=0      # token frames for which the YAMLs' numbers of steps are 
 semantic_config=conf/train_semantic.yaml
 semantic_args=         # more options of its training, e.g. "--max_epoch 3"
 semantic_tag=          # names exp/semantic_TAG; default: from configuration and options
+transcription_config=conf/train_transcription.yaml
+transcription_args=
+transcription_tag=
+transcription_model=valid.loss.best.pth
+transcription_inference_config=conf/decode_transcription.yaml
 acoustic_config=conf/train_acoustic.yaml
 acoustic_args=
 acoustic_tag=
@@ -72,7 +76,8 @@ print_paths=false      # only print, for other scripts, what is called how and w
 
 help_message="Usage: ./run.sh [options of comelsinger.sh]
 Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5 tokenize,
-6 training of scores to semantic tokens, 8 training of semantic to acoustic tokens, 9 token inference,
+6 training of scores to semantic tokens, 7 training of the transcription, 8 training of semantic to acoustic
+tokens, 9 token inference and the transcription's report,
 10 vocoder training, 11 mel and wavs, 12 scoring, 13 report.
 Options (--name value), with their defaults:"
 
@@ -92,11 +97,12 @@ data_stages="1 2 3 4 5" training_stages="6 7 8 10" eval_stages="9 11 12 13" pack
 : "${systems_config:=$([ ! -f conf/systems.yaml ] || echo conf/systems.yaml)}"
 : "${systems_config:=../../TEMPLATE/comelsinger1/conf/systems.yaml}"
 : "${corpus_name:=$(basename "$(dirname "${PWD}")")}"
-for option in local_data_opts semantic_args acoustic_args vocoder_args judge_args score_args; do
+for option in local_data_opts semantic_args transcription_args acoustic_args vocoder_args judge_args score_args; do
   read -ra "${option%_*}_words" <<< "${!option}"
 done
 read_sets
 : "${semantic_tag:=$(tag_of semantic "${semantic_config}" "${semantic_args}")}"
+: "${transcription_tag:=$(tag_of transcription "${transcription_config}" "${transcription_args}")}"
 : "${acoustic_tag:=$(tag_of acoustic "${acoustic_config}" "${acoustic_args}")}"
 : "${inference_tag:=$(tag_of masked "${inference_config}" "")}"
 : "${vocoder_tag:=$(tag_of vocoder "${vocoder_config}" "${vocoder_args}")}"
@@ -106,6 +112,7 @@ tokens="${dumpdir}/tokens"
 eval_name="eval_$(tr -cs 'A-Za-z0-9\n' '_' <<< "${test_sets}")"
 eval_tokens="${tokens}/${eval_name}"
 semantic_exp="${expdir}/semantic_${semantic_tag}"
+transcription_exp="${expdir}/transcription_${transcription_tag}"
 acoustic_exp="${expdir}/acoustic_${acoustic_tag}"
 vocoder_exp="${expdir}/vocoder_${vocoder_tag}"
 judges_dir="${expdir}/judges"
@@ -127,7 +134,7 @@ if "${print_paths}"; then
   exit 0
 fi
 need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 6 "${semantic_config}" \
-  8 "${acoustic_config}" 9 "${inference_config}" 10 "${vocoder_config}" 12 "${scoring_config}"
+  7 "${transcription_config}" 8 "${acoustic_config}" 9 "${transcription_inference_config}" 9 "${inference_config}" 10 "${vocoder_config}" 12 "${scoring_config}"
 
 share_data "${datadir}" "${dumpdir}"
 make_dir "${expdir}"
@@ -143,35 +150,52 @@ share_again
 
 inputs_of_trainings
 
-train_masked() { # train_masked N KIND CONFIG STREAM...
-  local number=$1 kind=$2 config=$3 exp="$2_exp" more="$2_words[@]"
-  shift 3
-  data_of "$@"
-  longer "${config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
-  step --beside --training "--${kind}_tag" "${number}" "${!exp}" --from "${trained_on[@]}" "${tokenizer_dir}" --files "${config}" \
-    --with "${kind}" "${!more}" "${more_steps[@]}" -- \
-    on cuda "${training[@]}" espnet2_ext.bin.train masked --resume true --target "${kind}" \
-    --config "${config}" "${more_steps[@]}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${!exp}" \
-    "${data[@]}" "${frames_of[@]}" "${!more}"
+# A training over tokens: its options are those that the kind's variables name, and what follows --.
+train_on_tokens() { # train_on_tokens N KIND STREAM... -- COMMAND...
+  local number=$1 kind=$2 config="$2_config" exp="$2_exp" more="$2_words[@]" streams=()
+  shift 2
+  while [ "$1" != -- ]; do streams+=("$1"); shift; done
+  shift
+  data_of "${streams[@]}"
+  longer "${!config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
+  step --training "--${kind}_tag" "${number}" "${!exp}" --from "${trained_on[@]}" "${tokenizer_dir}" "${heard_by[@]}" \
+    --files "${!config}" --with "${!more}" "${more_steps[@]}" -- \
+    on cuda "${training[@]}" espnet2_ext.bin.train "$@" --resume true --config "${!config}" "${more_steps[@]}" \
+    --tokenizer_dir "${tokenizer_dir}" --output_dir "${!exp}" "${data[@]}" "${frames_of[@]}" "${!more}"
 }
+heard_by=()
 
 if begin 6 "training: scores to semantic tokens" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${semantic_config}" \
     "${semantic_exp}: config.yaml, ${inference_model}, train.log"; then
-  train_masked 6 semantic "${semantic_config}" codec_ssl score_frames
+  train_on_tokens 6 semantic codec_ssl score_frames -- masked --target semantic
   end
 fi
 
-if begin 8 "training: semantic to acoustic tokens" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${acoustic_config}" \
+if begin 7 "training: singing voice transcription" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${transcription_config}" \
+    "${transcription_exp}: config.yaml, ${transcription_model}, train.log"; then
+  train_on_tokens 7 transcription codec_ssl score_frames -- transcription
+  end
+fi
+
+if begin 8 "training: semantic to acoustic tokens" "${tokens}/{${train_set},${valid_set}}, ${transcription_exp}/${transcription_model}, ${tokenizer_dir}, ${acoustic_config}" \
     "${acoustic_exp}: config.yaml, ${inference_model}, train.log"; then
-  train_masked 8 acoustic "${acoustic_config}" codec_ssl score_frames prompt
-  drain
+  heard_by=("${transcription_exp}")
+  train_on_tokens 8 acoustic codec_ssl score_frames prompt -- masked --target acoustic \
+    --transcription_dir "${transcription_exp}" --transcription_file "${transcription_model}"
   end
 fi
-drain
 
-if begin 9 "token inference" "${semantic_exp}, ${acoustic_exp}, ${eval_tokens}: score_frames prompt" \
-    "${acoustic_exp}/decode_${inference_tag}/${eval_name}: codec_ssl"; then
+hears() { # how well the transcription hears the validation set
+  on infer report/transcription --train_config "${transcription_exp}/config.yaml" \
+    --model_file "${transcription_exp}/${transcription_model}" --inference_config "${transcription_inference_config}" \
+    --token_dir "${tokens}/${valid_set}" --data_dir "${dumpdir}/raw/${valid_set}" --train_token_dir "${tokens}/${train_set}" \
+    --device "${device}" --output "${step_dir}/transcription.json"
+}
+if begin 9 "token inference, and how well the transcription hears" "${semantic_exp}, ${acoustic_exp}, ${eval_tokens}: score_frames prompt; ${transcription_exp}, ${tokens}/${valid_set}" \
+    "${acoustic_exp}/decode_${inference_tag}/${eval_name}: codec_ssl; ${transcription_exp}/heard/transcription.json"; then
   render --set "${eval_name}" --parts tokens
+  step 9h "${transcription_exp}/heard" --from "${transcription_exp}" "${tokens}/${valid_set}" "${tokens}/${train_set}" \
+    --files "${transcription_inference_config}" --with "${transcription_model}" "${device}" -- hears
   end
 fi
 
@@ -184,5 +208,5 @@ if begin 11 "mel and wavs, of the rows in ${systems_config}" "${tokenizer_dir}, 
 fi
 
 score_rows 12
-report 13 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${acoustic_exp}" "${vocoder_exp}"
+report 13 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${transcription_exp}" "${acoustic_exp}" "${vocoder_exp}"
 log "finished in ${SECONDS} s"

@@ -18,6 +18,7 @@ sizes_debug=(
   --local_data_opts "--minutes 1.5 --speech_minutes 0.3 --singers 3"
   --tokenizer_config conf/tokenizer_debug.yaml
   --semantic_config conf/train_semantic_debug.yaml
+  --transcription_config conf/train_transcription_debug.yaml
   --acoustic_config conf/train_acoustic_debug.yaml
   --inference_config conf/decode_masked_debug.yaml
   --vocoder_config conf/train_vocoder_debug.yaml

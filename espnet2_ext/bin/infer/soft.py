@@ -30,15 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_common(args)
-    from espnet2_ext.flow.token_embedding import probe_tables
     from espnet2_ext.inference.speechlm_steps import SoftStep
+    from espnet2_ext.tokenizer.embedding_tables import embedding_tables
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
     model, decoding, made_by = load_speechlm(args)
     codec = Tokenizers.load(args.tokenizer_dir).codec
-    tables, offset = probe_tables(
-        codec.embed, codec.n_codebooks, codec.codebook_size, str(args.tokenizer_dir)
-    )
+    tables, offset = embedding_tables(codec, str(args.tokenizer_dir))
     embeddings = hashlib.sha256(tables.numpy().tobytes() + offset.numpy().tobytes()).hexdigest()
     paths = {
         "codec_ssl": args.codec_ssl or args.token_dir / "codec_ssl.scp",
