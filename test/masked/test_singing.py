@@ -276,6 +276,16 @@ def test_the_transcription_hears_targets_whose_finer_layers_are_unknown(way):
     assert (way == "stop_gradient") == (float(alone.abs().max()) < 1e-7)
 
 
+def test_16_bits_change_little():
+    expected = step(svt=listener()[0])[1].statistics
+    with torch.autocast("cpu", torch.bfloat16):
+        model, found = step(svt=listener()[0])
+    found.loss.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    for name in PARTS - {"acc", "scl_acc"}:
+        assert float(found.statistics[name]) == pytest.approx(float(expected[name]), rel=0.05), name
+
+
 def test_a_batch_of_one_and_one_without_notes_are_sung():
     model = singer()
     for lengths, silent in (([6], False), ([6, 5], True)):
