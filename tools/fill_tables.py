@@ -25,6 +25,7 @@ from typing import Any
 from espnet2_ext.bin.report.expressiveness import HEADS as EXPRESSIVENESS_HEADS
 from espnet2_ext.bin.report.expressiveness import TIMING_HEADS
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.prosody import STATISTICS
 
 ROOT = Path(__file__).resolve().parents[1]
 ALL_METRICS = (*METRICS, *EXTRA_METRICS)
@@ -50,8 +51,11 @@ DIGITS |= {
     "octave_errors": 3,
     "level_sd_db": 1,
     "level_max_db": 1,
+    "share": 3,
 }
-LEAKAGE = {"paired": "to its own prompt", "unpaired": "to the other", "excess": "other minus own"}
+LEAKAGE = {"paired": "to its own prompt", "unpaired": "to another", "excess": "other minus own",
+           "beyond": "beyond the control"}  # fmt: skip
+LEAKAGE_HEADS = {metric.name: metric.head for metric in STATISTICS}
 _TABLE = re.compile(r"(<!-- table (.+?) -->\n)(.*?)(<!-- /table -->)", re.DOTALL)
 
 Row = Mapping[str, Any]
@@ -126,13 +130,10 @@ def _paired(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[l
     lines = []
     for column in columns:
         test, digits = tests[column], _digits(column)
-        p_value = "< .001" if test["p_holm"] < 1e-3 else f"{test['p_holm']:.3f}"[1:]
-        if test["p_holm"] >= 0.9995:
-            p_value = "1.000"
         lines.append([
             HEADS[column], f"{test['ours']:.{digits}f}",
             f"{test['theirs']:.{digits}f} {test['baseline']}",
-            _difference(test, digits), p_value, test["verdict"],
+            _difference(test, digits), _p_value(test["p_holm"]), test["verdict"],
         ])  # fmt: skip
     return lines
 
@@ -158,7 +159,26 @@ def _losses(rows: Sequence[Row], columns: Sequence[str], options: Row) -> list[l
 
 def _leakage(rows: Row, columns: Sequence[str], options: Row) -> list[list[str]]:
     """One line a statistic: outputs against their own prompts and against the others."""
-    return [[c, *(_cell(rows[part], c, True) for part in LEAKAGE)] for c in columns]
+    lines = []
+    for column in columns:
+        test = rows["tests"][column]
+        cells = [_cell(rows[part], column, True) for part in _leakage_parts(rows)]
+        share = _cell({"share": rows["share"][column]}, "share", True)
+        cells += [_p_value(test["p_holm"]), test["verdict"], share]
+        lines.append([LEAKAGE_HEADS[column], *cells])
+    return lines
+
+
+def _leakage_parts(rows: Row) -> list[str]:
+    """Those that were measured: nothing is beyond the control where there is none."""
+    return [part for part in LEAKAGE if rows[part]]
+
+
+def _p_value(p: float) -> str:
+    """After Holm's correction."""
+    if p >= 0.9995:
+        return "1.000"
+    return "< .001" if p < 1e-3 else f"{p:.3f}"[1:]
 
 
 _VIEWS: Mapping[str, Callable[[Sequence[Row], Sequence[str], Row], list[list[str]]]] = {
@@ -171,7 +191,7 @@ _VIEWS: Mapping[str, Callable[[Sequence[Row], Sequence[str], Row], list[list[str
 }
 
 
-def _heads(view: str, columns: Sequence[str], first: str) -> list[str]:
+def _heads(view: str, columns: Sequence[str], first: str, rows: Any) -> list[str]:
     if view == "paired":
         return ["metric", "ours", "best other", "difference, 95% interval", "p", "verdict"]
     if view == "runs":
@@ -179,7 +199,12 @@ def _heads(view: str, columns: Sequence[str], first: str) -> list[str]:
     if view == "losses":
         return [first, *columns]
     if view == "leakage":
-        return ["difference of", *LEAKAGE.values()]
+        return [
+            "difference of",
+            *(LEAKAGE[part] for part in _leakage_parts(rows)),
+            "p (Holm)",
+            "verdict",
+        ]
     return [first, *(HEADS[c] for c in columns)]
 
 
@@ -216,7 +241,7 @@ def table(description: str, docs: Path) -> str:
     for line in lines:
         if line[0] == options.get("bold"):
             line[0] = f"**{line[0]}**"
-    heads = _heads(view, columns, options.get("first", "system"))
+    heads = _heads(view, columns, options.get("first", "system"), rows)
     head, *body = ("| " + " | ".join(cells) + " |\n" for cells in (heads, *lines))
     return head + "|---" * len(heads) + "|\n" + "".join(body)
 

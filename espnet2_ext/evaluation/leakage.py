@@ -1,122 +1,211 @@
-"""Does the prompt's melody leak into the singing? (Zhao et al., CoMelSinger, Table I.)
+"""Does the prompt's prosody leak into the singing? (Zhao et al., CoMelSinger, Table I.)
 
-The same score is sung with two prompts of one recording an octave apart. As the score says what to
-sing, the output should be equally far from either prompt: differences to its own prompt (paired)
-and to the other (unpaired) are compared, statistic by statistic. What the octave did to the output
-is also measured directly: nothing leaks at 0, all of it at 1.
+As the score says what to sing, the output should be as far from the prompt it was sung with
+(paired) as from another one of the same singer (unpaired). Differences to both are compared,
+statistic by statistic.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from espnet2_ext.evaluation.bootstrap import Interval, mean_interval
-from espnet2_ext.metrics.musical import cents
+from espnet2_ext.evaluation.bootstrap import Interval, ratio_interval
+from espnet2_ext.evaluation.metric import Metric
+from espnet2_ext.evaluation.paired import PairedTest, corrected, paired_test
+from espnet2_ext.evaluation.prosody import STATISTICS
+from espnet2_ext.evaluation.songs import sum_by_song
+from espnet2_ext.evaluation.table import Utterances, aggregate
 
-MOMENTS = ("mean", "std", "skew", "kurt")
-SIDES = ("low", "high")
-_ENERGY_WINDOW_SEC = 0.02
-_FLOOR = 1e-10
+VERDICTS = {"worse": "leaks", "tie": "none shown", "better": "reversed"}
+"""Of the paired test in which further from the unpaired prompt counts as worse."""
 
-
-@dataclass(frozen=True)
-class Prosody:
-    """What is compared: F0 (Hz, every 10 ms, 0 where unvoiced) and energy (dB) of a recording."""
-
-    f0: np.ndarray
-    energy_db: np.ndarray
-
-    def statistics(self) -> dict[str, float]:
-        """Mean, standard deviation, skewness and excess kurtosis of both; NaN without voice."""
-        values = {"pitch_hz": self.f0[self.f0 > 0], "energy_db": self.energy_db}
-        return {
-            f"{name}_{moment}": value
-            for name, samples in values.items()
-            for moment, value in zip(MOMENTS, moments(samples), strict=True)
-        }
+Statistics = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Sung:
-    """A score sung with both prompts: prosody of outputs and prompts, by side."""
+    """An output beside its own prompt and others of the same singer, by their statistics.
 
-    outputs: Mapping[str, Prosody]
-    prompts: Mapping[str, Prosody]
+    Args:
+        utt: Its name; each case has its own.
+        group: Its song or singer: what is drawn for intervals, and what the test counts.
+        circle: Its singer, or other cases whose prompts it could have had.
+        output: Of the output.
+        paired: Of the prompt that it was sung with.
+        unpaired: Of one or more others; differences to them are averaged.
+        control: Of the same score sung without hearing a prompt, the recording say; None without.
+    """
+
+    utt: str
+    group: str
+    circle: str
+    output: Statistics
+    paired: Statistics
+    unpaired: Sequence[Statistics]
+    control: Statistics | None = None
+
+
+@dataclass(frozen=True)
+class Significance:
+    """Whether one statistic's excess, or what it has beyond the control's, is more than chance.
+
+    Args:
+        p_value: Wilcoxon's signed-rank test over groups, two-sided.
+        p_holm: The same after Holm's correction over the table.
+        verdict: "leaks", "reversed" (nearer to the other prompt) or "none shown".
+        n_utt: Cases where it was measured.
+        n_group: Their songs or singers.
+    """
+
+    p_value: float
+    p_holm: float
+    verdict: str
+    n_utt: int
+    n_group: int
 
 
 @dataclass(frozen=True)
 class Leakage:
-    """Over utterances, each with its 95% bootstrap interval.
+    """The table, by the names of `STATISTICS`; a statistic that was never measured is not in it.
 
     Args:
-        paired: Mean absolute difference of a statistic to the output's own prompt.
-        unpaired: The same to the other prompt.
-        excess: Unpaired minus paired: above 0, outputs resemble their own prompt.
-        shift_cents: Mean interval from the output of the low prompt to that of the high one, over
-            frames voiced in both.
-        prompt_cents: The same between the prompts' median F0: about 1200.
-        share: `shift_cents` over `prompt_cents`.
-        n_utt: Utterances.
+        paired: Mean absolute difference to the own prompt, with its 95% interval over groups.
+        unpaired: The same to the other prompts.
+        excess: Unpaired less paired: above 0, outputs resemble their own prompt.
+        beyond: Excess less that of the control, which shares the luck of who was paired with what;
+            empty without a control.
+        share: Of what sets a prompt apart from the singer's others, how much the output follows:
+            sum p y / sum p^2 over cases, p being the own prompt's statistic and y that of the
+            output, less the control's, both less their means within a circle. 0: nothing, 1: all.
+            Unlike absolute differences it sees a leak wherever the output lies.
+        tests: Of `beyond` where there is a control, else of `excess`.
+        n_utt: Cases.
+        n_group: Songs or singers.
+        by: What a group is.
     """
 
     paired: dict[str, Interval]
     unpaired: dict[str, Interval]
     excess: dict[str, Interval]
-    shift_cents: Interval
-    prompt_cents: Interval
-    share: Interval
+    beyond: dict[str, Interval]
+    share: dict[str, Interval]
+    tests: dict[str, Significance]
     n_utt: int
+    n_group: int
+    by: str
 
 
-def moments(samples: np.ndarray) -> tuple[float, float, float, float]:
-    """Mean, standard deviation, skewness, excess kurtosis (N,); NaN for fewer than two samples."""
-    if len(samples) < 2:
-        return (float("nan"),) * 4
-    mean, std = float(np.mean(samples)), float(np.std(samples))
-    z = (samples - mean) / std if std > 0 else np.zeros(len(samples))
-    return mean, std, float(np.mean(z**3)), float(np.mean(z**4)) - 3 if std > 0 else 0.0
+def measure(sung: Sequence[Sung], by: str = "song") -> Leakage:
+    """Table I over cases; intervals and tests take whole groups.
 
-
-def energy_db(wav: np.ndarray, fs: int) -> np.ndarray:
-    """Level (T,) of windows of 20 ms, in dB of full scale."""
-    n = round(_ENERGY_WINDOW_SEC * fs)
-    frames = wav[: len(wav) // n * n].reshape(-1, n)
-    return 10 * np.log10(np.mean(frames**2, axis=1) + _FLOOR)
-
-
-def measure(sung: Sequence[Sung]) -> Leakage:
-    """Table I over utterances, and what the octave between the prompts did to the outputs."""
-    differences: dict[str, list[tuple[float, float]]] = {}
-    shifts, octaves = [], []
-    for utterance in sung:
-        outputs = {side: utterance.outputs[side].statistics() for side in SIDES}
-        prompts = {side: utterance.prompts[side].statistics() for side in SIDES}
-        for name in outputs["low"]:
-            own = [abs(outputs[side][name] - prompts[side][name]) for side in SIDES]
-            other = [
-                abs(outputs[side][name] - prompts[opposite][name])
-                for side, opposite in zip(SIDES, reversed(SIDES), strict=True)
-            ]
-            differences.setdefault(name, []).append((float(np.mean(own)), float(np.mean(other))))
-        shifts.append(interval_between(utterance.outputs["low"].f0, utterance.outputs["high"].f0))
-        low, high = (np.median(p.f0[p.f0 > 0]) for p in (utterance.prompts[s] for s in SIDES))
-        octaves.append(float(cents(high, low)))
-    table = {name: np.array(pairs) for name, pairs in differences.items()}
-    shift, octave = np.array(shifts), np.array(octaves)
+    Args:
+        by: What groups are, for the reader.
+    """
+    paired, unpaired, excess, beyond = {}, {}, {}, {}
+    found = []
+    controlled = any(case.control is not None for case in sung)
+    for metric in STATISTICS:
+        own, other, more, control = _differences(metric, sung)
+        plain = paired_test(metric, other, own)
+        tested = paired_test(metric, more, control) if controlled else plain
+        if plain is None or tested is None:
+            continue
+        found.append(tested)
+        paired[metric.name], unpaired[metric.name] = (
+            _interval(metric, own),
+            _interval(metric, other),
+        )
+        excess[metric.name] = Interval(plain.difference, *plain.ci95)
+        if controlled:
+            beyond[metric.name] = Interval(tested.difference, *tested.ci95)
     return Leakage(
-        paired={name: mean_interval(pairs[:, 0]) for name, pairs in table.items()},
-        unpaired={name: mean_interval(pairs[:, 1]) for name, pairs in table.items()},
-        excess={name: mean_interval(pairs[:, 1] - pairs[:, 0]) for name, pairs in table.items()},
-        shift_cents=mean_interval(shift),
-        prompt_cents=mean_interval(octave),
-        share=mean_interval(shift / octave),
+        paired=paired,
+        unpaired=unpaired,
+        excess=excess,
+        beyond=beyond,
+        share={name: _share(name, sung) for name in paired},
+        tests={test.metric: _significance(test) for test in corrected(found)},
         n_utt=len(sung),
+        n_group=len({case.group for case in sung}),
+        by=by,
     )
 
 
-def interval_between(low: np.ndarray, high: np.ndarray) -> float:
-    """Mean interval (cents) from one F0 contour to another over frames voiced in both."""
-    n = min(len(low), len(high))
-    both = (low[:n] > 0) & (high[:n] > 0)
-    return float(np.mean(cents(high[:n][both], low[:n][both]))) if both.any() else float("nan")
+def _differences(metric: Metric, sung: Sequence[Sung]) -> tuple[Utterances, ...]:
+    """Absolute differences to own and to other prompts, their excess, and the control's excess.
+
+    Each is of the cases that have it.
+    """
+    parts: tuple[list[dict[str, str | float]], ...] = ([], [], [], [])
+    for case in sung:
+        near, far = _near_and_far(metric.name, case.output, case)
+        values = [near, far, far - near, math.nan]
+        if case.control is not None:
+            near, far = _near_and_far(metric.name, case.control, case)
+            values[3] = far - near
+        for part, value in zip(parts, values, strict=True):
+            if math.isfinite(values[2]) and math.isfinite(value):
+                part.append({"utt": case.utt, "song": case.group, metric.name: value})
+    return parts
+
+
+def _near_and_far(name: str, heard: Statistics, case: Sung) -> tuple[float, float]:
+    """Absolute difference to the own prompt, and its mean over the others; NaN without."""
+    others = [abs(heard[name] - statistics[name]) for statistics in case.unpaired]
+    others = [value for value in others if math.isfinite(value)]
+    return abs(heard[name] - case.paired[name]), sum(others) / len(others) if others else math.nan
+
+
+def _share(name: str, sung: Sequence[Sung]) -> Interval:
+    """Slope of the outputs' statistic over the prompts', both centred within each circle."""
+    circles: dict[str, list[tuple[str, float, float]]] = {}
+    for case in sung:
+        level = case.control[name] if case.control is not None else 0.0
+        p, y = case.paired[name], case.output[name] - level
+        if math.isfinite(p) and math.isfinite(y):
+            circles.setdefault(case.circle, []).append((case.group, p, y))
+    groups = [group for rows in circles.values() for group, _, _ in rows]
+    centred = [np.array([row[1:] for row in rows]) for rows in circles.values()]
+    p, y = np.concatenate([rows - rows.mean(axis=0) for rows in centred]).T
+    if not p.any():
+        return Interval(*(math.nan,) * 3)
+    return ratio_interval(*sum_by_song(groups, np.stack([p * y, p**2], axis=1)).T)
+
+
+def _interval(metric: Metric, utts: Utterances) -> Interval:
+    value, ci95 = aggregate(metric, utts)
+    assert value is not None and ci95 is not None  # a test was made of them
+    return Interval(value, *ci95)
+
+
+def _significance(test: PairedTest) -> Significance:
+    assert test.p_holm is not None
+    verdict = VERDICTS[test.verdict]
+    return Significance(test.p_value, test.p_holm, verdict, test.n_utt, test.n_song)
+
+
+def markdown(table: Leakage) -> str:
+    """The table to read, one line a statistic."""
+    heads = ["difference of", "to its own prompt", "to another", "other minus own"]
+    heads += ["beyond the control"] if table.beyond else []
+    heads += ["p (Wilcoxon, Holm)", "verdict", "share followed"]
+    lines = [
+        f"{table.n_utt} outputs of {table.n_group} {table.by}s; 95% intervals over {table.by}s",
+        "",
+        "| " + " | ".join(heads) + " |",
+        "|---" * len(heads) + "|",
+    ]
+    for metric in STATISTICS:
+        cells = [metric.head]
+        if metric.name in table.tests:
+            test = table.tests[metric.name]
+            parts = (table.paired, table.unpaired, table.excess, table.beyond)
+            cells += [part[metric.name].text(metric.digits) for part in parts if part]
+            cells += ["< .001" if test.p_holm < 1e-3 else f"{test.p_holm:.3f}", test.verdict]
+            cells.append(table.share[metric.name].text(3))
+        else:
+            cells += ["n/a"] * (len(heads) - 3) + ["not measured", "n/a"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -163,11 +163,12 @@ MEASURES = (
         pooled("vuv_error", "n_f0", "V/UV error", "V/UV error", LOWER),
     ), of_f0=True, version=2),
     Measure("contour", _contour, (
+        mean("f0_rmse_log", "F0 RMSE (natural log, frames voiced in both)", "F0 RMSE, log", LOWER),
         pooled("rpa", "n_voiced", "RPA (within 50 cents of the recording)", "RPA", HIGHER),
         pooled("rhythm_iou", "n_sung", "Rhythm IoU (notes as sung)", "rhythm IoU", HIGHER),
         replace(pooled("vibrato_error", "n_vibrato", "Vibrato error (depth, cents)",
                        "vibrato error, cents", LOWER), digits=0),
-    ), of_f0=True),
+    ), of_f0=True, version=2),
     Measure("mcd", _mcd, (
         mean("mcd_db", "MCD dB (WORLD, DTW)", "MCD dB, DTW", LOWER, 2),
         mean("mcd_db_nodtw", "MCD dB (VERSA, no DTW)", "MCD dB", LOWER, 2),

@@ -1,4 +1,4 @@
-"""The contour against the take: raw pitch accuracy, overlap of notes as they are sung, vibrato.
+"""The contour against the take: raw pitch accuracy, log F0, notes as they are sung, vibrato.
 
 The score is not asked what is right here: two takes of a score differ in all three.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from espnet2_ext.audio.pitch import hz_to_midi
 from espnet2_ext.metrics.expressiveness import note_pitches
-from espnet2_ext.metrics.musical import TOLERANCE_CENTS, SungFinals, cents, fit_length
+from espnet2_ext.metrics.musical import TOLERANCE_CENTS, SungFinals, cents, fit_length, log_f0_rmse
 
 GAP_SEC = 0.03
 """Unvoiced time within a note: an extractor's lapse. Most voiceless consonants last longer."""
@@ -28,6 +28,8 @@ class ContourScores:
     Args:
         rpa: Share of the recording's voiced frames that are voiced and within 50 cents of it
             (`mir_eval.melody.raw_pitch_accuracy`); NaN without.
+        f0_rmse_log: RMS difference of the natural logarithm of F0 over frames voiced in both; NaN
+            without. .01 is 17.3 cents.
         rhythm_iou: Mean over the recording's notes (`sung_intervals`) of the largest intersection
             over union with a note of the output; NaN without.
         vibrato_error: Mean over notes where both have one of the difference between their vibrato
@@ -38,6 +40,7 @@ class ContourScores:
     """
 
     rpa: float
+    f0_rmse_log: float
     rhythm_iou: float
     vibrato_error: float
     n_voiced: int
@@ -65,6 +68,7 @@ def contour_scores(
     errors = errors[np.isfinite(errors)]
     return ContourScores(
         rpa=raw_pitch_accuracy(f0_hyp, f0_ref),
+        f0_rmse_log=log_f0_rmse(f0_hyp, f0_ref),
         rhythm_iou=float(np.mean(ious)) if len(ious) else float("nan"),
         vibrato_error=float(np.mean(errors)) if len(errors) else float("nan"),
         n_voiced=int(np.sum(f0_ref > 0)),

@@ -18,6 +18,7 @@ import numpy as np
 
 from espnet2_ext.audio.pitch import A4_HZ
 from espnet2_ext.metrics.fast_dtw import fast_warping_path
+from espnet2_ext.metrics.musical import log_f0_rmse
 from espnet2_ext.metrics.versa_f0_mcd import (
     F0_CEIL_HZ,
     F0_FLOOR_HZ,
@@ -110,12 +111,8 @@ def espnet_scores(hyp: EspnetFeatures, ref: EspnetFeatures) -> EspnetScores:
 
 def f0_scores(hyp: np.ndarray, ref: np.ndarray) -> tuple[float, float, float]:
     """Log-F0 RMSE, semitone accuracy and V/UV error of aligned F0 (T,), Hz, 0 where unvoiced."""
-    both = (hyp != 0) & (ref != 0)
-    rmse = float("nan")
-    if both.any():
-        rmse = float(np.sqrt(np.mean(np.log(hyp[both] / ref[both]) ** 2)))
     same = semitone(hyp) == semitone(ref)
-    return rmse, float(np.mean(same)), float(np.mean((hyp != 0) != (ref != 0)))
+    return log_f0_rmse(hyp, ref), float(np.mean(same)), float(np.mean((hyp != 0) != (ref != 0)))
 
 
 def semitone(f0: np.ndarray) -> np.ndarray:

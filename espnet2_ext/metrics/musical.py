@@ -66,6 +66,19 @@ def cents(f0: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return CENTS_PER_OCTAVE * np.log2(f0 / reference)
 
 
+def log_f0_rmse(f0: np.ndarray, reference: np.ndarray) -> float:
+    """RMS difference of natural log F0 over frames voiced in both; NaN where there is none.
+
+    Args:
+        f0: Hz (T,), 0 where unvoiced.
+        reference: Hz (T,).
+    """
+    both = (f0 > 0) & (reference > 0)
+    if not both.any():
+        return float("nan")
+    return float(np.sqrt(np.mean(np.log(f0[both] / reference[both]) ** 2)))
+
+
 def sung_finals(score: MusicScore, n_frames: int, fps: float) -> SungFinals:
     """Mark the frames whose middle lies in the final, or vowel, of a sung note.
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_json, read_table, write_json, write_table
@@ -160,6 +161,38 @@ def write_prompts(out_dir: str | Path, prompt_dirs: Sequence[str | Path], seed: 
     write_json(out_dir / POOL, {"prompt_dirs": [str(path) for path in prompt_dirs], "seed": seed})
 
 
+def prompt_utts(token_dir: str | Path) -> dict[str, tuple[Path, str]]:
+    """Which utterance prompts each one of a token directory, as `write_prompts` drew it.
+
+    Returns:
+        utt -> token directory and id of its prompt.
+
+    Raises:
+        UserError: a prompt is in none of the directories that prompts.json names.
+    """
+    token_dir = Path(token_dir)
+    folders = [Path(folder) for folder in _read_pool(token_dir / POOL)["prompt_dirs"]]
+    of_pointer = {
+        pointer: (folder, name)
+        for folder in folders
+        for name, pointer in read_table(folder / CODEC_SSL).items()
+    }
+    found = {}
+    for utt, pointer in read_table(token_dir / PROMPT).items():
+        if pointer not in of_pointer:
+            expected = f"one of {', '.join(map(str, folders))}"
+            raise UserError(token_dir / PROMPT, f"a prompt {pointer!r}", expected, utt)
+        found[utt] = of_pointer[pointer]
+    return found
+
+
+def _read_pool(path: Path) -> dict[str, Any]:
+    made = read_json(path)
+    if not isinstance(made, dict) or set(made) != {"prompt_dirs", "seed"}:
+        raise UserError(path, "not a pool of prompts", "prompt_dirs and seed")
+    return made
+
+
 class EpochPrompts:
     """The prompts of a training set, others in each epoch.
 
@@ -174,9 +207,7 @@ class EpochPrompts:
     """
 
     def __init__(self, path: str | Path) -> None:
-        made = read_json(path)
-        if not isinstance(made, dict) or set(made) != {"prompt_dirs", "seed"}:
-            raise UserError(path, "not a pool of prompts", "prompt_dirs and seed")
+        made = _read_pool(Path(path))
         self.seed, self.pool = made["seed"], PromptPool(made["prompt_dirs"])
         self.utt2spk = read_table(Path(path).parent / "utt2spk")
         self.utt2phrase = read_table(Path(path).parent / PHRASES)

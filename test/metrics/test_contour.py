@@ -27,6 +27,15 @@ def finals() -> SungFinals:
     return SungFinals(note, np.where(note < 0, 0, np.array([60, 62, 62])[note]))
 
 
+def test_log_f0_is_compared_over_frames_voiced_in_both():
+    reference = sung()
+    raised = np.where(np.arange(len(reference)) < 30, 0, reference * np.exp(0.042))
+    scores = contour_scores(raised, reference, finals(), FPS)
+    assert scores.f0_rmse_log == pytest.approx(0.042)
+    assert 1200 / np.log(2) * 0.042 == pytest.approx(72.7, abs=0.1)  # cents
+    assert np.isnan(contour_scores(0 * reference, reference, finals(), FPS).f0_rmse_log)
+
+
 def test_a_take_against_itself_is_right():
     scores = contour_scores(sung(), sung(), finals(), FPS)
     assert (scores.rpa, scores.rhythm_iou, scores.vibrato_error) == (1, 1, 0)

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from espnet2_ext.bin.data import main as data
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_table, write_table
 from espnet2_ext.tokenizer.prompts import (
@@ -12,6 +13,7 @@ from espnet2_ext.tokenizer.prompts import (
     PromptPool,
     draw_prompts,
     phrases,
+    prompt_utts,
     write_prompts,
 )
 
@@ -86,3 +88,21 @@ def test_a_pool_that_is_no_pool_is_one_line(tmp_path):
     (tmp_path / "prompts.json").write_text("[]")
     with pytest.raises(UserError, match="not a pool of prompts"):
         EpochPrompts(tmp_path / "prompts.json")
+
+
+def test_prompts_are_known_as_recordings(tmp_path):
+    sung = {f"u{k}": f"p{k}" for k in range(4)}
+    folders = [token_dir(tmp_path / "tokens" / name, sung) for name in ("train", "speech")]
+    tested = token_dir(tmp_path / "tokens" / "test", {"t0": "q0", "t1": "q1"})
+    write_prompts(tested, folders)
+    for name in ("train", "speech"):
+        write_table(tmp_path / "raw" / name / "wav.scp", {u: f"{name}/{u}.wav" for u in sung})
+    given = ["--token_dir", tested, "--raw_dir", tmp_path / "raw", "--out", tmp_path / "out.scp"]
+    with pytest.raises(SystemExit) as end:
+        data(["prompts", *map(str, given)])
+    assert not end.value.code
+    pointers = read_table(tested / "prompt.scp")
+    assert read_table(tmp_path / "out.scp") == {u: f"{p}.wav" for u, p in pointers.items()}
+    write_table(tested / "prompt.scp", {"t0": "train/u0", "t1": "elsewhere/u0"})
+    with pytest.raises(UserError, match="t1: a prompt 'elsewhere/u0'"):
+        prompt_utts(tested)
