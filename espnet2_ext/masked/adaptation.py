@@ -8,6 +8,10 @@ they are not the paper's:
 - Prefix: the paper has virtual tokens in each layer. Here they stand before the sequence, and the
   layers make of them what they make of any prefix.
 - Progressive: it begins with the two upper layers.
+
+At MaskGCT's size of all 12 layers of codes, LoRA trains 6.53% and the first epochs of progressive
+16.65% of the parameters (paper: 6.51% and 16.63%); pitch alone 5.97% (paper: 4.46%), prefix 5.98%
+(paper: 5.25%).
 """
 
 import re

@@ -44,11 +44,15 @@ def sequence_contrast(
 
 
 def pairwise(a: Tensor, b: Tensor, normalize: bool = True) -> Tensor:
-    """Cosines, or products, of all of a (..., I, d) with all of b (..., J, d): (..., I, J)."""
+    """Cosines, or products, of all of a (..., I, d) with all of b (..., J, d): (..., I, J).
+
+    In 32 bits, also where training has 16.
+    """
     a, b = a.float(), b.float()
     if normalize:
         a, b = F.normalize(a, dim=-1), F.normalize(b, dim=-1)
-    return a @ b.transpose(-1, -2)
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b.transpose(-1, -2)
 
 
 def frame_labels(

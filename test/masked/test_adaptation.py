@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from espnet2_ext.checkpoint import load_strict
+from espnet2_ext.conditions.condition import Sizes
 from espnet2_ext.config_types import parse_config
 from espnet2_ext.errors import UserError
 from espnet2_ext.masked.adaptation import (
@@ -13,7 +14,9 @@ from espnet2_ext.masked.adaptation import (
     begin_epoch,
     parameter_groups,
 )
+from espnet2_ext.masked.config import MaskedConfig, NetworkConfig
 from espnet2_ext.masked.joined import join
+from espnet2_ext.masked.model import ACOUSTIC, MaskedModel
 from espnet2_ext.train.partial import has_adapters, plain_state, trainable
 
 from .singers import singer, sung_batch
@@ -119,6 +122,18 @@ def test_how_much_trains_is_counted():
     trained = {method: count[0] for method, count in counts.items()}
     assert trained["pitch"] < trained["prefix"] < trained["lora"] < trained["full"]
     assert counts["full"][0] == counts["full"][1] and trained["prefix"] - trained["pitch"] == 48
+
+
+@pytest.mark.parametrize(("method", "percent"), [("lora", 6.51), ("progressive", 16.63)])
+def test_the_shares_that_train_are_those_of_table_vii(method, percent):
+    """Of MaskGCT's model of all layers of codes; pitch and prefix differ (see `adaptation`)."""
+    with torch.device("meta"):
+        sizes = Sizes(1024, (8192, *[1024] * 12))
+        config = MaskedConfig(NetworkConfig(1024, 16, 16), first_layer=1)
+        model = MaskedModel(ACOUSTIC, sizes, config, {"semantic": {}, "melody": {}})
+        adapt(model, MaskedAdaptation(method=method))
+    trained, total = trainable(model)["all"]
+    assert 100 * trained / total == pytest.approx(percent, abs=0.03)
 
 
 def test_mistakes_are_named():

@@ -7,6 +7,7 @@ from espnet2_ext.data.batch import Batch
 from espnet2_ext.data.streams import DROPPED
 from espnet2_ext.masked.config import PromptConfig
 from espnet2_ext.masked.joined import Stretch, draw_stretches, halves, join, own_prompt
+from espnet2_ext.masked.options import MaskedDecoding
 
 from .singers import singer, sung_batch
 
@@ -103,3 +104,23 @@ def test_what_a_prompt_sings_is_not_told():
         steering = model.steering(alone).frames[0, :n]
         torch.testing.assert_close(steering, model.steering(joined.batch).frames[b, :n])
     assert torch.isfinite(whole.loss)
+
+
+@pytest.mark.parametrize("virtual_tokens", [0, 3])
+def test_a_joined_batch_is_decoded_as_its_utterances_alone(virtual_tokens):
+    model = singer(virtual_tokens=virtual_tokens).eval()
+    batch = sung_batch(LENGTHS, [5, 6, 1])
+    joined = join(batch)
+    config = MaskedDecoding(steps=[3, 1], without=["prompt"])
+    found = model.generate(joined.batch, joined.prompts, config, [1, 2, 3]).tokens
+    assert torch.equal(found[joined.is_prompt], model.codes(joined.batch)[joined.is_prompt])
+    sung = joined.of_target(found)
+    for b, n in enumerate(LENGTHS):
+        alone = join(batch.rows(torch.tensor([b])))
+        again = model.generate(alone.batch, alone.prompts, config, [b + 1]).tokens
+        assert torch.equal(alone.of_target(again)[0, :n], sung[b, :n])
+    unknown = batch["codec_ssl"].clone()
+    unknown[..., 1:] = 0  # acoustic codes of the target are not looked at
+    other = join(batch.having(codec_ssl=unknown))
+    again = model.generate(other.batch, other.prompts, config, [1, 2, 3]).tokens
+    assert torch.equal(again, found)

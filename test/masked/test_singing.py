@@ -9,6 +9,7 @@ from espnet2_ext.config_types import parse_config
 from espnet2_ext.data.streams import DROPPED
 from espnet2_ext.errors import UserError
 from espnet2_ext.masked.config import MaskedConfig, PromptConfig
+from espnet2_ext.masked.contrastive import frame_contrast, frame_labels, sequence_contrast
 from espnet2_ext.masked.model import SEMANTIC
 from espnet2_ext.masked.singing import (
     ABLATIONS,
@@ -182,6 +183,54 @@ def test_codes_teach_where_the_melody_is_the_recordings(how):
     torch.testing.assert_close(found.statistics["token_loss"], (total / count).detach())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"fcl_reduction": "sum", "pooled": "masked", "normalize": False, "temperature": 2.0}],
+)
+def test_contrasts_are_of_both_views_states_frame_by_frame(options):
+    """From each sequence by itself: its states, cut behind its prompt, and its own melody."""
+    config = SingingConfig(alpha=0.3, **options)
+    model, found = step(config)
+    torch.manual_seed(0)
+    batch = sung_batch(LENGTHS, PROMPTS)
+    views = make_views(batch, 2, model.generator.config, config.views)
+    joined, states, score, seen = views.joined, [], [], []
+    for r, n in enumerate(joined.batch.lengths("codec_ssl").tolist()):
+        one, begin = joined.rows(torch.tensor([r])).batch, int(joined.prompts[r])
+        drawn = views.draw.rows(torch.tensor([r]))
+        lengths, steering = one.lengths("codec_ssl"), model.steering(one)
+        hidden = model.generator.hidden(model.codes(one), lengths, steering, drawn)
+        states.append(hidden[0, begin:n].detach())
+        score.append(one["score_frames"][0, begin:n, MIDI_COLUMN])
+        pooled = drawn.mask[0, begin:n]
+        seen.append(pooled if config.pooled == "masked" else torch.ones_like(pooled))
+    ga, gb = (
+        torch.stack([states[r][seen[r]].mean(0) for r in rows]) for rows in views.melodies.tolist()
+    )
+    expected = sequence_contrast(ga, gb, config.temperature, config.normalize)
+    torch.testing.assert_close(found.statistics["scl"], expected)
+    total = count = 0
+    for a, b in views.frames.T.tolist():
+        codes = batch["codec_ssl"][a, : LENGTHS[a], 0][None]
+        valid = torch.ones_like(codes, dtype=torch.bool)
+        labels = frame_labels(score[a][None], score[b][None], codes, valid, 0.3)
+        total += float(frame_contrast(states[a][None], states[b][None], labels, "sum"))
+        count += int((labels >= 0).sum())
+    expected = total / (count if config.fcl_reduction == "mean" else 6)
+    assert float(found.statistics["fcl"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_end_of_a_target_may_be_seen():
+    prompt = PromptConfig(around=1.0, dropout=0.0)
+    views = make_views(sung_batch(LENGTHS, PROMPTS), 2, MaskedConfig(prompt=prompt), ViewOptions())
+    joined = views.joined
+    end = joined.of_target(views.draw.prompt) & joined.is_target
+    assert end[:8].any(1).all() and not end[:, 0].any()
+    assert (end.long().diff(dim=1) >= 0)[joined.is_target[:, 1:]].all()
+    assert not (views.draw.mask & views.draw.prompt).any()
+    assert (views.draw.prompt | ~joined.is_prompt).all()
+
+
 def test_padding_moves_no_loss():
     model, svt = singer(), listener()[0]
     batch = sung_batch(LENGTHS, PROMPTS)
@@ -225,6 +274,16 @@ def test_the_transcription_hears_targets_whose_finer_layers_are_unknown(way):
     mask_emb = model.generator.mask_emb.weight
     alone = torch.autograd.grad(found.loss - found.predicted.loss, mask_emb)[0]
     assert (way == "stop_gradient") == (float(alone.abs().max()) < 1e-7)
+
+
+def test_16_bits_change_little():
+    expected = step(svt=listener()[0])[1].statistics
+    with torch.autocast("cpu", torch.bfloat16):
+        model, found = step(svt=listener()[0])
+    found.loss.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    for name in PARTS - {"acc", "scl_acc"}:
+        assert float(found.statistics[name]) == pytest.approx(float(expected[name]), rel=0.05), name
 
 
 def test_a_batch_of_one_and_one_without_notes_are_sung():
