@@ -3,7 +3,7 @@
 #   ./run.sh                  everything
 #   ./run.sh --size debug     the same stages with tiny data and models (minutes; sings noise)
 # The sizes share data/, dump/ and exp/: give each a copy of this directory (cp -a).
-# Any option of comelsinger.sh may follow, e.g. ./run.sh --stage 9 --inference_config conf/my.yaml.
+# Any option of comelsinger.sh may follow, e.g. ./run.sh --stage 8 --acoustic_args "--seed 1".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
