@@ -11,7 +11,6 @@ EXTRAS = {
     # resemblyzer asks for webrtcvad, which has no wheel; without a compiler, webrtcvad-wheels is it
     # (docs/metrics.md); tools/install.sh takes that.
     "judges": ["resemblyzer>=0.1.4", "webrtcvad-wheels>=2.0.14", "speechmos>=0.0.1.1"],
-    # GPL-3.0: only tests import it, to hold jitter, shimmer and HNR against Praat's own.
     "notation": ["converter21>=4.0.1", "music21>=9.9.1,<10"],
     "test": [
         "pytest>=8",
