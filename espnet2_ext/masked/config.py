@@ -16,6 +16,7 @@ class NetworkConfig:
         n_layers: Blocks.
         expansion: Of the feed-forward layers.
         checkpointing: Compute activations again in the backward pass, to save memory.
+        dropout: Of the embeddings and of what each layer adds to them, in training.
     """
 
     width: int = 256
@@ -23,6 +24,7 @@ class NetworkConfig:
     n_layers: int = 6
     expansion: int = 4
     checkpointing: bool = False
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,12 @@ class MaskedTokens(nn.Module):
             if table is not None:
                 nn.init.normal_(table.weight, std=d**-0.5)
         self.diff_estimator = BidirectionalLlama(
-            d, network.heads, network.n_layers, network.expansion, network.checkpointing
+            d,
+            network.heads,
+            network.n_layers,
+            network.expansion,
+            network.checkpointing,
+            network.dropout,
         )
 
     def draw(self, lengths: LongTensor, frames: int) -> Draw:

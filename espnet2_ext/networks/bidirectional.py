@@ -50,8 +50,9 @@ class AdaptiveRMSNorm(nn.Module):
 class BidirectionalBlock(nn.Module):
     """Attention and feed-forward layer, each after an adaptive norm and added to what came in."""
 
-    def __init__(self, width: int, heads: int, expansion: int) -> None:
+    def __init__(self, width: int, heads: int, expansion: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.self_attn = SelfAttention(width, heads)
         self.mlp = SwiGLU(width, expansion * width)
         self.input_layernorm = AdaptiveRMSNorm(width)
@@ -64,8 +65,9 @@ class BidirectionalBlock(nn.Module):
             norm.to_weight(vector)[:, None]
             for norm in (self.input_layernorm, self.post_attention_layernorm)
         )
-        x = x + self.self_attn(self.input_layernorm(x, next(weights)), rotation, mask)
-        return x + self.mlp(self.post_attention_layernorm(x, next(weights)))
+        attended = self.self_attn(self.input_layernorm(x, next(weights)), rotation, mask)
+        x = x + self.dropout(attended)
+        return x + self.dropout(self.mlp(self.post_attention_layernorm(x, next(weights))))
 
 
 def _mlp(width: int) -> nn.Sequential:
@@ -81,6 +83,7 @@ class BidirectionalLlama(nn.Module):
         n_layers: Blocks.
         expansion: Of the feed-forward layers.
         checkpointing: Keep the blocks' inputs alone in training, and compute the rest again.
+        dropout: Of the embeddings and of what each layer adds to them, in training.
     """
 
     def __init__(
@@ -90,14 +93,16 @@ class BidirectionalLlama(nn.Module):
         n_layers: int,
         expansion: int = 4,
         checkpointing: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if width % (2 * heads):
             raise ValueError(f"width {width} is not divisible by 2 x {heads} heads")
         self.width, self.checkpointing = width, checkpointing
         self.layers = nn.ModuleList(
-            BidirectionalBlock(width, heads, expansion) for _ in range(n_layers)
+            BidirectionalBlock(width, heads, expansion, dropout) for _ in range(n_layers)
         )
+        self.dropout = nn.Dropout(dropout)
         self.norm = AdaptiveRMSNorm(width)
         self.diff_step_mlp = _mlp(width)
         self.cond_mlp = _mlp(width)
@@ -116,7 +121,7 @@ class BidirectionalLlama(nn.Module):
             t: Times (B,) in [0, 1].
             mask: True on what is real (B, T); padding may stand anywhere, and moves nothing.
         """
-        vector = self.time_vector(t)
+        vector, x = self.time_vector(t), self.dropout(x)
         rotation = self.rotation(x, real_positions(mask))
         seen = mask[:, None, None]
         for layer in self.layers:
