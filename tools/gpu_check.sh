@@ -17,7 +17,7 @@ case ${1:-} in
     "${PYTHON}" -m pytest -m gpu -rs test
     "${PYTHON}" benchmarks/gpu_check.py --device cuda --size 1.7b
     "${PYTHON}" benchmarks/decode.py --device cuda --size 1.7b --only_targets --repeats 1
-    "${PYTHON}" benchmarks/masked.py --device cuda --size maskgct --bfloat16 --repeats 1
+    "${PYTHON}" benchmarks/masked_decode.py --device cuda --size maskgct --bfloat16 --repeats 1
     ;;
   --train)
     [ -n "${2:-}" ] || { echo "usage: tools/gpu_check.sh --train DIR" >&2; exit 2; }

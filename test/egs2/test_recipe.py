@@ -83,6 +83,27 @@ def test_again_there_is_nothing_to_do(recipe):
         assert f"(main) stage {number}: done before, nothing to do" in output
 
 
+def test_the_masked_generators_sing_on_the_same_data_and_with_the_same_vocoder(recipe):
+    """The recipe of CoMelSinger beside this one: what both make is not made again."""
+    other = recipe.parent / "comelsinger1"
+    for name in ("tokenizer", "vocoder_debug", "judges"):
+        shutil.copytree(recipe / "exp" / name, other / "exp" / name)
+    for name in ("data", "dump"):  # whose tables name files from the recipe's folder
+        (other / name).symlink_to(recipe / name)
+    said = finish(start(other))
+    for number in (1, 2, 3, 4, 5, 10):
+        assert f"stage {number}: done before, nothing to do" in said
+    results = json.loads((other / "exp/results.json").read_text())
+    wanted = {"ground_truth", "score_f0", "codec_resynthesis", "gt_semantic+comelsinger"}
+    assert {(row["split"], row["system"]) for row in results} == {
+        (split, system) for split in SETS for system in (*wanted, "comelsinger")
+    }
+    assert (other / "exp/report/index.html").is_file()
+    said = finish(start(other))
+    for number in range(1, 14):
+        assert f"stage {number}: done before, nothing to do" in said
+
+
 def test_a_second_flow_is_a_second_row(recipe):
     """It overwrote the first model's row."""
     before = json.loads((recipe / "exp/results.json").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-masked = pytest.importorskip("masked")
+masked = pytest.importorskip("masked_decode")
 
 
 def test_every_row_has_ours_and_a_peer_whose_tokens_are_equal(tmp_path):
