@@ -1,10 +1,10 @@
 """Masked decoding against MaskGCT's loop: ms per frame of an utterance alone and in a batch of 16.
 
 ``python benchmarks/masked_decode.py`` takes random weights of the demo's size on the CPU,
-``--device cuda --size maskgct`` MaskGCT's. The peer is `plain_masked.py`: one utterance at a time, guidance as a
-second pass, everything computed anew at each step. Both decode with MaskGCT's options: 12 layers of
-1024 codes in [25, 10, 1, ...] steps, and 8192 semantic codes in 25 steps. Before anything is timed,
-both decode with the same noise, and their tokens must be equal.
+``--device cuda --size maskgct`` MaskGCT's. The peer is `plain_masked.py`: one utterance at a time,
+guidance as a second pass, everything computed anew at each step. Both decode with MaskGCT's
+options: 12 layers of 1024 codes in [25, 10, 1, ...] steps, and 8192 semantic codes in 25 steps.
+Before anything is timed, both decode with the same noise, and their tokens must be equal.
 """
 
 import argparse
