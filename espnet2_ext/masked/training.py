@@ -10,10 +10,9 @@ from torch import Tensor
 
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.device import autocast_as
-from espnet2_ext.masked.draw import Draw, draw_mask
+from espnet2_ext.masked.draw import Draw, draw
 from espnet2_ext.masked.joined import Joined, draw_stretches, join
 from espnet2_ext.masked.model import MaskedModel
-from espnet2_ext.masked.schedule import masked_share
 from espnet2_ext.masked.singing import SingingLoss
 
 _VALID_SEED = 0
@@ -70,24 +69,23 @@ class MaskedTraining(AbsESPnetModel):
             with autocast:
                 sung = self.singing(self.model, batch)
             return force_gatherable((sung.loss, sung.statistics, B), sung.loss.device)
-        draw = None
+        drawn = None
         if "prompt" in batch:
-            there, targets = batch.lengths("prompt"), batch.lengths("codec_ssl")
-            whole = join(batch, draw_stretches(there, targets, config.prompt))
-            batch, draw = whole.batch, self._draw(whole)
+            nothing = torch.rand(B, device=batch["codec_ssl"].device) < config.nothing_dropout
+            there = batch.lengths("prompt").masked_fill(nothing, 0)
+            whole = join(batch, draw_stretches(there, batch.lengths("codec_ssl"), config.prompt))
+            batch, drawn = whole.batch, self._draw(whole)
+            drawn = replace(drawn, no_prefix=drawn.no_prefix | nothing)
         with autocast:
-            predicted = self.model.loss(batch, draw)
+            predicted = self.model.loss(batch, drawn)
         stats = {"loss": predicted.loss.detach(), "acc": predicted.accuracy.detach()}
         return force_gatherable((predicted.loss, stats, B), predicted.loss.device)
 
     def _draw(self, whole: Joined) -> Draw:
         """A draw whose prompts are those of other utterances."""
         generator, lengths = self.model.generator, whole.batch.lengths("codec_ssl")
-        drawn = generator.draw(lengths, whole.n_frames)
-        p = masked_share(drawn.t, generator.config.mask_schedule)
-        p = p.clamp(min=generator.config.least_masked)
-        mask = draw_mask(whole.is_prompt, lengths, p)
-        return replace(drawn, prompt=whole.is_prompt, mask=mask)
+        config = replace(generator.config, nothing_dropout=0.0)  # has taken the prompts already
+        return draw(lengths, whole.n_frames, len(generator.codes), config, whole.prompts)
 
     def collect_feats(
         self, codec_ssl: Tensor, codec_ssl_lengths: Tensor, **_: Tensor

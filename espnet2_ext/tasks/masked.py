@@ -26,7 +26,7 @@ from espnet2_ext.masked.model import TARGETS
 from espnet2_ext.masked.singing import PredictedCodes, SingingConfig, SingingLoss, Transcription
 from espnet2_ext.masked.training import MaskedTraining
 from espnet2_ext.registry import register
-from espnet2_ext.tasks.one_line import OneLineTask
+from espnet2_ext.tasks.one_line import OneLineTask, add_token_options
 from espnet2_ext.train.epoch_seed import EpochSeededTrainer
 from espnet2_ext.transcription.inference import TranscriptionInference
 from espnet2_ext.transcription.inputs import WAYS, PartlyPredicted
@@ -50,28 +50,18 @@ class MaskedTask(OneLineTask):
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add this task's options to ESPnet's."""
         register("espnet2.tasks.abs_task")
-        add = parser.add_argument_group("Masked generator").add_argument
-        add("--tokenizer_dir", type=str_or_none, help="folder written by fit_tokenizers")
-        add("--sizes", action=NestedDictAction, default={},
-            help="sizes of the tokens; found from tokenizer_dir")  # fmt: skip
+        group = parser.add_argument_group("Masked generator")
+        add_token_options(group, "sizes")
+        add = group.add_argument
         add("--target", choices=TARGETS, help="tokens that are generated")
-        add("--model_conf", action=NestedDictAction, default={}, help="masked.config.MaskedConfig")
         add("--conditions", action=NestedDictAction, default={}, help="name: options of each")
-        add(
-            "--singing_conf",
-            action=NestedDictAction,
-            default=None,
-            help="masked.singing.SingingConfig; none: the token loss alone",
-        )
-        add(
-            "--transcription_dir",
-            type=str_or_none,
-            help="experiment of a transcription model, for singing_conf's svt",
-        )
+        add("--singing_conf", action=NestedDictAction, default=None,
+            help="masked.singing.SingingConfig; none: the token loss alone")  # fmt: skip
+        add("--transcription_dir", type=str_or_none,
+            help="experiment of a transcription model, for singing_conf's svt")  # fmt: skip
         add("--transcription_file", default="valid.loss.best.pth")
         add("--adaptation_conf", action=NestedDictAction, default={},
             help="masked.adaptation.MaskedAdaptation: what trains")  # fmt: skip
-        add("--crop_frames", type=int, default=0, help="token frames of a training crop; 0: whole")
         add("--max_prompt_frames", type=int, default=150, help="token frames of the prompt")
 
     @classmethod

@@ -7,7 +7,6 @@ from typing import ClassVar
 import torch
 from espnet2.train.class_choices import ClassChoices
 from espnet2.utils.nested_dict_action import NestedDictAction
-from espnet2.utils.types import str_or_none
 
 from espnet2_ext.conditions.registry import streams_read
 from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
@@ -17,7 +16,7 @@ from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
 from espnet2_ext.registry import register
 from espnet2_ext.score.length import EXACT, POLICIES
-from espnet2_ext.tasks.one_line import OneLineTask
+from espnet2_ext.tasks.one_line import OneLineTask, add_token_options
 from espnet2_ext.train.epoch_seed import EpochSeededTrainer
 
 velocity_choices = ClassChoices(
@@ -42,20 +41,8 @@ class MelFlowTask(OneLineTask):
         """Add this task's options to ESPnet's."""
         register("espnet2.tasks.abs_task")
         group = parser.add_argument_group("Flow")
-        group.add_argument(
-            "--tokenizer_dir", type=str_or_none, help="folder written by fit_tokenizers"
-        )
-        group.add_argument(
-            "--geometry",
-            action=NestedDictAction,
-            default={},
-            help="sizes of tokens and features; found from tokenizer_dir",
-        )
-        group.add_argument("--model_conf", action=NestedDictAction, default={})
+        add_token_options(group, "geometry")
         group.add_argument("--condition_conf", action=NestedDictAction, default={})
-        group.add_argument(
-            "--crop_frames", type=int, default=0, help="token frames of a training crop; 0: whole"
-        )
         group.add_argument(
             "--max_prompt_frames", type=int, default=150, help="token frames of the prompt"
         )

@@ -13,7 +13,8 @@ from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
 from espnet2.samplers.build_batch_sampler import build_batch_sampler
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions
 from espnet2.train.collate_fn import CommonCollateFn
-from espnet2.utils.types import str2bool
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str2bool, str_or_none
 
 from espnet2_ext.checkpoint import require_plain
 from espnet2_ext.errors import UserError
@@ -24,6 +25,21 @@ from espnet2_ext.registry import register
 from espnet2_ext.tasks.options import read_safely
 from espnet2_ext.train.epoch_data import EpochIterFactory
 from espnet2_ext.train.pack_sampler import Pack, join_small
+
+
+def add_token_options(group: Any, sizes: str) -> None:
+    """Options of every task whose model is built for a recipe's tokens.
+
+    Args:
+        group: Of ESPnet's parser.
+        sizes: Name of the option that keeps the tokens' sizes in config.yaml.
+    """
+    add = group.add_argument
+    add("--tokenizer_dir", type=str_or_none, help="folder written by fit_tokenizers")
+    add(f"--{sizes}", action=NestedDictAction, default={},
+        help="sizes of tokens and features; found from tokenizer_dir")  # fmt: skip
+    add("--model_conf", action=NestedDictAction, default={})
+    add("--crop_frames", type=int, default=0, help="token frames of a training crop; 0: whole")
 
 
 class OneLineTask(AbsTask):

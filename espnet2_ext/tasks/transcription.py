@@ -7,15 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from espnet2.utils.nested_dict_action import NestedDictAction
-from espnet2.utils.types import str_or_none
 from torch import Tensor
 
 from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
 from espnet2_ext.data.streams import TOKEN, StreamSizes, StreamTables
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.lyrics.languages import vowels_among
-from espnet2_ext.tasks.one_line import OneLineTask
+from espnet2_ext.tasks.one_line import OneLineTask, add_token_options
 from espnet2_ext.tokenizer.embedding_tables import embedding_tables
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
 from espnet2_ext.train.epoch_seed import EpochSeededTrainer
@@ -36,20 +34,7 @@ class TranscriptionTask(OneLineTask):
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add this task's options to ESPnet's."""
-        group = parser.add_argument_group("Transcription")
-        group.add_argument(
-            "--tokenizer_dir", type=str_or_none, help="folder written by fit_tokenizers"
-        )
-        group.add_argument(
-            "--geometry",
-            action=NestedDictAction,
-            default={},
-            help="sizes of the codes; found from tokenizer_dir",
-        )
-        group.add_argument("--model_conf", action=NestedDictAction, default={})
-        group.add_argument(
-            "--crop_frames", type=int, default=0, help="token frames of a training crop; 0: whole"
-        )
+        add_token_options(parser.add_argument_group("Transcription"), "geometry")
 
     @classmethod
     def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> StreamPreprocessor:

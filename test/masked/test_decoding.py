@@ -202,7 +202,6 @@ def test_tasks_that_cannot_be():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_on_a_gpu_it_is_the_plain_decoder_too():
     model = build().cuda()
     tokens, lengths, steering = batch(LENGTHS, prefixes=[5, 2, 3, 4])

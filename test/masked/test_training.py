@@ -12,12 +12,12 @@ from .test_inference import CONDITIONS, SMALL, prompts_of
 from .test_model import SIZES, utterances
 
 
-def model_and_batch():
+def model_and_batch(**options):
     torch.manual_seed(0)
     args = Namespace(
         target=ACOUSTIC,
         sizes={"codes": list(SIZES.codes), "n_phones": SIZES.n_phones},
-        model_conf={**SMALL, "prompt": {"dropout": 0.0}},
+        model_conf={**SMALL, "prompt": {"dropout": 0.0}, **options},
         conditions=CONDITIONS[ACOUSTIC],
     )
     rows = {k: v for k, v in utterances().items() if k in ("codec_ssl", "score_frames")}
@@ -51,6 +51,14 @@ def test_the_prompt_is_seen_and_is_no_target():
     alone = [model(**streams(batch.having(prompt=p)))[0].item()
              for p in (batch["prompt"], (batch["prompt"] + 1) % 12)]  # fmt: skip
     assert alone[0] == alone[1]
+
+
+def test_where_nothing_is_given_the_prompt_is_gone_and_no_target():
+    model, batch = model_and_batch(nothing_dropout=1.0)
+    model.eval()
+    losses = [model(**streams(batch.having(prompt=prompt)))[0].item()
+              for prompt in (batch["prompt"], (batch["prompt"] + 1) % 12)]  # fmt: skip
+    assert losses[0] == losses[1]
 
 
 def test_all_weights_have_gradients():

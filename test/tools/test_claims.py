@@ -147,6 +147,40 @@ def test_in_what_table_2_follows_the_papers_and_in_what_not():
     assert f"({mcd['lm+flow1+cd']:.2f} against {mcd['lm+cd']:.2f})" in text
 
 
+def test_which_parts_of_table_2_are_worth_what():
+    of = {row["system"]: row["metrics"] for row in rows("table2.json")}
+    text = prose(DOCS / "results.md")
+    soft, flow = of["lm(soft)+cd"], of["lm+flow1+cd"]
+    assert f"LM(soft)+CD has PER {written_to(3, soft['per'])}" in text and soft["per"] < flow["per"]
+    (tests,) = (row["paired"] for row in rows("table2.json") if "paired" in row)
+    verdicts = {name: test["verdict"] for name, test in tests.items()}
+    better = {"rhythm_iou", "vibrato_error", "cents_rmse", "mcd_db", "mcd_db_nodtw", "secs"}
+    assert {name for name, verdict in verdicts.items() if verdict == "better"} == better
+    assert [name for name, verdict in verdicts.items() if verdict == "worse"] == ["semitone_acc"]
+    for claim in (
+        f"semitone accuracy ({written_to(3, of[DEFAULT]['semitone_acc'])} against "
+        f"{written_to(3, soft['semitone_acc'])} of",
+        f"the recordings have {written_to(3, of['ground_truth']['semitone_acc'])}",
+        f"accuracy {written_to(3, of['lm+flow1+voc']['note_acc'])} against "
+        f"{written_to(3, of[DEFAULT]['note_acc'])})",
+    ):
+        assert claim in text, claim
+
+
+def test_what_a_gpu_did():
+    found = json.loads((DOCS / "results/gpu_check.json").read_text())
+    results, speed = ((DOCS / page).read_text() for page in ("results.md", "speed.md"))
+    assert f"commit {found['commit']}" in results and f"commit {found['commit']}" in speed
+    for name, measured in found["rows"].items():
+        if isinstance(measured, str):
+            assert f"| {name} | {measured} |" in results, name
+    one, many = (found["rows"][f"decode {name}"] for name in ("batch1", "batch32"))
+    assert f"{one['ratio']:.1f}x at batch 1" in results and f"{many['ratio']:.0f}x at" in results
+    assert f"utterance | {one['ours']:.2f} | {one['peer']:.2f} | {one['ratio']:.1f}x |" in speed
+    ours = written(many["ours"])
+    assert f"together | {ours} | {many['peer']:.2f} | {many['ratio']:.0f}x |" in speed
+
+
 def test_what_the_new_training_f0_was_worth():
     """The table's "after" is the run whose JSON is committed."""
     text = (DOCS / "results.md").read_text()

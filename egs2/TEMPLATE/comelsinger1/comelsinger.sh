@@ -107,25 +107,14 @@ read_sets
 : "${inference_tag:=$(tag_of masked "${inference_config}" "")}"
 : "${vocoder_tag:=$(tag_of vocoder "${vocoder_config}" "${vocoder_args}")}"
 
-tokenizer_dir="${expdir}/tokenizer"
-tokens="${dumpdir}/tokens"
-eval_name="eval_$(tr -cs 'A-Za-z0-9\n' '_' <<< "${test_sets}")"
-eval_tokens="${tokens}/${eval_name}"
+name_places
 semantic_exp="${expdir}/semantic_${semantic_tag}"
 transcription_exp="${expdir}/transcription_${transcription_tag}"
 acoustic_exp="${expdir}/acoustic_${acoustic_tag}"
 vocoder_exp="${expdir}/vocoder_${vocoder_tag}"
-judges_dir="${expdir}/judges"
-scores_dir="${expdir}/scores"
-device=cpu tokenize_nj=${nj} tokenize_threads=1
-if "${gpu_inference}"; then
-  device=cuda tokenize_nj=${inference_nj} tokenize_threads=$(((nj + inference_nj - 1) / inference_nj))
-fi
 use_launchers
-training_resources=()
 training=(launch --ngpu "${ngpu}")
-if [ "${ngpu}" -gt 0 ]; then training_resources=(--gpu "${ngpu}"); fi
-training=("${training_resources[@]}" "${training[@]}")
+if [ "${ngpu}" -gt 0 ]; then training=(--gpu "${ngpu}" "${training[@]}"); fi
 branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 "
 
 if "${print_paths}"; then

@@ -142,10 +142,7 @@ if "${flow_on_samples}"; then on_samples=(sampled); fi
 : "${vocoder_tag:=$(tag_of vocoder "${vocoder_config}" "${vocoder_args}")}"
 : "${pack_name:=${corpus_name}_${row:-${tag}}}"
 
-tokenizer_dir="${expdir}/tokenizer"
-tokens="${dumpdir}/tokens"
-eval_name="eval_$(tr -cs 'A-Za-z0-9\n' '_' <<< "${test_sets}")"
-eval_tokens="${tokens}/${eval_name}"
+name_places
 # Tokens of another task, or an extended list, are a vocabulary of their own.
 of_task=${task#svs}${base_vocabulary:+_grown}
 of_task=${of_task:+_${of_task#_}}
@@ -155,17 +152,9 @@ lm_exp="${expdir}/speechlm_${tag}"
 flow_exp="${expdir}/flow_${flow_tag}"
 duration_exp="${expdir}/duration_${duration_tag}"
 vocoder_exp="${expdir}/vocoder_${vocoder_tag}"
-judges_dir="${expdir}/judges"
-scores_dir="${expdir}/scores"
 sung_dir="${lm_exp}/decode_${inference_tag}" # what the speech LM sings, by sets
 # The flow gets the embeddings that the LM expected where ${inference_config} says so.
 soft_tokens=$(yaml_value "${inference_config}" soft 2>/dev/null || true)
-# Jobs of tokenizing, and threads of each. A job loads codec and SSL model: on GPUs there are as many
-# as load other models, and they share the processors.
-device=cpu tokenize_nj=${nj} tokenize_threads=1
-if "${gpu_inference}"; then
-  device=cuda tokenize_nj=${inference_nj} tokenize_threads=$(((nj + inference_nj - 1) / inference_nj))
-fi
 use_launchers
 # How trainings start: what they ask of the launcher, and what starts their processes.
 training_resources=()

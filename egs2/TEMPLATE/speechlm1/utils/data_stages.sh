@@ -2,7 +2,7 @@
 # The stages that every system begins with: data directories, audio, lengths, tokenizers, tokens, each
 # a function of its number. Sourced by a template, whose options and paths these functions read. The
 # first word of a step is part of its digest, so it stays, whatever the stage's number.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2034,SC2154
 
 # Sets are split once, into all_sets, test_list and prompt_list: each once, as what is tuned on may be
 # evaluated too.
@@ -14,6 +14,22 @@ read_sets() {
   for set in "${all_sets[@]}"; do # folders are named after them
     [[ ${set} != */* && ${set} != .* && ${set} != -* ]] || fail "${set} is no name of a set (in --train_set, --valid_set, --test_sets or --prompt_sets)"
   done
+}
+
+# Where the data of any system lie, and the device that inference runs on.
+name_places() {
+  tokenizer_dir="${expdir}/tokenizer"
+  tokens="${dumpdir}/tokens"
+  eval_name="eval_$(tr -cs 'A-Za-z0-9\n' '_' <<< "${test_sets}")"
+  eval_tokens="${tokens}/${eval_name}"
+  judges_dir="${expdir}/judges"
+  scores_dir="${expdir}/scores"
+  # Jobs of tokenizing, and threads of each. A job loads codec and SSL model: on GPUs there are as many
+  # as load other models, and they share the processors.
+  device=cpu tokenize_nj=${nj} tokenize_threads=1
+  if "${gpu_inference}"; then
+    device=cuda tokenize_nj=${inference_nj} tokenize_threads=$(((nj + inference_nj - 1) / inference_nj))
+  fi
 }
 
 prepare_data() { # prepare_data N
