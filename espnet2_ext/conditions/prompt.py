@@ -11,6 +11,9 @@ from espnet2_ext.conditions.condition import (
     require,
 )
 from espnet2_ext.data.batch import Batch
+from espnet2_ext.networks.code_rows import whitened
+
+_SSL_SCALE = 0.3  # of the SSL token in a prompt, which tells words from each other, not voices
 
 
 class _Prompt(ConditionEncoder):
@@ -82,6 +85,20 @@ class PooledPrompt(_Prompt):
         self.score = nn.Linear(2 * channels, 1) if pooling == "attention" else None
         self.out = nn.Linear(2 * channels, sizes.width)
         self.nobody = nn.Parameter(torch.zeros(sizes.width))
+
+    @torch.no_grad()
+    def start_from_codec(self, tables: Tensor) -> None:
+        """Set what the codes of an untrained model start from: voices that sound alike are alike.
+
+        Args:
+            tables: Codec embeddings by codebook and code (n_codebooks, K, D), each codebook's of
+                mean 0, for the streams behind the SSL token.
+        """
+        white, weight = whitened(tables), self.embedding.weight
+        n = min(white.size(-1), weight.size(1))
+        n_ssl = len(weight) - white.size(0) * white.size(1)
+        weight[:n_ssl] *= _SSL_SCALE
+        weight[n_ssl:, :n] = white[..., :n].flatten(0, 1)
 
     @property
     def stand_in(self) -> Tensor:

@@ -41,7 +41,7 @@ class Tokens:
         frames: Folder with the score's frames and the prompts.
         made_from: Folders that the tokens were made from.
         codec_ssl: Table of the tokens.
-        soft: Table of the embeddings that the LM expected, where its decoding makes them.
+        soft: Table of the embeddings that the token model expected, where its decoding makes them.
         own: They lie in a folder of the row, and so does what is made from them.
     """
 
@@ -263,22 +263,28 @@ class Plan:
     def _masked_tokens(self, row: Row) -> Tokens:
         """By the masked generators, where their own models have it, or in a folder of the row."""
         run, config = self.run, self._config(row, row.decoding, "masked")
+        tokenizer = Path(run["tokenizer_dir"])
         models, recorded = self._masked_models(row), self._recorded.frames
         frames = self._own_times(row) if row.timing == "model" else recorded
         own = self.out is not None or isinstance(row.decoding, dict) or frames != recorded
         own = own or bool(row.semantic)
         tag = tag_of("masked", config, "") if row.decoding else run["inference_tag"]
         to = self._own(row, ".tokens") if own else models[-1] / f"decode_{tag}" / self.set_name
+        acoustic = (read_yaml(config) if config.is_file() else {}).get("acoustic") or {}
+        soft = to / "soft.scp" if acoustic.get("soft") is True else None
+        if row.embedding and soft is None:
+            raise UserError(config, "nothing", f"true, for row {row.name}", "acoustic: soft")
         options = ["--acoustic_dir", models[-1], "--acoustic_file", run["inference_model"]]
         for semantic in self._semantic(row):
             options += ["--semantic_dir", semantic, "--semantic_file", run["inference_model"]]
         self._step(
-            TOKENS, "9m", to, (*models, frames), (config,), (run["inference_model"], run["device"]),
+            TOKENS, "9m", to, (*models, frames, tokenizer), (config,),
+            (run["inference_model"], run["device"]),
             ["on", "infer", "--jobs", run["inference_nj"], "infer/masked", *options,
              "--token_dir", frames, "--decode_config", config, "--output_dir", to,
-             "--device", run["device"]],
+             "--tokenizer_dir", tokenizer, "--device", run["device"]],
         )  # fmt: skip
-        return Tokens(frames, (to,), to / "codec_ssl.scp", own=own)
+        return Tokens(frames, (to,), to / "codec_ssl.scp", soft, own=own)
 
     def _own_times(self, row: Row) -> Path:
         """Folder of the score's frames with phone times by our duration model."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from espnet2_ext.data.streams import StreamSizes
 from espnet2_ext.inference.step import Columns, Step
@@ -19,14 +20,17 @@ class MaskedStep(Step):
         acoustic: Semantic to acoustic tokens.
         semantic: Score to semantic tokens; None: those of ``codec_ssl`` are taken.
         decoding: Options of the two stages, semantic first.
+        embeddings: Of the codec, tables (N, K, D) and offset (D,), where the decoding of acoustic
+            tokens has ``soft``.
     """
 
     reads = ("score_frames",)
-    writes = ("codec_ssl",)
+    writes = ("codec_ssl", "soft")
 
     acoustic: MaskedInference
     semantic: MaskedInference | None
     decoding: tuple[MaskedDecoding, MaskedDecoding]
+    embeddings: tuple[Tensor, Tensor] | None = None
 
     @property
     def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -34,7 +38,8 @@ class MaskedStep(Step):
 
     @property
     def sizes(self) -> StreamSizes:
-        return StreamSizes(codes=self.acoustic.codes)
+        embed_dim = None if self.embeddings is None else len(self.embeddings[1])
+        return StreamSizes(codes=self.acoustic.codes, embed_dim=embed_dim)
 
     @property
     def options(self) -> str:
@@ -51,6 +56,10 @@ class MaskedStep(Step):
         else:
             empty = [torch.zeros(len(score), nq, dtype=torch.long) for score in scores]
             own = prompts if self.semantic.takes_prompts else None
-            tokens = self.semantic.generate(scores, empty, own, self.decoding[0])
+            tokens = self.semantic.generate(scores, empty, own, self.decoding[0]).tokens
         given = prompts if self.acoustic.takes_prompts else None
-        return {"codec_ssl": self.acoustic.generate(scores, tokens, given, self.decoding[1])}
+        found = self.acoustic.generate(
+            scores, tokens, given, self.decoding[1], embeddings=self.embeddings
+        )
+        soft = {} if found.soft is None else {"soft": found.soft}
+        return {"codec_ssl": found.tokens, **soft}

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.conditions.condition import Sizes
+from espnet2_ext.conditions.prompt import PooledPrompt
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.masked.config import MaskedConfig
-from espnet2_ext.masked.generator import MaskedTokens
 from espnet2_ext.masked.model import ACOUSTIC, TARGETS, MaskedModel
 from espnet2_ext.masked.training import MaskedTraining
 from espnet2_ext.networks.code_rows import code_rows
@@ -44,7 +44,7 @@ def new_model(args: Namespace, place: str | Path = "config") -> MaskedTraining:
         if args.target != ACOUSTIC:
             raise UserError(place, "true", f"target {ACOUSTIC}", "codec_start")
         tables, _ = embedding_tables(tokenizers.codec, args.tokenizer_dir)
-        start_from_codec(generator, tables, args.seed)
+        start_from_codec(training.model, tables, args.seed)
     return training
 
 
@@ -67,18 +67,22 @@ def build_model(args: Namespace, place: str | Path = "config") -> MaskedTraining
 
 
 @torch.no_grad()
-def start_from_codec(generator: MaskedTokens, tables: Tensor, seed: int = 0) -> None:
-    """Set what an untrained generator's codes start from: inputs and outputs.
+def start_from_codec(model: MaskedModel, tables: Tensor, seed: int = 0) -> None:
+    """Set what an untrained model's codes start from: inputs, outputs, and those of pooled prompts.
 
     Args:
-        generator: Of the codec's codes alone.
+        model: Of acoustic tokens.
         tables: Codec embeddings by codebook and code (N, K, D), each codebook's of mean 0.
         seed: Of the rotation into its dimensions.
     """
+    generator = model.generator
     rows = code_rows(tables, generator.config.network.width, seed)
     for codes, embedding, head in zip(rows, generator.token_emb, generator.to_logits, strict=True):
         for weight in (embedding.weight, head.weight):
             weight.copy_(codes * weight.std())
+    for condition in model.conditions.values():
+        if isinstance(condition, PooledPrompt):
+            condition.start_from_codec(tables)
 
 
 def sizes_of(tokenizers: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import argparse
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,27 @@ def load_decoding(path: str | Path | None, stage: str) -> MaskedDecoding:
         if name not in TARGETS:
             raise UserError(path, f"{name!r}", f"sections {' and '.join(TARGETS)}")
     return parse_config(MaskedDecoding, values.get(stage) or {}, f"{path}: {stage}")
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a model made of utterances, on the CPU.
+
+    Args:
+        tokens: ``codec_ssl`` of each (L, nq).
+        soft: The codec's embedding that it expected of each frame (L, D), as the sum over layers of
+            each code's embedding times its probability when its frame was last predicted; None: not
+            asked for.
+    """
+
+    tokens: list[LongTensor]
+    soft: list[Tensor] | None
+
+
+def expected(probabilities: Tensor, tables: Tensor, offset: Tensor) -> Tensor:
+    """Mean embeddings (L, D) of codes drawn by probabilities (L, N, K >= codes of the tables)."""
+    of_codes = probabilities[..., : tables.size(1)].float()
+    return offset + torch.einsum("lnk,nkd->ld", of_codes, tables)
 
 
 class MaskedInference:
@@ -90,7 +112,6 @@ class MaskedInference:
         """Where the model is."""
         return next(self.model.parameters()).device
 
-    @torch.no_grad()
     def generate(
         self,
         scores: Sequence[LongTensor],
@@ -98,7 +119,8 @@ class MaskedInference:
         prompts: Sequence[LongTensor] | None,
         config: MaskedDecoding,
         fixed: Sequence[Tensor] | None = None,
-    ) -> list[LongTensor]:
+        embeddings: tuple[Tensor, Tensor] | None = None,
+    ) -> "Generated":
         """Fill in the streams that the model generates.
 
         An utterance's noise is seeded by ``config.seed``, its score and what is given of it, so
@@ -110,19 +132,21 @@ class MaskedInference:
             prompts: Tokens of the singer (P, nq), each; None: no singer is given.
             config: Options.
             fixed: Codes of the generated streams that stay as they are (L, N).
-
-        Returns:
-            ``codec_ssl`` (L, nq), on the CPU.
+            embeddings: Of the codec, tables (N, K, D) and offset (D,), of which the expected ones
+                are wanted.
         """
         order = sorted(range(len(tokens)), key=lambda k: len(tokens[k]))
-        results: dict[int, LongTensor] = {}
+        results: dict[int, tuple[LongTensor, Tensor | None]] = {}
         for start in range(0, len(order), config.batch_size):
             rows = order[start : start + config.batch_size]
             given = (_rows(values, rows) for values in (scores, tokens, prompts, fixed))
-            found = self._batch(*given, config)
+            found = self._batch(*given, config, embeddings)
             results.update(zip(rows, found, strict=True))
-        return [results[k] for k in range(len(tokens))]
+        found = [results[k] for k in range(len(tokens))]
+        soft = [row for _, row in found if row is not None]
+        return Generated([row for row, _ in found], soft if embeddings else None)
 
+    @torch.no_grad()
     def _batch(
         self,
         scores: list[LongTensor],
@@ -130,7 +154,8 @@ class MaskedInference:
         prompts: list[LongTensor] | None,
         fixed: list[Tensor] | None,
         config: MaskedDecoding,
-    ) -> list[LongTensor]:
+        embeddings: tuple[Tensor, Tensor] | None,
+    ) -> list[tuple[LongTensor, Tensor | None]]:
         given = [self.model.filled(row.long(), 0) for row in tokens]
         seeds = [
             zlib.crc32(f"{config.seed} ".encode() + _bytes(score) + _bytes(row))
@@ -150,11 +175,14 @@ class MaskedInference:
             for b, rows in enumerate(fixed):
                 kept[b, before[b] : before[b] + len(rows)] = rows.to(self.device)
         with autocast(self.device, self.dtype):
-            decoded = self.model.generate(batch, before, config, seeds, kept)
+            decoded = self.model.generate(batch, before, config, seeds, kept, bool(embeddings))
         found = []
         for b, row in enumerate(tokens):
-            mine = decoded.tokens[b, before[b] : before[b] + len(row)].cpu()
-            found.append(self.model.filled(row.long(), mine))
+            target = slice(int(before[b]), int(before[b]) + len(row))
+            soft = None
+            if embeddings is not None:
+                soft = expected(decoded.probabilities[b, target].cpu(), *embeddings)
+            found.append((self.model.filled(row.long(), decoded.tokens[b, target].cpu()), soft))
         return found
 
 

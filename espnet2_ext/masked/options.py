@@ -26,6 +26,8 @@ class MaskedDecoding:
         batch_size: Utterances decoded together.
         bfloat16: Multiply in 16 bits: faster, but a token may then depend on what else is in the
             batch, where two codes are nearly as likely.
+        soft: Also give the embeddings that the model expected where it chose its codes, for a codec
+            or a flow that reads these.
     """
 
     steps: Sequence[int] = (25, 10, 1)
@@ -39,6 +41,7 @@ class MaskedDecoding:
     seed: int = 0
     batch_size: int = 16
     bfloat16: bool = False
+    soft: bool = False
 
     def __post_init__(self) -> None:
         steps = tuple(self.steps)

@@ -4,10 +4,8 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.conditions.prompt import PooledPrompt
-from espnet2_ext.networks.code_rows import code_rows, whitened
+from espnet2_ext.networks.code_rows import code_rows
 from espnet2_ext.speechlm.model import SpeechLM
-
-_SSL_SCALE = 0.3  # of the SSL token in a prompt, which tells words from each other, not voices
 
 
 @torch.no_grad()
@@ -27,8 +25,4 @@ def start_from_codec(model: SpeechLM, tables: Tensor, seed: int = 0) -> None:
             weight[start:end] = codes * weight[start:end].std()
     prompt = model.prompt_encoder
     if isinstance(prompt, PooledPrompt):
-        white, weight = whitened(tables), prompt.embedding.weight
-        n = min(white.size(-1), weight.size(1))
-        n_ssl = len(weight) - white.size(0) * white.size(1)
-        weight[:n_ssl] *= _SSL_SCALE
-        weight[n_ssl:, :n] = white[..., :n].flatten(0, 1)
+        prompt.start_from_codec(tables)

@@ -187,6 +187,24 @@ def test_embeddings_that_the_run_does_not_expect_are_sung_for_the_row(run):
     assert f"--soft {soft}/soft.scp" in command(plan, "exp/tables/lm(soft)+cd")
 
 
+def test_expected_embeddings_of_masked_tokens_are_read_where_their_decoding_makes_them(run):
+    run |= {"inference_config": "masked.yaml", "acoustic_exp": "exp/acoustic_default",
+            "semantic_exp": "exp/semantic_default"}  # fmt: skip
+    codes = Row("codes", tokens="masked", mel="codec")
+    soft = Row("soft", tokens="masked", mel="codec", embedding="expected")
+    Path("masked.yaml").write_text("acoustic: {soft: true}\n")
+    plan = Plan(run, "test")
+    for row in (codes, soft):
+        plan.render(row)
+    made = "exp/acoustic_default/decode_default/test"
+    assert folders(plan).count(made) == 1
+    assert f"--codec_ssl {made}/codec_ssl.scp" in command(plan, "exp/rows/codes/test")
+    assert f"--soft {made}/soft.scp" in command(plan, "exp/rows/soft/test")
+    Path("masked.yaml").write_text("acoustic: {guidance: 0}\n")
+    with pytest.raises(UserError, match="masked.yaml: acoustic: soft: nothing .expected true"):
+        Plan(run, "test").render(soft)
+
+
 def test_changes_of_a_decoding_are_sung_for_the_row(run):
     plan = Plan(run, "dev", Path("exp/ablations"))
     plan.render(Row("no_soft", tokens="lm", mel="flow", decoding={"soft": False},

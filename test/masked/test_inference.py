@@ -4,7 +4,7 @@ import torch
 import yaml
 
 from espnet2_ext.inference.masked_step import MaskedStep
-from espnet2_ext.masked.inference import MaskedInference, load_decoding
+from espnet2_ext.masked.inference import MaskedInference, expected, load_decoding
 from espnet2_ext.masked.model import ACOUSTIC, SEMANTIC
 from espnet2_ext.masked.training import MaskedTraining
 
@@ -79,10 +79,40 @@ def test_bars_that_are_kept_stay_token_for_token(tmp_path):
     for kept in fixed:
         kept[3:7] = False
     found = acoustic.generate(rows["score_frames"], rows["codec_ssl"], prompts_of([4, 4, 4]),
-                              decoding(), fixed)  # fmt: skip
+                              decoding(), fixed).tokens  # fmt: skip
     for tokens, take, kept in zip(found, rows["codec_ssl"], fixed, strict=True):
         assert torch.equal(tokens[:, 1:][kept], take[:, 1:][kept])
         assert not torch.equal(tokens[3:7], take[3:7])
+
+
+def test_expected_embeddings_are_means_by_the_codes_probabilities(tmp_path):
+    acoustic = trained(tmp_path / "acoustic", ACOUSTIC)
+    rows, prompts = utterances(), prompts_of([8, 4, 6])
+    tables = torch.randn(2, max(SIZES.codes[1:]), 3, generator=torch.Generator().manual_seed(0))
+    offset = torch.tensor([1.0, -2.0, 0.5])
+    given = (rows["score_frames"], rows["codec_ssl"], prompts, decoding())
+    plain = acoustic.generate(*given)
+    assert plain.soft is None
+    found = acoustic.generate(*given, embeddings=(tables, offset))
+    for tokens, same, soft in zip(found.tokens, plain.tokens, found.soft, strict=True):
+        assert torch.equal(tokens, same) and soft.shape == (len(tokens), 3)
+        assert not torch.allclose(soft, offset + tables[0][tokens[:, 1]] + tables[1][tokens[:, 2]])
+    # of codes that are given, the embeddings are their own
+    kept = [torch.ones(n, 2, dtype=torch.bool) for n in LENGTHS]
+    found = acoustic.generate(*given, kept, embeddings=(tables, offset))
+    for tokens, soft in zip(rows["codec_ssl"], found.soft, strict=True):
+        codes = offset + tables[0][tokens[:, 1]] + tables[1][tokens[:, 2]]
+        torch.testing.assert_close(soft, codes)
+    step = MaskedStep(acoustic, None, (decoding(), decoding()), (tables, offset))
+    columns = {"score_frames": rows["score_frames"], "codec_ssl": rows["codec_ssl"]}
+    written = step({**columns, "prompt": prompts}, "abc")
+    assert written.keys() == {"codec_ssl", "soft"} and step.sizes.embed_dim == 3
+
+
+def test_a_mean_embedding_weighs_each_code_by_its_probability():
+    probabilities = torch.tensor([[[0.25, 0.75, 0.0], [1.0, 0.0, 0.0]]])
+    tables = torch.tensor([[[0.0], [4.0]], [[10.0], [0.0]]])
+    assert expected(probabilities, tables, torch.tensor([1.0])).tolist() == [[14.0]]
 
 
 def test_a_section_of_the_options_is_one_stages(tmp_path):

@@ -1,6 +1,7 @@
 """What all steps over Kaldi tables have in common."""
 
 import argparse
+import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from espnet2_ext.lock import hold_shard
 from espnet2_ext.resumable import CHUNK_UTTS, Shard
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 
 
@@ -74,6 +77,16 @@ def tables_there(folder: Path, *names: str) -> dict[str, Path | None]:
     """Tables of a token folder; None for one that it lacks."""
     paths = {name: folder / f"{name}.scp" for name in names}
     return {name: path if path.is_file() else None for name, path in paths.items()}
+
+
+def codec_embeddings(tokenizer_dir: Path) -> "tuple[Tensor, Tensor, str]":
+    """Tables and offset of a codec's embedding (`embedding_tables`), and their digest."""
+    from espnet2_ext.tokenizer.embedding_tables import embedding_tables
+    from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+    tables, offset = embedding_tables(Tokenizers.load(tokenizer_dir).codec, str(tokenizer_dir))
+    digest = hashlib.sha256(tables.numpy().tobytes() + offset.numpy().tobytes())
+    return tables, offset, digest.hexdigest()
 
 
 def run_step(

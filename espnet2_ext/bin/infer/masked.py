@@ -3,8 +3,15 @@
 import argparse
 from pathlib import Path
 
-from espnet2_ext.bin.infer._common import add_common, check_common, run_step, tables_there
+from espnet2_ext.bin.infer._common import (
+    add_common,
+    check_common,
+    codec_embeddings,
+    run_step,
+    tables_there,
+)
 from espnet2_ext.digest import digest_files_once
+from espnet2_ext.errors import UserError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--semantic_file", default="valid.loss.best.pth")
     add("--token_dir", type=Path, required=True, help="dump/tokens/SET: scores, prompts, tokens")
     add("--decode_config", type=Path, help="sections semantic and acoustic, options of decoding")
+    add("--tokenizer_dir", type=Path, help="the codec, for decoding with soft: true")
     add_common(parser)
 
 
@@ -34,9 +42,14 @@ def run(args: argparse.Namespace) -> None:
     decoding = tuple(load_decoding(args.decode_config, stage) for stage in ("semantic", "acoustic"))
     acoustic = load(args.acoustic_dir, args.acoustic_file)
     semantic = load(args.semantic_dir, args.semantic_file)
-    made_by = f"{digest_files_once(args.output_dir, *files)} {args.dtype}"
+    made_by, embeddings = f"{digest_files_once(args.output_dir, *files)} {args.dtype}", None
+    if decoding[1].soft:
+        if args.tokenizer_dir is None:
+            raise UserError(args.decode_config, "soft: true", "--tokenizer_dir beside it")
+        *embeddings, digest = codec_embeddings(args.tokenizer_dir)
+        embeddings, made_by = tuple(embeddings), f"{made_by} {digest}"
     paths = {
         "score_frames": args.token_dir / "score_frames.scp",
         **tables_there(args.token_dir, "prompt", "codec_ssl"),
     }
-    run_step(args, MaskedStep(acoustic, semantic, decoding), made_by, paths)
+    run_step(args, MaskedStep(acoustic, semantic, decoding, embeddings), made_by, paths)

@@ -4,13 +4,13 @@ They train a flow (stream ``soft`` beside ``sampled``), which renders them (``in
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
 from espnet2_ext.bin.infer._common import (
     add_common,
     add_model,
     check_common,
+    codec_embeddings,
     load_speechlm,
     run_step,
     tables_there,
@@ -31,13 +31,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     check_common(args)
     from espnet2_ext.inference.speechlm_steps import SoftStep
-    from espnet2_ext.tokenizer.embedding_tables import embedding_tables
-    from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
     model, decoding, made_by = load_speechlm(args)
-    codec = Tokenizers.load(args.tokenizer_dir).codec
-    tables, offset = embedding_tables(codec, str(args.tokenizer_dir))
-    embeddings = hashlib.sha256(tables.numpy().tobytes() + offset.numpy().tobytes()).hexdigest()
+    tables, offset, embeddings = codec_embeddings(args.tokenizer_dir)
     paths = {
         "codec_ssl": args.codec_ssl or args.token_dir / "codec_ssl.scp",
         "score_frames": args.token_dir / "score_frames.scp",
