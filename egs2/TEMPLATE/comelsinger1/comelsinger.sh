@@ -12,10 +12,10 @@ called_with=("$@")
 
 # General
 stage=1                # first stage to run
-stop_stage=13          # last stage to run
+stop_stage=14          # last stage to run
 skip_data_prep=false   # skip stages 1-5
-skip_train=false       # skip stages 6-8, 10
-skip_eval=false        # skip stages 9, 11-13
+skip_train=false       # skip stages 6-9, 11
+skip_eval=false        # skip stages 10, 12-14
 ngpu=0                 # GPUs of each training; 0: train on the CPU
 nj=2                   # parallel jobs of data preparation and evaluation
 inference_nj=1         # shards of inference
@@ -41,7 +41,8 @@ tokenizer_config=conf/tokenizer.yaml
 prompt_seed=0          # of the draw of each utterance's prompt
 tuned_on_frames=0      # token frames for which the YAMLs' numbers of steps are right; 0: for any corpus
 
-# Scores to semantic tokens (stage 6), singing voice transcription (7), semantic to acoustic tokens (8)
+# Scores to semantic tokens (stage 6), singing voice transcription (7), semantic to acoustic tokens: by the
+# token loss alone (8), then also by contrasts and transcription (9)
 semantic_config=conf/train_semantic.yaml
 semantic_args=         # more options of its training, e.g. "--max_epoch 3"
 semantic_tag=          # names exp/semantic_TAG; default: from configuration and options
@@ -50,6 +51,9 @@ transcription_args=
 transcription_tag=
 transcription_model=valid.loss.best.pth
 transcription_inference_config=conf/decode_transcription.yaml
+pretraining_config=conf/train_pretraining.yaml
+pretraining_args=
+pretraining_tag=
 acoustic_config=conf/train_acoustic.yaml
 acoustic_args=
 acoustic_tag=
@@ -57,14 +61,14 @@ inference_config=conf/decode_masked.yaml
 inference_tag=
 inference_model=valid.loss.best.pth
 
-# Vocoder (stages 10-11)
+# Vocoder (stages 11-12)
 vocoder_config=conf/train_vocoder.yaml
 vocoder_args=
 vocoder_tag=
 vocoder_model=valid.loss.best.pth
 vocoder_f0=predictor   # of the codec's mel: predictor (from the mel) or score
 
-# Scores and report (stages 12-13)
+# Scores and report (stages 13-14)
 scoring_config=        # default: the toolkit's conf/scoring.yaml
 judge_args=            # more options of fit_judges
 score_args=            # more options of score
@@ -76,12 +80,12 @@ print_paths=false      # only print, for other scripts, what is called how and w
 
 help_message="Usage: ./run.sh [options of comelsinger.sh]
 Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5 tokenize,
-6 training of scores to semantic tokens, 7 training of the transcription, 8 training of semantic to acoustic
-tokens, 9 token inference and the transcription's report,
-10 vocoder training, 11 mel and wavs, 12 scoring, 13 report.
+6 training of scores to semantic tokens, 7 training of the transcription, 8 pretraining of semantic to
+acoustic tokens, 9 their training with contrasts and transcription, 10 token inference and the transcription's
+report, 11 vocoder training, 12 mel and wavs, 13 scoring, 14 report.
 Options (--name value), with their defaults:"
 
-data_stages="1 2 3 4 5" training_stages="6 7 8 10" eval_stages="9 11 12 13" packing_stages=""
+data_stages="1 2 3 4 5" training_stages="6 7 8 9 11" eval_stages="10 12 13 14" packing_stages=""
 . utils/parse_options.sh
 . utils/steps.sh
 . utils/data_stages.sh
@@ -97,12 +101,13 @@ data_stages="1 2 3 4 5" training_stages="6 7 8 10" eval_stages="9 11 12 13" pack
 : "${systems_config:=$([ ! -f conf/systems.yaml ] || echo conf/systems.yaml)}"
 : "${systems_config:=../../TEMPLATE/comelsinger1/conf/systems.yaml}"
 : "${corpus_name:=$(basename "$(dirname "${PWD}")")}"
-for option in local_data_opts semantic_args transcription_args acoustic_args vocoder_args judge_args score_args; do
+for option in local_data_opts semantic_args transcription_args pretraining_args acoustic_args vocoder_args judge_args score_args; do
   read -ra "${option%_*}_words" <<< "${!option}"
 done
 read_sets
 : "${semantic_tag:=$(tag_of semantic "${semantic_config}" "${semantic_args}")}"
 : "${transcription_tag:=$(tag_of transcription "${transcription_config}" "${transcription_args}")}"
+: "${pretraining_tag:=$(tag_of pretraining "${pretraining_config}" "${pretraining_args}")}"
 : "${acoustic_tag:=$(tag_of acoustic "${acoustic_config}" "${acoustic_args}")}"
 : "${inference_tag:=$(tag_of masked "${inference_config}" "")}"
 : "${vocoder_tag:=$(tag_of vocoder "${vocoder_config}" "${vocoder_args}")}"
@@ -110,12 +115,13 @@ read_sets
 name_places
 semantic_exp="${expdir}/semantic_${semantic_tag}"
 transcription_exp="${expdir}/transcription_${transcription_tag}"
+pretraining_exp="${expdir}/pretraining_${pretraining_tag}"
 acoustic_exp="${expdir}/acoustic_${acoustic_tag}"
 vocoder_exp="${expdir}/vocoder_${vocoder_tag}"
 use_launchers
 training=(launch --ngpu "${ngpu}")
 if [ "${ngpu}" -gt 0 ]; then training=(--gpu "${ngpu}" "${training[@]}"); fi
-branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 "
+branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 "
 
 if "${print_paths}"; then
   print_settings "${row_settings[@]}" eval_tokens judges_dir datadir nj tokenize_nj tokenize_threads \
@@ -123,13 +129,14 @@ if "${print_paths}"; then
   exit 0
 fi
 need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 6 "${semantic_config}" \
-  7 "${transcription_config}" 8 "${acoustic_config}" 9 "${transcription_inference_config}" 9 "${inference_config}" 10 "${vocoder_config}" 12 "${scoring_config}"
+  7 "${transcription_config}" 8 "${pretraining_config}" 9 "${acoustic_config}" \
+  10 "${transcription_inference_config}" 10 "${inference_config}" 11 "${vocoder_config}" 13 "${scoring_config}"
 
 share_data "${datadir}" "${dumpdir}"
 make_dir "${expdir}"
 in_place "${datadir}" "${dumpdir}" "${expdir}"
 # A mistake in the rows is told before any training.
-if [ "${stop_stage}" -ge 9 ]; then rows plan --set "${eval_name}" > /dev/null; fi
+if [ "${stop_stage}" -ge 10 ]; then rows plan --set "${eval_name}" > /dev/null; fi
 prepare_data 1
 format_audio 2
 filter_lengths 3
@@ -147,12 +154,12 @@ train_on_tokens() { # train_on_tokens N KIND STREAM... -- COMMAND...
   shift
   data_of "${streams[@]}"
   longer "${!config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
-  step --training "--${kind}_tag" "${number}" "${!exp}" --from "${trained_on[@]}" "${tokenizer_dir}" "${heard_by[@]}" \
+  step --training "--${kind}_tag" "${number}" "${!exp}" --from "${trained_on[@]}" "${tokenizer_dir}" "${begun_from[@]}" \
     --files "${!config}" --with "${!more}" "${more_steps[@]}" -- \
     on cuda "${training[@]}" espnet2_ext.bin.train "$@" --resume true --config "${!config}" "${more_steps[@]}" \
     --tokenizer_dir "${tokenizer_dir}" --output_dir "${!exp}" "${data[@]}" "${frames_of[@]}" "${!more}"
 }
-heard_by=()
+begun_from=()
 
 if begin 6 "training: scores to semantic tokens" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${semantic_config}" \
     "${semantic_exp}: config.yaml, ${inference_model}, train.log"; then
@@ -166,10 +173,17 @@ if begin 7 "training: singing voice transcription" "${tokens}/{${train_set},${va
   end
 fi
 
-if begin 8 "training: semantic to acoustic tokens" "${tokens}/{${train_set},${valid_set}}, ${transcription_exp}/${transcription_model}, ${tokenizer_dir}, ${acoustic_config}" \
+if begin 8 "pretraining: semantic to acoustic tokens" "${tokens}/{${train_set},${valid_set}}, ${tokenizer_dir}, ${pretraining_config}" \
+    "${pretraining_exp}: config.yaml, ${inference_model}, train.log"; then
+  train_on_tokens 8 pretraining codec_ssl score_frames prompt -- masked --target acoustic
+  end
+fi
+
+if begin 9 "training: semantic to acoustic tokens, with contrasts and transcription" "${tokens}/{${train_set},${valid_set}}, ${pretraining_exp}/${inference_model}, ${transcription_exp}/${transcription_model}, ${tokenizer_dir}, ${acoustic_config}" \
     "${acoustic_exp}: config.yaml, ${inference_model}, train.log"; then
-  heard_by=("${transcription_exp}")
-  train_on_tokens 8 acoustic codec_ssl score_frames prompt -- masked --target acoustic \
+  begun_from=("${pretraining_exp}" "${transcription_exp}")
+  train_on_tokens 9 acoustic codec_ssl score_frames prompt -- masked --target acoustic \
+    --init_param "${pretraining_exp}/${inference_model}" \
     --transcription_dir "${transcription_exp}" --transcription_file "${transcription_model}"
   end
 fi
@@ -180,22 +194,22 @@ hears() { # how well the transcription hears the validation set
     --token_dir "${tokens}/${valid_set}" --data_dir "${dumpdir}/raw/${valid_set}" --train_token_dir "${tokens}/${train_set}" \
     --device "${device}" --output "${step_dir}/transcription.json"
 }
-if begin 9 "token inference, and how well the transcription hears" "${semantic_exp}, ${acoustic_exp}, ${eval_tokens}: score_frames prompt; ${transcription_exp}, ${tokens}/${valid_set}" \
+if begin 10 "token inference, and how well the transcription hears" "${semantic_exp}, ${acoustic_exp}, ${eval_tokens}: score_frames prompt; ${transcription_exp}, ${tokens}/${valid_set}" \
     "${acoustic_exp}/decode_${inference_tag}/${eval_name}: codec_ssl; ${transcription_exp}/heard/transcription.json"; then
   render --set "${eval_name}" --parts tokens
-  step 9h "${transcription_exp}/heard" --from "${transcription_exp}" "${tokens}/${valid_set}" "${tokens}/${train_set}" \
+  step 10h "${transcription_exp}/heard" --from "${transcription_exp}" "${tokens}/${valid_set}" "${tokens}/${train_set}" \
     --files "${transcription_inference_config}" --with "${transcription_model}" "${device}" -- hears
   end
 fi
 
-train_vocoder 10
+train_vocoder 11
 
-if begin 11 "mel and wavs, of the rows in ${systems_config}" "${tokenizer_dir}, ${vocoder_exp}/${vocoder_model}, tokens of stage 9" \
+if begin 12 "mel and wavs, of the rows in ${systems_config}" "${tokenizer_dir}, ${vocoder_exp}/${vocoder_model}, tokens of stage 10" \
     "${expdir}/rows/<row>/${eval_name}: mel, wav_*/wav.scp"; then
   render --set "${eval_name}" --parts features wavs
   end
 fi
 
-score_rows 12
-report 13 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${transcription_exp}" "${acoustic_exp}" "${vocoder_exp}"
+score_rows 13
+report 14 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${transcription_exp}" "${pretraining_exp}" "${acoustic_exp}" "${vocoder_exp}"
 log "finished in ${SECONDS} s"

@@ -3,7 +3,7 @@
 #   ./run.sh                  everything
 #   ./run.sh --size debug     the same stages with tiny data and models (minutes; sings noise)
 # The sizes share data/, dump/ and exp/: give each a copy of this directory (cp -a).
-# Any option of comelsinger.sh may follow, e.g. ./run.sh --stage 8 --acoustic_args "--seed 1".
+# Any option of comelsinger.sh may follow, e.g. ./run.sh --stage 9 --acoustic_args "--seed 1".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -19,6 +19,7 @@ sizes_debug=(
   --tokenizer_config conf/tokenizer_debug.yaml
   --semantic_config conf/train_semantic_debug.yaml
   --transcription_config conf/train_transcription_debug.yaml
+  --pretraining_config conf/train_pretraining_debug.yaml
   --acoustic_config conf/train_acoustic_debug.yaml
   --inference_config conf/decode_masked_debug.yaml
   --vocoder_config conf/train_vocoder_debug.yaml
