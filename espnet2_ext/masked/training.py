@@ -15,13 +15,12 @@ from espnet2_ext.masked.joined import Joined, draw_stretches, join
 from espnet2_ext.masked.model import MaskedModel
 from espnet2_ext.masked.singing import SingingLoss
 
-_VALID_SEED = 0
-
 
 class MaskedTraining(AbsESPnetModel):
     """The loss of `MaskedModel` on a batch of ESPnet's.
 
-    Validation draws prompts, times, layers and masks from one seed, so that epochs can be compared.
+    Validation draws prompts, times, layers and masks from a seed that each batch's tokens give, so
+    that epochs can be compared, and no two batches have the same draw.
 
     Args:
         model: Conditions and generator.
@@ -59,7 +58,7 @@ class MaskedTraining(AbsESPnetModel):
             return self._loss(batch)
         devices = [batch["codec_ssl"].device] if batch["codec_ssl"].is_cuda else []
         with torch.random.fork_rng(devices):
-            torch.manual_seed(_VALID_SEED)
+            torch.manual_seed(int(batch["codec_ssl"].sum()))
             return self._loss(batch)
 
     def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Tensor]:

@@ -96,7 +96,9 @@ def test_the_masked_generators_sing_on_the_same_data_and_with_the_same_vocoder(r
     results = json.loads((other / "exp/results.json").read_text())
     wanted = {"ground_truth", "score_f0", "codec_resynthesis", "gt_semantic+comelsinger"}
     assert {(row["split"], row["system"]) for row in results} == {
-        (split, system) for split in SETS for system in (*wanted, "comelsinger", "comelsinger(codes)")
+        (split, system)
+        for split in SETS
+        for system in (*wanted, "comelsinger", "comelsinger(codes)")
     }
     assert (other / "exp/report/index.html").is_file()
     said = finish(start(other))

@@ -6,7 +6,9 @@ import torch
 
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.masked.build import build_model
+from espnet2_ext.masked.draw import draw as draw_as_ever
 from espnet2_ext.masked.model import ACOUSTIC
+from espnet2_ext.masked.training import MaskedTraining
 
 from .test_inference import CONDITIONS, SMALL, prompts_of
 from .test_model import SIZES, utterances
@@ -27,6 +29,24 @@ def model_and_batch(**options):
 def streams(batch: Batch) -> dict[str, torch.Tensor]:
     names = [*batch.names, *(f"{name}_lengths" for name in batch.names)]
     return {name: batch[name] for name in names}
+
+
+def test_validation_draws_for_each_batch_by_itself(monkeypatch):
+    model, batch = model_and_batch()
+    found = []
+
+    def draw(*args):
+        found.append(draw_as_ever(*args))
+        return found[-1]
+
+    monkeypatch.setattr(f"{MaskedTraining.__module__}.draw", draw)
+    other = streams(batch)
+    other["codec_ssl"] = (other["codec_ssl"] + 1) % torch.tensor(SIZES.codes)
+    model.eval()
+    for given in (streams(batch), other, streams(batch)):
+        model(**given)
+    first, second, third = (drawn.t for drawn in found)
+    assert torch.equal(first, third) and not torch.equal(first, second)
 
 
 def test_validation_repeats_and_training_draws_anew():
