@@ -312,3 +312,36 @@ def test_what_is_said_of_the_run_on_many_singers():
     )
     assert f"within notes is {spread} of" in text and f"vibrato depth {depth} (aim" in text
     assert f"global variance {gv}" in text
+
+
+def test_what_is_said_of_comelsinger_on_dev():
+    of = {row["system"]: row for row in rows("comelsinger_dev.json")}
+    ours, plain, text = (
+        of["comelsinger"],
+        of["comelsinger-no_cl_svt"],
+        prose(DOCS / "comelsinger.md"),
+    )
+
+    def told(interval, digits: int) -> str:
+        value, low, high = (written_to(digits, interval[key]) for key in ("value", "low", "high"))
+        return f"{value} [{low}, {high}]"
+
+    drawn = of["comelsinger(codes)"]["metrics"]["per"]
+    assert f"the PER is {written_to(3, drawn)} with drawn codes" in text
+    assert f"and {written_to(3, ours['metrics']['per'])} with expected embeddings" in text
+    assert f"the prompts are {ours['prompt_cents']['value']:.0f} cents apart" in text
+    leaks = told(ours["shift_cents"], 2), told(plain["shift_cents"], 2)
+    assert "{} cents with them, {} without".format(*leaks) in text
+    assert all(row["shift_cents"]["low"] < 0 < row["shift_cents"]["high"] for row in (ours, plain))
+    assert f"is {told(ours['per_more'], 3)} above that of the token loss alone" in text
+    assert f"singer similarity {told(ours['singer_sim_more'], 3)}" in text
+    costs = of["comelsinger-no_svt"]["per_more"], of["comelsinger-no_cl"]["singer_sim_more"]
+    assert costs[0]["low"] > 0 > costs[1]["high"]
+    assert f"cost words, {told(costs[0], 3)} of PER" in text
+    assert f"({told(costs[1], 3)} of similarity alone" in text
+    shifts = [row["shift_cents"]["value"] for row in of.values()]
+    assert max(abs(shift) for shift in shifts if shift is not None) < 0.5
+    assert f"recognised in {written_to(3, ours['metrics']['singer_acc'])} of the utterances" in text
+    lm = rows("tuning_dev.json")[-1]["metrics"]
+    per, sim, acc = (written_to(3, lm[key]) for key in ("per", "singer_sim", "singer_acc"))
+    assert f"a PER of {per}, a singer similarity of {sim} and {acc} of the singers" in text
