@@ -32,10 +32,7 @@ ALL_METRICS = (*METRICS, *EXTRA_METRICS)
 HEADS = {m.name: m.short for m in ALL_METRICS} | {"n_utt": "utterances", **EXPRESSIVENESS_HEADS}
 HEADS |= TIMING_HEADS
 HEADS |= {"unseen_acc": "unseen"}  # of tuning_dev.json
-HEADS |= {  # of comelsinger_dev.json
-    "shift_cents": "octave prompts, cents", "per_more": "PER, more than no_cl_svt",
-    "singer_sim_more": "singer sim, more than no_cl_svt",
-}  # fmt: skip
+HEADS |= {"shift_cents": "octave prompts, cents"}  # of comelsinger_dev.json
 HEADS |= {  # of benchmarks/real_singing.py
     "seconds": "s", "fs": "Hz", "notes": "notes", "findings": "findings", "kinds": "kinds",
     "corr": "F0 corr", "within_50_cents": "within 50 cents", "octave_errors": "octave errors",
@@ -49,8 +46,6 @@ HEADS |= {  # of benchmarks/real_singing.py
 DIGITS = {m.name: m.digits for m in ALL_METRICS} | {"performed_sd_ms": 0, "predicted_sd_ms": 0}
 DIGITS |= {
     "unseen_acc": 3,
-    "per_more": 3,
-    "singer_sim_more": 3,
     "seconds": 1,
     "corr": 3,
     "within_50_cents": 3,

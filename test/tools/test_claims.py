@@ -333,12 +333,22 @@ def test_what_is_said_of_comelsinger_on_dev():
     leaks = told(ours["shift_cents"], 2), told(plain["shift_cents"], 2)
     assert "{} cents with them, {} without".format(*leaks) in text
     assert all(row["shift_cents"]["low"] < 0 < row["shift_cents"]["high"] for row in (ours, plain))
-    assert f"is {told(ours['per_more'], 3)} above that of the token loss alone" in text
-    assert f"singer similarity {told(ours['singer_sim_more'], 3)}" in text
-    costs = of["comelsinger-no_svt"]["per_more"], of["comelsinger-no_cl"]["singer_sim_more"]
-    assert costs[0]["low"] > 0 > costs[1]["high"]
-    assert f"cost words, {told(costs[0], 3)} of PER" in text
-    assert f"({told(costs[1], 3)} of similarity alone" in text
+
+    def differs(system: str, metric: str) -> str:
+        test = of[f"comelsinger-{system}"]["difference"][metric]
+        value, low, high = (written_to(3, x) for x in (test["difference"], *test["ci95"]))
+        return f"{value} [{low}, {high}]"
+
+    tests = [test for row in of.values() for test in row.get("difference", {}).values()]
+    assert {test["verdict"] for test in tests} == {"tie"}
+    least = 2 / 2**12  # songs
+    assert min(test["p_value"] for test in tests) >= least and least * len(tests) > 0.05
+    assert of["comelsinger-no_cl"]["difference"]["semitone_acc"]["p_value"] == least  # every song
+    times = f"{written_to(4, least)}, times {len(tests)} tests {written_to(3, least * len(tests))}"
+    assert times in text
+    assert f"within 50 cents of the note by {differs('no_cl', 'semitone_acc')}" in text
+    assert f"{differs('no_cl', 'singer_sim')} of similarity" in text
+    assert f"PER by {differs('no_svt', 'per')} and" in text
     shifts = [row["shift_cents"]["value"] for row in of.values()]
     assert max(abs(shift) for shift in shifts if shift is not None) < 0.5
     assert f"recognised in {written_to(3, ours['metrics']['singer_acc'])} of the utterances" in text
