@@ -99,15 +99,9 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--exp", type=Path, help="a trained experiment: config.yaml and weights")
     parser.add_argument("--size", choices=random_lm.SIZES, default="demo", help="without --exp")
-    parser.add_argument("--device", default="cpu")
     parser.add_argument("--frames", type=int, help="of the longest score (default: the size's)")
     parser.add_argument("--only_targets", action="store_true", help="batch1 and batch32 alone")
-    timing.add_arguments(parser)
-    args = parser.parse_args(argv)
-    if args.device.startswith("cuda") and not torch.cuda.is_available():
-        parser.error("no CUDA device on this machine; --device cpu is the default")
-    timing.start(args)
-    timing.finish(rows(args), args)
+    timing.run_on_device(parser, rows, argv)
 
 
 if __name__ == "__main__":

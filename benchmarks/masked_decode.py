@@ -153,14 +153,8 @@ def rows(args: argparse.Namespace) -> Iterator[Row]:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", choices=SIZES, default="demo")
-    parser.add_argument("--device", default="cpu")
     parser.add_argument("--bfloat16", action="store_true", help="also our products in 16 bits")
-    timing.add_arguments(parser)
-    args = parser.parse_args(argv)
-    if args.device.startswith("cuda") and not torch.cuda.is_available():
-        parser.error("no CUDA device on this machine; --device cpu is the default")
-    timing.start(args)
-    timing.finish(rows(args), args)
+    timing.run_on_device(parser, rows, argv)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -130,6 +130,21 @@ def start(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     _clock = time.process_time if args.cpu_time else time.perf_counter
+
+
+def run_on_device(
+    parser: argparse.ArgumentParser,
+    rows: Callable[[argparse.Namespace], Iterable[Row]],
+    argv: Sequence[str] | None,
+) -> None:
+    """A benchmark whose rows need nothing but the options: these, ``--device`` and `parser`'s."""
+    parser.add_argument("--device", default="cpu")
+    add_arguments(parser)
+    args = parser.parse_args(argv)
+    if args.device.startswith("cuda") and not torch.cuda.is_available():
+        parser.error("no CUDA device on this machine; --device cpu is the default")
+    start(args)
+    finish(rows(args), args)
 
 
 def finish(rows: Iterable[Row], args: argparse.Namespace) -> None:

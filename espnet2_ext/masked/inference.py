@@ -120,7 +120,7 @@ class MaskedInference:
         config: MaskedDecoding,
         fixed: Sequence[Tensor] | None = None,
         embeddings: tuple[Tensor, Tensor] | None = None,
-    ) -> "Generated":
+    ) -> Generated:
         """Fill in the streams that the model generates.
 
         An utterance's noise is seeded by ``config.seed``, its score and what is given of it, so

@@ -19,8 +19,8 @@ from espnet2_ext.masked.singing import SingingLoss
 class MaskedTraining(AbsESPnetModel):
     """The loss of `MaskedModel` on a batch of ESPnet's.
 
-    Validation draws prompts, times, layers and masks from a seed that each batch's tokens give, so
-    that epochs can be compared, and no two batches have the same draw.
+    Validation draws prompts, times, layers and masks from a seed that each batch's tokens give:
+    draws differ from batch to batch, and are the same in all epochs, which can be compared.
 
     Args:
         model: Conditions and generator.

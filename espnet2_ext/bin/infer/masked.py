@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> None:
     if decoding[1].soft:
         if args.tokenizer_dir is None:
             raise UserError(args.decode_config, "soft: true", "--tokenizer_dir beside it")
-        *embeddings, digest = codec_embeddings(args.tokenizer_dir)
-        embeddings, made_by = tuple(embeddings), f"{made_by} {digest}"
+        tables, offset, digest = codec_embeddings(args.tokenizer_dir)
+        embeddings, made_by = (tables, offset), f"{made_by} {digest}"
     paths = {
         "score_frames": args.token_dir / "score_frames.scp",
         **tables_there(args.token_dir, "prompt", "codec_ssl"),
