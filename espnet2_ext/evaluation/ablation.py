@@ -1,6 +1,6 @@
 """What each row of a table differs by from one of them, over the same utterances."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.comparison import read_utterances
 from espnet2_ext.evaluation.measures import METRICS
 from espnet2_ext.evaluation.paired import PairedTest, corrected, paired_test
+from espnet2_ext.evaluation.songs import with_songs
+from espnet2_ext.evaluation.table import Utterances
 from espnet2_ext.files import read_json
 
 SHOWN = ("f0_corr", "semitone_acc", "mcd_db", "per", "vuv_error", "singer_sim", "singer_acc")
@@ -16,55 +18,77 @@ SHOWN = ("f0_corr", "semitone_acc", "mcd_db", "per", "vuv_error", "singer_sim", 
 
 
 def ablation_rows(
-    scores_dir: str | Path, split: str, systems: Sequence[str], against: str
+    scores_dir: str | Path,
+    splits: Sequence[str],
+    systems: Sequence[str],
+    against: str,
+    groups: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Rows as in results.json, each with its difference from `against`.
 
     Args:
         scores_dir: Holds SYSTEM/SPLIT as `bin.score` writes it.
-        systems: Rows, in order.
-        against: The row that the others are held against; one of them.
+        splits: Evaluated sets, in order; rows of each stand together.
+        systems: Rows, in order. One that was not scored on a split has no row there.
+        against: The row that the others of its split are held against; one of them.
+        groups: What intervals and tests count, by utterance (the singer, say); None: songs.
 
     Returns:
-        Rows; each but that of `against` has ``"difference"``: by metric a `PairedTest` as a
-        mapping, with its verdict after Holm's correction over all rows and metrics.
+        Rows; each but those of `against` has ``"difference"``: by metric a `PairedTest` as a
+        mapping, with its verdict after Holm's correction over all rows, splits and metrics.
 
     Raises:
-        UserError: a system was not scored, or `against` is no row.
+        UserError: a system was scored on no split, `against` on not all of them, or it is no row.
     """
     if against not in systems:
         raise UserError("table", f"no row {against!r}", f"one of {', '.join(systems)}")
-    reference = read_utterances(scores_dir, against, split)
-    rows = [read_json(Path(scores_dir) / system / split / "summary.json") for system in systems]
+    rows: list[dict[str, Any]] = []
     tests: dict[tuple[int, str], PairedTest] = {}
-    for number, system in enumerate(systems):
-        if system != against:
-            rows[number]["difference"] = {}
-            utts = read_utterances(scores_dir, system, split)
+    for split in splits:
+        reference = _utterances(scores_dir, against, split, groups)
+        for system in systems:
+            summary = Path(scores_dir) / system / split / "summary.json"
+            if len(splits) > 1 and not summary.is_file():
+                continue
+            rows.append(read_json(summary))
+            if system == against:
+                continue
+            rows[-1]["difference"] = {}
+            utts = _utterances(scores_dir, system, split, groups)
             for metric in METRICS:
                 test = paired_test(metric, utts, reference)
                 if test is not None:
-                    tests[number, metric.name] = test
+                    tests[len(rows) - 1, metric.name] = test
+    for system in systems:
+        if all(row["system"] != system for row in rows):
+            raise UserError(scores_dir, f"no scores of {system}", f"on {' or '.join(splits)}")
     for (number, name), test in zip(tests, corrected(list(tests.values())), strict=True):
         rows[number]["difference"][name] = asdict(test) | {"verdict": test.verdict}
     return rows
 
 
+def _utterances(
+    scores_dir: str | Path, system: str, split: str, groups: Mapping[str, str] | None
+) -> Utterances:
+    """Scores of a row, counted by their groups in place of songs."""
+    utts = read_utterances(scores_dir, system, split)
+    return utts if groups is None else with_songs(utts, groups)
+
+
 def ablation_markdown(rows: Sequence[dict[str, Any]], against: str) -> str:
     """Values, then differences with 95% intervals, bold where interval and test agree."""
     metrics = [m for m in METRICS if m.name in SHOWN]
-    lines = [
-        "| row | " + " | ".join(m.name for m in metrics) + " |",
-        "|---" * (len(metrics) + 1) + "|",
-    ]
+    columns = [m.name for m in metrics]
+    head = ["| row | split | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    lines = list(head)
     for row in rows:
         cells = [_number(row["metrics"].get(m.name), m.digits) for m in metrics]
-        lines.append(f"| {row['system']} | " + " | ".join(cells) + " |")
-    lines += ["", f"Less `{against}`, over the same utterances:", "", *lines[:2]]
+        lines.append(f"| {row['system']} | {row['split']} | " + " | ".join(cells) + " |")
+    lines += ["", f"Less `{against}`, over the same utterances:", "", *head]
     for row in rows:
         if "difference" in row:
             cells = [_difference(row["difference"].get(m.name), m.digits) for m in metrics]
-            lines.append(f"| {row['system']} | " + " | ".join(cells) + " |")
+            lines.append(f"| {row['system']} | {row['split']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -45,4 +45,29 @@ def test_a_row_is_held_against_the_reference_on_the_same_utterances(scores, caps
 
 def test_the_reference_must_be_a_row(scores):
     with pytest.raises(UserError, match="nobody"):
-        ablation_rows(scores, "test", ["start"], "nobody")
+        ablation_rows(scores, ["test"], ["start"], "nobody")
+
+
+def test_one_table_of_two_splits_corrects_for_all_of_its_tests(scores):
+    """A row that was scored on one split only has one row; singers may be counted for songs."""
+    n = 12
+    systems = {"start": system(mcd_db=[1.0] * n), "lever": system(mcd_db=[0.5] * n)}
+    write_scores(scores / "more", systems)
+    for name in systems:
+        (scores / "more" / name / "test").rename(scores / name / "test_singer")
+    names = ["start", "same", "lever"]
+    rows = ablation_rows(scores, ["test", "test_singer"], names, "start")
+    places = [(row["split"], row["system"]) for row in rows]
+    assert places == [("test", "start"), ("test", "same"), ("test", "lever"),
+                      ("test", "start"), ("test", "lever")]  # fmt: skip
+    lever = rows[-1]["difference"]["mcd_db"]
+    assert lever["n_song"] == n and lever["p_value"] == pytest.approx(2 / 2**n)
+    alone = ablation_rows(scores, ["test"], names, "start")[2]["difference"]["mcd_db"]
+    both = rows[2]["difference"]["mcd_db"]
+    assert alone["p_value"] == both["p_value"] and alone["p_holm"] < both["p_holm"]
+
+    singers = {f"u{k}": "ab"[k % 2] for k in range(n)}
+    by_singer = ablation_rows(scores, ["test"], names, "start", singers)[2]["difference"]["mcd_db"]
+    assert by_singer["n_song"] == 2 and by_singer["p_value"] == pytest.approx(2 / 2**2)
+    with pytest.raises(UserError, match="no scores of nobody"):
+        ablation_rows(scores, ["test", "test_singer"], [*names, "nobody"], "start")

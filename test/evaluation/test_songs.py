@@ -68,6 +68,6 @@ def test_the_songs_of_a_data_directory_reach_the_tables(tmp_path):
         (tmp_path / name / "test/utt2song").write_text("u0 x\nu1 x\nu2 y\nu3 y\n")
     assert read_songs(tmp_path / "a/test") == {"u0": "x", "u1": "x", "u2": "y", "u3": "y"}
     assert read_songs(tmp_path) == {}
-    (row,) = ablation_rows(tmp_path, "test", ["a", "b"], "a")[1:]
+    (row,) = ablation_rows(tmp_path, ["test"], ["a", "b"], "a")[1:]
     assert row["difference"]["mcd_db"]["n_song"] == 2
     assert row["difference"]["mcd_db"]["p_holm"] == 1
