@@ -5,7 +5,7 @@ import pytest
 from espnet2_ext.bin import report
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.ablation import ablation_rows
-from espnet2_ext.files import read_json
+from espnet2_ext.files import read_json, write_json
 
 from .test_paired import system, write_scores
 
@@ -27,14 +27,18 @@ def scores(tmp_path):
 
 def test_a_row_is_held_against_the_reference_on_the_same_utterances(scores, capsys):
     out = scores / "table.json"
+    names = ("start", "same", "lever")
+    for seconds, name in enumerate(names):
+        write_json(scores / f"exp_{name}/training.json", {"cpu_sec": seconds})
     with pytest.raises(SystemExit) as end:
         report.main(
-            ["ablation", "--scores_dir", str(scores),
-             "--split", "test", "--systems", "start", "same", "lever",
-             "--against", "start", "--out", str(out)]
+            ["ablation", "--scores_dir", str(scores), "--split", "test", "--systems", *names,
+             "--against", "start", "--exp_dirs", *(str(scores / f"exp_{name}") for name in names),
+             "--out", str(out)]
         )  # fmt: skip
     assert end.value.code == 0
     start, same, lever = read_json(out)
+    assert [row["training"]["cpu_sec"] for row in (start, same, lever)] == [0, 1, 2]
     assert "difference" not in start
     assert same["difference"]["mcd_db"]["difference"] == 0
     found = lever["difference"]["mcd_db"]

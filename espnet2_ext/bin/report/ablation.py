@@ -22,19 +22,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data_dirs", type=Path, nargs="+", default=[], help="of the splits, for --by singer"
     )
+    parser.add_argument(
+        "--exp_dirs", type=Path, nargs="+", default=[],
+        help="of the systems' trainings, in their order: what each cost goes into the JSON",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="TABLE.json; TABLE.md beside it")
 
 
 def run(args: argparse.Namespace) -> None:
     from espnet2_ext.evaluation.ablation import ablation_markdown, ablation_rows
-    from espnet2_ext.files import read_table, write_json, write_text
+    from espnet2_ext.files import read_json, read_table, write_json, write_text
+    from espnet2_ext.train.training_record import RECORD
 
     singers = None
     if args.by == "singer":
         if not args.data_dirs:
             raise UserError("--data_dirs", "missing beside --by singer", "those of the splits")
         singers = {u: s for d in args.data_dirs for u, s in read_table(d / "utt2spk").items()}
+    if args.exp_dirs and len(args.exp_dirs) != len(args.systems):
+        found = f"{len(args.exp_dirs)} folders"
+        raise UserError("--exp_dirs", found, f"{len(args.systems)}, one of each system")
     rows = ablation_rows(args.scores_dir, args.split, args.systems, args.against, singers)
+    trained = dict(zip(args.systems, args.exp_dirs, strict=False))
+    for row in rows:
+        if row["system"] in trained:
+            row["training"] = read_json(trained[row["system"]] / RECORD)
     write_json(args.out, rows)
     text = ablation_markdown(rows, args.against)
     write_text(args.out.with_suffix(".md"), text)

@@ -1,0 +1,1 @@
+../../speechlm1/local/speech_data.sh
