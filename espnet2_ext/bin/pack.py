@@ -1,46 +1,42 @@
-"""Pack a recipe's models into the one archive that `sing` opens (stage 16)."""
+"""Pack a recipe's models into the one archive that `sing` opens (the pack stage)."""
 
 import argparse
 import logging
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from espnet2_ext import __version__
-from espnet2_ext.errors import cli
+from espnet2_ext.errors import UserError, cli
+from espnet2_ext.files import read_yaml
+from espnet2_ext.inference.packed_systems import SYSTEMS, TRANSCRIPTION
 
+MODELS = (*dict.fromkeys(m for system in SYSTEMS.values() for m in system.models), TRANSCRIPTION)
 NO_LICENCE = "not stated by the corpus"
 
 
 def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    for model in ("speechlm", "flow", "vocoder", "duration"):
-        parser.add_argument(f"--{model}_dir", type=Path, required=True, help="experiment folder")
-        parser.add_argument(
-            f"--{model}_file", default="valid.loss.best.pth", help="checkpoint in it"
-        )
-    parser.add_argument(
-        "--transcription_dir", type=Path, help="experiment of a transcription model, to add"
-    )
-    parser.add_argument(
-        "--transcription_file", default="valid.loss.best.pth", help="checkpoint in it"
-    )
-    parser.add_argument(
-        "--transcription_config", type=Path, help="inference options of the transcription"
-    )
-    parser.add_argument("--decode_config", type=Path, help="inference options of the speech LM")
-    parser.add_argument("--sampling_config", type=Path, help="inference options of the flow")
-    parser.add_argument("--timing_config", type=Path, help="inference options of phone durations")
-    parser.add_argument("--tokenizer_dir", type=Path, required=True)
-    parser.add_argument("--vocabulary_dir", type=Path, required=True)
-    parser.add_argument(
-        "--tokens_dir", type=Path, required=True, help="tokens of the training split"
-    )
-    parser.add_argument("--data_dir", type=Path, required=True, help="of the training split")
-    parser.add_argument("--results", type=Path, help="results.json")
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--corpus", required=True, help="corpus of origin")
-    parser.add_argument("--command", default="", help="command that trained the models")
-    parser.add_argument("--out", type=Path, required=True, help=".zip to write")
+    add = parser.add_argument
+    add("--system", choices=SYSTEMS, default="speechlm", help="whose models are packed")
+    for model in MODELS:
+        of = ", ".join(name for name, system in SYSTEMS.items() if model in system.models)
+        add(f"--{model}_dir", type=Path, help=f"experiment folder, of {of or 'any, to add'}")
+        add(f"--{model}_file", default="valid.loss.best.pth", help="checkpoint in it")
+    add("--decode_config", type=Path, help="inference options of the speech LM; of masked "
+        "generators: sections semantic and acoustic")  # fmt: skip
+    add("--sampling_config", type=Path, help="inference options of the flow")
+    add("--timing_config", type=Path, help="inference options of phone durations")
+    add("--transcription_config", type=Path, help="inference options of the transcription")
+    add("--tokenizer_dir", type=Path, required=True)
+    add("--vocabulary_dir", type=Path, help="of the speech LM")
+    add("--tokens_dir", type=Path, required=True, help="tokens of the training split")
+    add("--data_dir", type=Path, required=True, help="of the training split")
+    add("--results", type=Path, help="results.json")
+    add("--name", required=True)
+    add("--corpus", required=True, help="corpus of origin")
+    add("--command", default="", help="command that trained the models")
+    add("--out", type=Path, required=True, help=".zip to write")
     return parser
 
 
@@ -54,27 +50,49 @@ def commit() -> str:
     return done.stdout.strip()
 
 
-@cli
-def main(argv: list[str] | None = None) -> None:
-    args = get_parser().parse_args(argv)
-    from espnet2_ext.inference.pack import MODELS, TRANSCRIPTION, PackSources, write_pack
+def check_parts(args: argparse.Namespace) -> None:
+    """Refuse parts that the system lacks, or that it does not have; raises `UserError`."""
+    system = SYSTEMS[args.system]
+    wanted = dict.fromkeys(system.models, True) | {"vocabulary": system.has_vocabulary}
+    for part in dict.fromkeys((*wanted, *MODELS)):
+        given = getattr(args, f"{part}_dir") is not None
+        if part != TRANSCRIPTION and given != wanted.get(part, False):
+            found, expected = ("given", "none") if given else ("missing", "a folder")
+            raise UserError(f"--{part}_dir", found, f"{expected}, for --system {args.system}")
 
-    options = {
-        "speechlm": args.decode_config,
+
+def read_options(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Inference options of the models that have any."""
+    from espnet2_ext.masked.inference import read_sections
+
+    files = {
         "flow": args.sampling_config,
         "duration": args.timing_config,
         TRANSCRIPTION: args.transcription_config,
     }
-    models = {m: (getattr(args, f"{m}_dir"), getattr(args, f"{m}_file")) for m in MODELS}
-    if args.transcription_dir is not None:
-        models[TRANSCRIPTION] = (args.transcription_dir, args.transcription_file)
+    options = {model: read_yaml(path) for model, path in files.items() if path}
+    if args.decode_config is None:
+        return options
+    if args.system == "masked":
+        return options | read_sections(args.decode_config)
+    return options | {"speechlm": read_yaml(args.decode_config)}
+
+
+@cli
+def main(argv: list[str] | None = None) -> None:
+    args = get_parser().parse_args(argv)
+    check_parts(args)
+    from espnet2_ext.inference.pack_writer import PackSources, write_pack
+
+    folders = {model: getattr(args, f"{model}_dir") for model in MODELS}
     sources = PackSources(
-        models=models,
-        inference={m: path for m, path in options.items() if path},
+        models={m: (d, getattr(args, f"{m}_file")) for m, d in folders.items() if d is not None},
+        inference=read_options(args),
         tokenizer_dir=args.tokenizer_dir,
-        vocabulary_dir=args.vocabulary_dir,
         tokens_dir=args.tokens_dir,
         data_dir=args.data_dir,
+        system=args.system,
+        vocabulary_dir=args.vocabulary_dir,
         results=args.results,
     )
     licence = args.data_dir / "LICENSE.txt"

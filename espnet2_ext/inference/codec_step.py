@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from espnet2_ext.audio.mel import LogMel
 from espnet2_ext.data.streams import StreamSizes
+from espnet2_ext.errors import UserError
 from espnet2_ext.inference.step import Columns, Step
 from espnet2_ext.tokenizer.tokenizers import Tokenizers
+
+SOFT = "soft"
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,18 @@ class CodecStep(Step):
         dim = getattr(self.tokenizers.codec, "dim", None)
         return StreamSizes(codes=self.tokenizers.sizes, embed_dim=dim)
 
+    def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
+        streams = ("codec_ssl", "codes", SOFT)
+        if self.stream not in streams:
+            raise UserError(place, f"{self.stream!r}", ", ".join(streams), "stream")
+        if self.stream == SOFT and not hasattr(tokenizers.codec, "decode_embedding"):
+            raise UserError(place, "a codec that decodes codes alone", "one of type mel_rvq")
+
     @torch.inference_mode()
     def __call__(self, columns: Columns, names: Sequence[str]) -> Columns:
         codec = self.tokenizers.codec
-        if self.stream == "soft":
-            rows = [row[None].to(self.device) for row in columns["soft"]]
+        if self.stream == SOFT:
+            rows = [row[None].to(self.device) for row in columns[SOFT]]
             return {"mel": [codec.decode_embedding(row)[0].cpu() for row in rows]}
         rows = [r[:, 1:] if self.stream == "codec_ssl" else r for r in columns[self.stream]]
         batches = [codes[None].to(self.device) for codes in rows]

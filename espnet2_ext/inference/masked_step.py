@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from espnet2_ext.data.streams import StreamSizes
+from espnet2_ext.errors import UserError
 from espnet2_ext.inference.step import Columns, Step
+from espnet2_ext.masked.build import sizes_of
 from espnet2_ext.masked.inference import MaskedInference
+from espnet2_ext.masked.model import TARGETS
 from espnet2_ext.masked.options import MaskedDecoding
 
 
@@ -40,6 +44,23 @@ class MaskedStep(Step):
     def sizes(self) -> StreamSizes:
         embed_dim = None if self.embeddings is None else len(self.embeddings[1])
         return StreamSizes(codes=self.acoustic.codes, embed_dim=embed_dim)
+
+    @property
+    def batch_utts(self) -> int:  # type: ignore[override]
+        return min(stage.batch_size for stage in self.decoding)
+
+    def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
+        wanted = sizes_of(tokenizers)
+        for target, model in zip(TARGETS, (self.semantic, self.acoustic), strict=True):
+            if model is None:
+                continue
+            if model.model.target != target:
+                raise UserError(f"{place}: {target}", model.model.target, target, "target")
+            sizes = {"codes": list(model.codes), "n_phones": model.model.sizes.n_phones}
+            for name, own in sizes.items():
+                if own != wanted[name]:
+                    expected = f"{wanted[name]}, as the tokenizers"
+                    raise UserError(f"{place}: {target}", f"{own}", expected, name)
 
     @property
     def options(self) -> str:

@@ -1,7 +1,7 @@
 """The README.md of a packed model, in Hugging Face's form: metadata in YAML, then text."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,26 +41,44 @@ def licence_id(text: str) -> str:
     return "other"
 
 
+def licence_of_all(texts: Iterable[str]) -> str:
+    """Hugging Face's name of the one licence that all parts have; else ``other``."""
+    names = {licence_id(text) for text in texts}
+    return names.pop() if len(names) == 1 else "other"
+
+
+def forbids_commerce(text: str) -> bool:
+    """Whether a licence text forbids commercial use."""
+    named = f"{licence_id(text)} {text}"
+    return bool(re.search(r"-nc-|non-?\s?commercial", named, re.I))
+
+
 def model_card(
     about: dict[str, Any],
+    steps: Mapping[str, str],
     mel: MelConfig,
     phones: Sequence[str],
     results: list[dict[str, Any]] | None,
+    own_rows: str,
 ) -> str:
     """Write the card.
 
     Args:
-        about: Manifest: name, corpus, licence, version, commit, command, languages, singers.
+        about: Manifest: name, corpus, licence, licences of parts that have their own, version,
+            commit, command, languages, singers.
+        steps: Name of each step, in order, and what it does.
         mel: Mel configuration.
         phones: Phone set.
         results: Rows of ``results.json``, or None.
+        own_rows: How the names of the model's own rows begin.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-    licence, corpus = about["licence"], about["corpus"]
-    name = licence_id(licence)
+    licence, corpus, of_parts = about["licence"], about["corpus"], about.get("licences", {})
+    name = licence_of_all([licence, *of_parts.values()])
     synthetic = "synthetic" in licence.lower()
-    non_commercial = bool(re.search(r"-nc-|non-?\s?commercial", f"{name} {licence}", re.I))
+    bound = {"the corpus": licence, **{f"`{part}/`": text for part, text in of_parts.items()}}
+    non_commercial = [part for part, text in bound.items() if forbids_commerce(text)]
     rows = results or []
     other = {"license_name": "see-license", "license_link": "LICENSE.txt"}
     data = ModelCardData(
@@ -69,7 +87,7 @@ def model_card(
         **(other if name == "other" else {}),
         library_name="espnet2-ext",
         pipeline_tag="text-to-audio",
-        tags=TAGS + ["synthetic-corpus"] * synthetic + ["non-commercial"] * non_commercial,
+        tags=TAGS + ["synthetic-corpus"] * synthetic + ["non-commercial"] * bool(non_commercial),
         datasets=[corpus],
         metrics=[key for key in METRICS if any(key in row["metrics"] for row in rows)] or None,
         model_name=about["name"],
@@ -84,7 +102,7 @@ def model_card(
                 metric_value=row["metrics"][key],
             )
             for row in rows
-            if row["system"].startswith("lm")
+            if row["system"].startswith(own_rows)
             for key in METRICS
             if row["metrics"].get(key) is not None
         ]
@@ -100,7 +118,9 @@ def model_card(
         template_str=TEMPLATE.read_text(encoding="utf-8"),
         **{key: about.get(key, "") for key in ("name", "corpus", "version", "commit", "command")},
         model=f"{about['name']}.zip",
+        steps=steps,
         licence=licence.strip(),
+        licences={part: text.strip() for part, text in of_parts.items()},
         synthetic=synthetic,
         non_commercial=non_commercial,
         languages=about["languages"],

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.ids import check_id
 from espnet2_ext.inference.pipeline import Pipeline
 from espnet2_ext.inference.step import Step
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class PackFiles:
         path = self.folder / model / "inference.yaml"
         return parse_config(config, read_yaml(path) if path.is_file() else {}, path)
 
+    def embeddings(self) -> "tuple[Tensor, Tensor]":
+        """Tables (N, K, D) and offset (D,) of the codec's embedding."""
+        from espnet2_ext.tokenizer.embedding_tables import embedding_tables
+
+        return embedding_tables(self.tokenizers.codec, str(self.folder / "tokenizer"))
+
 
 def _duration(files: PackFiles, model: str) -> Step:
     from espnet2_ext.duration.inference import DurationInference, TimingSampling
@@ -52,7 +61,7 @@ def _duration(files: PackFiles, model: str) -> Step:
     return DurationStep(files.load(model, DurationInference), files.options(model, TimingSampling))
 
 
-def _frames(files: PackFiles, model: str) -> Step:
+def _frames(files: PackFiles) -> Step:
     from espnet2_ext.inference.score_steps import FramesStep
 
     return FramesStep(files.tokenizers)
@@ -68,12 +77,26 @@ def _speechlm(files: PackFiles, model: str) -> Step:
 
 def _soft(files: PackFiles, model: str) -> Step:
     from espnet2_ext.inference.speechlm_steps import SoftStep
-    from espnet2_ext.tokenizer.embedding_tables import embedding_tables
 
-    lm, codec = _speechlm(files, model), files.tokenizers.codec
-    place = str(files.folder / "tokenizer")
-    tables = embedding_tables(codec, place)
-    return SoftStep(lm.model, lm.decoding, *tables, batch_size=lm.decoding.batch_size)
+    lm = _speechlm(files, model)
+    return SoftStep(lm.model, lm.decoding, *files.embeddings(), batch_size=lm.decoding.batch_size)
+
+
+def _masked(files: PackFiles, semantic: str, acoustic: str) -> Step:
+    from espnet2_ext.inference.masked_step import MaskedStep
+    from espnet2_ext.masked.inference import MaskedInference
+    from espnet2_ext.masked.options import MaskedDecoding
+
+    models = (acoustic, semantic)
+    loaded = [files.load(model, MaskedInference, dtype=files.dtype) for model in models]
+    decoding = tuple(files.options(model, MaskedDecoding) for model in (semantic, acoustic))
+    return MaskedStep(*loaded, decoding, files.embeddings() if decoding[1].soft else None)
+
+
+def _codec(files: PackFiles, stream: str) -> Step:
+    from espnet2_ext.inference.codec_step import CodecStep
+
+    return CodecStep(files.tokenizers, files.device, stream)
 
 
 def _flow(files: PackFiles, model: str) -> Step:
@@ -103,24 +126,46 @@ def _transcription(files: PackFiles, model: str) -> Step:
     return TranscriptionStep(heard, files.options(model, DecodingConfig))
 
 
-BUILDERS: Mapping[str, Callable[[PackFiles, str], Step]] = {
-    "duration": _duration,
-    "frames": _frames,
-    "speechlm": _speechlm,
-    "soft": _soft,
-    "flow": _flow,
-    "vocoder": _vocoder,
-    "transcription": _transcription,
+@dataclass(frozen=True)
+class PackedStep:
+    """A step that a manifest may name.
+
+    Args:
+        build: Makes it of a pack, and of what the manifest says under the names in `takes`.
+        does: What it does, for the model card.
+        takes: One word each: the folder of its model, of each of its models, or a stream.
+    """
+
+    build: Callable[..., Step]
+    does: str
+    takes: tuple[str, ...] = ("model",)
+
+
+STEPS: Mapping[str, PackedStep] = {
+    "duration": PackedStep(
+        _duration, "predicts phone times, where the score has none (phone-duration model)"
+    ),
+    "frames": PackedStep(_frames, "reads the score frame by frame", ()),
+    "speechlm": PackedStep(
+        _speechlm,
+        "makes discrete tokens of the score and a prompt of the singer (speech language model)",
+    ),
+    "soft": PackedStep(
+        _soft,
+        "averages the codec's embeddings by the probabilities that the speech language "
+        "model gave the codes",
+    ),
+    "masked": PackedStep(
+        _masked,
+        "makes semantic tokens of the score, then acoustic tokens of these and of a "
+        "prompt of the singer (two masked generators)",
+        ("semantic", "acoustic"),
+    ),
+    "flow": PackedStep(_flow, "makes mel-spectrograms and F0 of the tokens (flow matching)"),
+    "codec": PackedStep(_codec, "decodes the tokens to mel-spectrograms or audio", ("stream",)),
+    "vocoder": PackedStep(_vocoder, "makes the samples (vocoder)"),
+    "transcription": PackedStep(_transcription, "hears the notes in tokens (transcription)"),
 }
-SLM_SVS = ("duration", "frames", "speechlm", "soft", "flow", "vocoder")
-"""Steps of SLM-SVS; ``soft`` where the speech LM's inference options ask for it."""
-
-
-def steps_of_slm_svs(decoding: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What the manifest says of the steps of SLM-SVS; `decoding`: options of its speech LM."""
-    models = {"soft": "speechlm", "frames": ""}
-    names = [name for name in SLM_SVS if name != "soft" or decoding.get("soft")]
-    return [{"step": name, "model": models.get(name, name)} for name in names]
 
 
 def build_pipeline(files: PackFiles, steps: list[dict[str, str]], place: str) -> Pipeline:
@@ -128,7 +173,7 @@ def build_pipeline(files: PackFiles, steps: list[dict[str, str]], place: str) ->
 
     Args:
         files: The pack.
-        steps: The manifest's: name and model (its folder) of each.
+        steps: The manifest's: of each its name (``step``), and what `PackedStep.takes` names.
         place: The manifest, for errors.
 
     Raises:
@@ -137,14 +182,14 @@ def build_pipeline(files: PackFiles, steps: list[dict[str, str]], place: str) ->
     """
     built: dict[str, Step] = {}
     for entry in steps:
-        name, model = entry.get("step", ""), entry.get("model", "")
-        if name not in BUILDERS:
-            raise UserError(place, f"{name!r}", ", ".join(BUILDERS), "steps")
+        name = entry.get("step", "")
+        if name not in STEPS:
+            raise UserError(place, f"{name!r}", ", ".join(STEPS), "steps")
         if name in built:
             raise UserError(place, f"{name} twice", "each step once", "steps")
-        if model:
-            check_id(model, place, "model")
-        built[name] = BUILDERS[name](files, model)
+        step = STEPS[name]
+        given = {key: check_id(entry.get(key, ""), f"{place}: {name}", key) for key in step.takes}
+        built[name] = step.build(files, **given)
     try:
         return Pipeline(built)
     except ValueError as error:

@@ -11,7 +11,7 @@ from espnet2_ext.archive import extract
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import SILENCE_LEVEL, read_wav
 from espnet2_ext.errors import UserError
-from espnet2_ext.inference.pack import TRANSCRIPTION
+from espnet2_ext.inference.packed_systems import TRANSCRIPTION
 from espnet2_ext.score.formats.assemble import SungNote, assemble
 from espnet2_ext.score.music_score import MusicScore
 from espnet2_ext.scratch import scratch_folder

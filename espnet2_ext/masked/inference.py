@@ -21,17 +21,26 @@ from espnet2_ext.masked.model import TARGETS, MaskedModel
 from espnet2_ext.masked.options import MaskedDecoding
 
 
-def load_decoding(path: str | Path | None, stage: str) -> MaskedDecoding:
-    """Options of one stage: the section ``semantic`` or ``acoustic`` of a YAML; else the defaults.
+def read_sections(path: str | Path | None) -> dict[str, dict[str, Any]]:
+    """Options of both stages: the sections ``semantic`` and ``acoustic`` of a YAML.
 
     Raises:
-        UserError: another section or an unknown option.
+        UserError: another section.
     """
     values = read_yaml(path) if path else {}
     for name in values:
         if name not in TARGETS:
             raise UserError(path, f"{name!r}", f"sections {' and '.join(TARGETS)}")
-    return parse_config(MaskedDecoding, values.get(stage) or {}, f"{path}: {stage}")
+    return {stage: values.get(stage) or {} for stage in TARGETS}
+
+
+def load_decoding(path: str | Path | None, stage: str) -> MaskedDecoding:
+    """Options of one stage, of a YAML of `read_sections`; without it the defaults.
+
+    Raises:
+        UserError: another section or an unknown option.
+    """
+    return parse_config(MaskedDecoding, read_sections(path)[stage], f"{path}: {stage}")
 
 
 @dataclass(frozen=True)

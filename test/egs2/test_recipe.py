@@ -7,6 +7,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -14,6 +15,8 @@ import yaml
 
 from espnet2_ext.checkpoint import load_state
 from espnet2_ext.files import read_scp, read_table
+from espnet2_ext.inference.synthesizer import SingingSynthesizer
+from espnet2_ext.score.music_score import MusicScore, Note
 
 from . import slurm_cluster
 from .kills import has_begun, kill_when, made
@@ -101,8 +104,13 @@ def test_the_masked_generators_sing_on_the_same_data_and_with_the_same_vocoder(r
         for system in (*wanted, "comelsinger", "comelsinger(codes)")
     }
     assert (other / "exp/report/index.html").is_file()
+    (pack,) = other.glob("exp/packed/*.zip")
+    notes = (Note(0, 0.5, 62, "la", ("l", "a")), Note(0.5, 1.0, 64, "la", ("l", "a")))
+    singing = SingingSynthesizer.from_pretrained(pack)(MusicScore(notes))
+    assert singing.timing == "model" and len(singing.wav) == singing.fs
+    assert np.isfinite(singing.wav).all() and np.ptp(singing.wav) > 0
     said = finish(start(other))
-    for number in range(1, 15):
+    for number in range(1, 16):
         assert f"stage {number}: done before, nothing to do" in said
 
 

@@ -1,6 +1,7 @@
 """Untrained models of the debug configurations, with all that a pack is made from."""
 
 from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 from espnet2_ext.archive import extract
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.files import ArkWriter, read_yaml, write_json, write_table, write_text
-from espnet2_ext.inference.pack import PackSources, write_pack
+from espnet2_ext.inference.pack_writer import PackSources, write_pack
 from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 from espnet2_ext.score.phones import PHONES
@@ -22,6 +23,7 @@ from espnet2_ext.tokenizer.tokenizers import Tokenizers, save_tokenizers
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "egs2/mini_singing/speechlm1/conf"
+MASKED_CONF = ROOT / "egs2/mini_singing/comelsinger1/conf"
 MEL = MelConfig.load(ROOT / "conf/mel.yaml")
 N_SSL, N_CODEBOOKS, CODEBOOK_SIZE = 8, 2, 16
 LICENCE = "Tiny corpus, synthetic.\nLicence: CC BY-NC 4.0\n"
@@ -111,8 +113,7 @@ def sources(tmp_path_factory) -> PackSources:
     return PackSources(
         models={n: _experiment(root / n, values[n], model) for n, model in built.items()},
         inference={
-            "speechlm": CONF / "decode_speechlm_debug.yaml",
-            "flow": CONF / "decode_flow_debug.yaml",
+            name: read_yaml(CONF / f"decode_{name}_debug.yaml") for name in ("speechlm", "flow")
         },
         tokenizer_dir=root / "tokenizer",
         vocabulary_dir=root / "vocabulary",
@@ -126,6 +127,45 @@ def sources(tmp_path_factory) -> PackSources:
 def pack(sources, tmp_path_factory) -> Path:
     """The archive."""
     return write_pack(sources, tmp_path_factory.mktemp("pack") / "tiny.zip", ABOUT)
+
+
+@pytest.fixture(scope="session")
+def masked_sources(sources, tmp_path_factory) -> PackSources:
+    """The same tokenizers, vocoder and durations, with masked generators."""
+    from espnet2_ext.masked.build import build_model, sizes_of
+    from espnet2_ext.masked.inference import read_sections
+    from espnet2_ext.masked.model import TARGETS
+
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("masked_sources")
+    sizes = sizes_of(Tokenizers.load(sources.tokenizer_dir))
+    models = {name: sources.models[name] for name in ("vocoder", "duration")}
+    for target in TARGETS:
+        values = read_yaml(MASKED_CONF / f"train_{target}_debug.yaml")
+        values |= {"target": target, "sizes": sizes}
+        model = build_model(Namespace(**values))
+        for weight in model.parameters():  # so that prompts and scores matter
+            torch.nn.init.normal_(weight, std=0.5)
+        models[target] = _experiment(root / target, values, model)
+    return replace(
+        sources,
+        system="masked",
+        models=models,
+        inference=read_sections(MASKED_CONF / "decode_masked_debug.yaml"),
+        vocabulary_dir=None,
+    )
+
+
+@pytest.fixture(scope="session")
+def masked_pack(masked_sources, tmp_path_factory) -> Path:
+    """An archive of masked generators."""
+    return write_pack(masked_sources, tmp_path_factory.mktemp("pack") / "masked.zip", ABOUT)
+
+
+@pytest.fixture
+def masked_folder(masked_pack, tmp_path) -> Path:
+    """That archive, unpacked."""
+    return extract(masked_pack, tmp_path / "masked")
 
 
 @pytest.fixture

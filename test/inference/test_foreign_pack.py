@@ -60,7 +60,7 @@ def test_a_yaml_of_brackets_ends_in_one_line(folder, name):
         (lambda m: m | {"steps": m["steps"][1:2] + m["steps"][3:]}, r"flow reads codec_ssl, which"),
         (
             lambda m: m | {"steps": [m["steps"][0] | {"model": "../x"}]},
-            r"manifest.json: model: '../x'",
+            r"manifest.json: duration: model: '../x'",
         ),
     ],
 )

@@ -57,7 +57,7 @@ def test_the_card_is_in_hugging_faces_form(pack):
 
 def test_a_card_without_results_or_a_known_licence():
     about = ABOUT | {"licence": "ask us", "languages": [], "singers": {}}
-    card = model_card(about, MEL, ["SP"], None)
+    card = model_card(about, {}, MEL, ["SP"], None, "lm")
     assert "license: other" in card and "license_link: LICENSE.txt" in card
     assert "Not scored." in card and "model-index" not in card and "synthetic**" not in card
 

@@ -18,7 +18,7 @@ from espnet2_ext.checkpoint import load_state
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp, write_table, write_text
 from espnet2_ext.inference.pack_about import FORMAT
-from espnet2_ext.inference.packed_steps import BUILDERS, PackFiles
+from espnet2_ext.inference.packed_steps import STEPS, PackFiles
 from espnet2_ext.score.formats.read import read_score
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ, MelRVQConfig
 from espnet2_ext.tokenizer.ssl import SSLTokenizer
@@ -212,7 +212,7 @@ def test_a_pack_with_the_model_transcribes_as_its_experiment(folder, tmp_path):
     assert a == b == c
 
     tokenizers = Tokenizers.load(folder / "tokenizer")
-    step = BUILDERS["transcription"](PackFiles(pack, tokenizers), "transcription")
+    step = STEPS["transcription"].build(PackFiles(pack, tokenizers), "transcription")
     step.check(tokenizers, None, "pack")
     tokens = torch.from_numpy(np.array(read_scp(folder / "dev/codec_ssl.scp")["u03"])).long()
     assert step({"codec_ssl": [tokens.view(-1, 3)]}, ["u03"])["pitch"][0].dtype == torch.int64

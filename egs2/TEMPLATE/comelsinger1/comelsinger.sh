@@ -12,10 +12,11 @@ called_with=("$@")
 
 # General
 stage=1                # first stage to run
-stop_stage=14          # last stage to run
+stop_stage=15          # last stage to run
 skip_data_prep=false   # skip stages 1-5
 skip_train=false       # skip stages 6-9, 11
 skip_eval=false        # skip stages 10, 12-14
+skip_packing=false     # skip stage 15
 ngpu=0                 # GPUs of each training; 0: train on the CPU
 nj=2                   # parallel jobs of data preparation and evaluation
 inference_nj=1         # shards of inference
@@ -68,24 +69,33 @@ vocoder_tag=
 vocoder_model=valid.loss.best.pth
 vocoder_f0=predictor   # of the codec's mel: predictor (from the mel) or score
 
-# Scores and report (stages 13-14)
+# Phone durations, for scores without phone times; trained by stage 15
+duration_config=conf/train_duration.yaml
+duration_args=
+duration_tag=
+duration_model=valid.loss.best.pth
+duration_inference_config=   # default: the median performance
+
+# Scores, report, pack (stages 13-15)
 scoring_config=        # default: the toolkit's conf/scoring.yaml
 judge_args=            # more options of fit_judges
 score_args=            # more options of score
 systems_config=        # rows of the table; default: conf/systems.yaml, else the template's
 row=                   # adds one row of this name, by this run's models, beside those that are there
 report_utts=6          # utterances of each set in the report
-corpus_name=           # default: the recipe's folder
+corpus_name=           # corpus of origin, for the pack; default: the recipe's folder
+pack_name=             # default: corpus name and tag of the acoustic model, or row
+hf_repo=               # owner/name on the Hugging Face hub: stage 15 uploads the pack there
 print_paths=false      # only print, for other scripts, what is called how and where it lies: NAME=VALUE
 
 help_message="Usage: ./run.sh [options of comelsinger.sh]
 Stages: 1 data preparation, 2 format audio, 3 length filter, 4 fit tokenizers, 5 tokenize,
 6 training of scores to semantic tokens, 7 training of the transcription, 8 pretraining of semantic to
 acoustic tokens, 9 their training with contrasts and transcription, 10 token inference and the transcription's
-report, 11 vocoder training, 12 mel and wavs, 13 scoring, 14 report.
+report, 11 vocoder training, 12 mel and wavs, 13 scoring, 14 report, 15 phone durations and pack.
 Options (--name value), with their defaults:"
 
-data_stages="1 2 3 4 5" training_stages="6 7 8 9 11" eval_stages="10 12 13 14" packing_stages=""
+data_stages="1 2 3 4 5" training_stages="6 7 8 9 11" eval_stages="10 12 13 14" packing_stages="15"
 . utils/parse_options.sh
 . utils/steps.sh
 . utils/data_stages.sh
@@ -101,7 +111,7 @@ data_stages="1 2 3 4 5" training_stages="6 7 8 9 11" eval_stages="10 12 13 14" p
 : "${systems_config:=$([ ! -f conf/systems.yaml ] || echo conf/systems.yaml)}"
 : "${systems_config:=../../TEMPLATE/comelsinger1/conf/systems.yaml}"
 : "${corpus_name:=$(basename "$(dirname "${PWD}")")}"
-for option in local_data_opts semantic_args transcription_args pretraining_args acoustic_args vocoder_args judge_args score_args; do
+for option in local_data_opts semantic_args transcription_args pretraining_args acoustic_args duration_args vocoder_args judge_args score_args; do
   read -ra "${option%_*}_words" <<< "${!option}"
 done
 read_sets
@@ -111,6 +121,8 @@ read_sets
 : "${acoustic_tag:=$(tag_of acoustic "${acoustic_config}" "${acoustic_args}")}"
 : "${inference_tag:=$(tag_of masked "${inference_config}" "")}"
 : "${vocoder_tag:=$(tag_of vocoder "${vocoder_config}" "${vocoder_args}")}"
+: "${duration_tag:=$(tag_of duration "${duration_config}" "${duration_args}")}"
+: "${pack_name:=${corpus_name}_${row:-comelsinger_${acoustic_tag}}}"
 
 name_places
 semantic_exp="${expdir}/semantic_${semantic_tag}"
@@ -118,10 +130,11 @@ transcription_exp="${expdir}/transcription_${transcription_tag}"
 pretraining_exp="${expdir}/pretraining_${pretraining_tag}"
 acoustic_exp="${expdir}/acoustic_${acoustic_tag}"
 vocoder_exp="${expdir}/vocoder_${vocoder_tag}"
+duration_exp="${expdir}/duration_${duration_tag}"
 use_launchers
 training=(launch --ngpu "${ngpu}")
 if [ "${ngpu}" -gt 0 ]; then training=(--gpu "${ngpu}" "${training[@]}"); fi
-branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 "
+branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 "
 
 if "${print_paths}"; then
   print_settings "${row_settings[@]}" eval_tokens judges_dir datadir nj tokenize_nj tokenize_threads \
@@ -130,7 +143,8 @@ if "${print_paths}"; then
 fi
 need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 6 "${semantic_config}" \
   7 "${transcription_config}" 8 "${pretraining_config}" 9 "${acoustic_config}" \
-  10 "${transcription_inference_config}" 10 "${inference_config}" 11 "${vocoder_config}" 13 "${scoring_config}"
+  10 "${transcription_inference_config}" 10 "${inference_config}" 11 "${vocoder_config}" 13 "${scoring_config}" \
+  15 "${duration_config}" ${duration_inference_config:+15 "${duration_inference_config}"}
 
 share_data "${datadir}" "${dumpdir}"
 make_dir "${expdir}"
@@ -212,4 +226,16 @@ fi
 
 score_rows 13
 report 14 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${transcription_exp}" "${pretraining_exp}" "${acoustic_exp}" "${vocoder_exp}"
+
+if begin 15 "phone durations, and pack" "${dumpdir}/raw/<set>, ${duration_config}; ${semantic_exp}, ${acoustic_exp}, ${transcription_exp}, ${vocoder_exp}, ${tokenizer_dir}" \
+    "${duration_exp}: config.yaml, ${duration_model}; ${expdir}/packed/${pack_name}.zip"; then
+  train_duration
+  pack_models "${semantic_exp}" "${acoustic_exp}" "${transcription_exp}" "${vocoder_exp}" "${duration_exp}" -- \
+    "${inference_config}" "${transcription_inference_config}" -- --system masked \
+    --semantic_dir "${semantic_exp}" --semantic_file "${inference_model}" \
+    --acoustic_dir "${acoustic_exp}" --acoustic_file "${inference_model}" --decode_config "${inference_config}" \
+    --transcription_dir "${transcription_exp}" --transcription_file "${transcription_model}" \
+    --transcription_config "${transcription_inference_config}"
+  end
+fi
 log "finished in ${SECONDS} s"

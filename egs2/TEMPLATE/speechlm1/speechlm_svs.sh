@@ -306,11 +306,7 @@ if begin 10 "flow training, and the phone-duration model" "${tokens}/{${train_se
     on cuda "${training[@]}" espnet2_ext.bin.train flow --resume true \
     --config "${flow_config}" "${more_steps[@]}" --tokenizer_dir "${tokenizer_dir}" --output_dir "${flow_exp}" \
     "${data[@]}" "${frames_of[@]}" "${flow_words[@]}"
-  step --training --duration_tag 10d "${duration_exp}" --from "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
-    --files "${duration_config}" --with "${duration_args}" -- \
-    on cuda train/duration --ngpu 0 --resume true --config "${duration_config}" \
-    --train_dir "${dumpdir}/raw/${train_set}" --valid_dir "${dumpdir}/raw/${valid_set}" \
-    --output_dir "${duration_exp}" "${duration_words[@]}"
+  train_duration
   end
 fi
 
@@ -338,21 +334,9 @@ report 15 "${corpus_name}: SLM-SVS" "${lm_exp}/rolled_score/rolled_score.json" "
 
 if begin 16 "pack" "${lm_exp}, ${flow_exp}, ${vocoder_exp}, ${duration_exp}, ${tokenizer_dir}, ${vocabulary}" \
     "${expdir}/packed/${pack_name}.zip"; then
-  results=() scored=() timing=(${duration_inference_config:+"${duration_inference_config}"})
-  # A model may be packed before it is scored.
-  [ ! -f "${expdir}/results.json" ] || { scored=("${expdir}/results.json"); results=(--results "${scored[0]}"); }
-  step 16 "${expdir}/packed" --from "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}" --with "${pack_name}" \
-    --files "${inference_config}" "${flow_inference_config}" "${timing[@]}" "${scored[@]}" -- \
-    on train pack --speechlm_dir "${lm_exp}" --speechlm_file "${inference_model}" \
-    --flow_dir "${flow_exp}" --flow_file "${flow_model}" --vocoder_dir "${vocoder_exp}" --vocoder_file "${vocoder_model}" \
-    --duration_dir "${duration_exp}" --duration_file "${duration_model}" \
-    --decode_config "${inference_config}" --sampling_config "${flow_inference_config}" ${timing:+--timing_config "${timing[0]}"} \
-    --tokenizer_dir "${tokenizer_dir}" --vocabulary_dir "${vocabulary}" \
-    --tokens_dir "${tokens}/${train_set}" --data_dir "${dumpdir}/raw/${train_set}" \
-    "${results[@]}" --name "${pack_name}" --corpus "${corpus_name}" \
-    --command "run.sh ${called_with[*]}" --out "${expdir}/packed/${pack_name}.zip"
-  log "packed model: ${expdir}/packed/${pack_name}.zip"
-  upload_pack "${expdir}/packed/${pack_name}.zip"
+  pack_models "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}" -- "${inference_config}" "${flow_inference_config}" -- \
+    --speechlm_dir "${lm_exp}" --speechlm_file "${inference_model}" --flow_dir "${flow_exp}" --flow_file "${flow_model}" \
+    --decode_config "${inference_config}" --sampling_config "${flow_inference_config}" --vocabulary_dir "${vocabulary}"
   end
 fi
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# CoMelSinger on the embedded corpus, which the recipe makes itself: from nothing to a report.
+# CoMelSinger on the embedded corpus, which the recipe makes itself: from nothing to a pack.
 #   ./run.sh                  everything
 #   ./run.sh --size debug     the same stages with tiny data and models (minutes; sings noise)
 # The sizes share data/, dump/ and exp/: give each a copy of this directory (cp -a).
@@ -23,6 +23,7 @@ sizes_debug=(
   --acoustic_config conf/train_acoustic_debug.yaml
   --inference_config conf/decode_masked_debug.yaml
   --vocoder_config conf/train_vocoder_debug.yaml
+  --duration_config conf/train_duration_debug.yaml
   --scoring_config conf/scoring_debug.yaml
 )
 

@@ -31,7 +31,6 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("command line", "not one input", "one of --codec_ssl, --codes and --soft")
     (stream,) = given
     step = CodecStep(Tokenizers.load(args.tokenizer_dir, args.device), args.device, stream)
-    if stream == "soft" and not hasattr(step.tokenizers.codec, "decode_embedding"):
-        raise UserError("--soft", "a codec that decodes codes alone", "one of type mel_rvq")
+    step.check(step.tokenizers, None, f"--{stream}")
     made_by = tokenizer_fingerprint(args.tokenizer_dir, args.output_dir)
     run_step(args, step, made_by, {stream: getattr(args, stream)})

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The stages that every system ends with: judges, scores, report, upload. Sourced by a template, whose
+# The stages that every system ends with: judges, scores, report, pack. Sourced by a template, whose
 # options and paths these functions read, after data_stages.sh and rows.sh.
 # shellcheck disable=SC2154
 
@@ -51,6 +51,23 @@ report() { # report N TITLE ROLLED_SCORE_JSON MODEL_DIR...: with the trainings o
   end
 }
 
-upload_pack() { # upload_pack ZIP: where --hf_repo says so
-  [ -z "${hf_repo}" ] || utils/guard.py "${run_module[@]}" espnet2_ext.bin.hub upload "$1" "${hf_repo}"
+# Packs a system's models, with the options of inference that FILEs are, and uploads the pack where
+# --hf_repo says so.
+pack_models() { # pack_models MODEL_DIR... -- FILE... -- OPTION...: of bin.pack
+  local models=() files=() results=() timing=(${duration_inference_config:+"${duration_inference_config}"})
+  local zip="${expdir}/packed/${pack_name}.zip"
+  while [ "$1" != -- ]; do models+=("$1"); shift; done
+  shift
+  while [ "$1" != -- ]; do files+=("$1"); shift; done
+  shift
+  files+=("${timing[@]}")
+  # A model may be packed before it is scored.
+  [ ! -f "${expdir}/results.json" ] || { files+=("${expdir}/results.json"); results=(--results "${expdir}/results.json"); }
+  step 16 "${expdir}/packed" --from "${models[@]}" --with "${pack_name}" --files "${files[@]}" -- \
+    on train pack "$@" --vocoder_dir "${vocoder_exp}" --vocoder_file "${vocoder_model}" \
+    --duration_dir "${duration_exp}" --duration_file "${duration_model}" ${timing:+--timing_config "${timing[0]}"} \
+    --tokenizer_dir "${tokenizer_dir}" --tokens_dir "${tokens}/${train_set}" --data_dir "${dumpdir}/raw/${train_set}" \
+    "${results[@]}" --name "${pack_name}" --corpus "${corpus_name}" --command "run.sh ${called_with[*]}" --out "${zip}"
+  log "packed model: ${zip}"
+  [ -z "${hf_repo}" ] || utils/guard.py "${run_module[@]}" espnet2_ext.bin.hub upload "${zip}" "${hf_repo}"
 }

@@ -40,3 +40,11 @@ train_vocoder() { # train_vocoder N
     "${frames_of[@]}" "${vocoder_words[@]}"
   end
 }
+
+train_duration() { # the phone-duration model, for scores without phone times
+  step --training --duration_tag 10d "${duration_exp}" --from "${dumpdir}/raw/${train_set}" "${dumpdir}/raw/${valid_set}" \
+    --files "${duration_config}" --with "${duration_args}" -- \
+    on cuda train/duration --ngpu 0 --resume true --config "${duration_config}" \
+    --train_dir "${dumpdir}/raw/${train_set}" --valid_dir "${dumpdir}/raw/${valid_set}" \
+    --output_dir "${duration_exp}" "${duration_words[@]}"
+}
