@@ -25,10 +25,18 @@ def get_parser() -> argparse.ArgumentParser:
     for name in REQUIRED:
         parser.add_argument(f"--{name}", type=Path, help="refuse a pack with another")
     parser.add_argument("--singer", help="a singer of the pack; the first by default")
-    parser.add_argument("--prompt", type=Path, help="audio of a voice to sing in")
+    parser.add_argument(
+        "--prompt", type=Path, action="append", help="audio of a voice to sing in; may stand again"
+    )
     parser.add_argument("-o", "--output", required=True, type=Path, help="wav to write")
     parser.add_argument("--part", help="part of a score with several: its name or number from 1")
-    parser.add_argument("--voice", help="voice of that part")
+    parser.add_argument(
+        "--voice",
+        action="append",
+        default=[],
+        help="a .safetensors of `voice save`: the voice to sing in; anything else: voice of that "
+        "part; may stand again, for both",
+    )
     parser.add_argument("--verse", type=int, help="verse of the lyrics, from 1")
     parser.add_argument("--lyrics", help="for MIDI without lyrics, - for a slur")
     parser.add_argument(
@@ -62,11 +70,27 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def split_voices(args: argparse.Namespace) -> None:
+    """The two that ``--voice`` may name: ``voice_file``, and the score's ``voice``.
+
+    Raises:
+        UserError: one of them twice.
+    """
+    files = [name for name in args.voice if Path(name).suffix == ".safetensors"]
+    others = [name for name in args.voice if name not in files]
+    for names, expected in ((files, "one file"), (others, "one voice of the part")):
+        if len(names) > 1:
+            raise UserError("--voice", " and ".join(names), expected)
+    args.voice_file, args.voice = (names[0] if names else None for names in (files, others))
+
+
 @cli
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
-    if args.singer and args.prompt:
-        raise UserError("sing", "both --singer and --prompt", "one of them")
+    split_voices(args)
+    named = {"--singer": args.singer, "--prompt": args.prompt, "--voice FILE": args.voice_file}
+    if len(given := [option for option, value in named.items() if value]) > 1:
+        raise UserError("sing", f"both {' and '.join(given)}", "one of them")
     if args.output.suffix.lower() != ".wav":
         raise UserError(args.output, f"suffix {args.output.suffix!r}", ".wav", "-o")
     if args.score_out and args.score_out.suffix.lower() != ".json":
@@ -76,6 +100,7 @@ def main(argv: list[str] | None = None) -> None:
     from espnet2_ext.audio.wav import read_voice
     from espnet2_ext.inference.pack_about import MANIFEST, PHONES, PackAbout
     from espnet2_ext.inference.pack_hub import locate
+    from espnet2_ext.inference.voice import Voice
     from espnet2_ext.score.formats.json_format import write_json_score
     from espnet2_ext.score.formats.read import read_score
 
@@ -86,8 +111,9 @@ def main(argv: list[str] | None = None) -> None:
         args.score, **chosen, language=args.lang, default_language=about.only_language
     )
     about.prepare(score, args.score, args.singer, args.timing, args.semitones, args.onset)
-    if args.prompt:
-        read_voice(args.prompt)
+    for path in args.prompt or ():
+        read_voice(path)
+    prompt = Voice.load(args.voice_file) if args.voice_file else args.prompt
     from espnet2_ext.inference.synthesizer import SingingSynthesizer
 
     required = {name: getattr(args, name) for name in REQUIRED}
@@ -95,7 +121,7 @@ def main(argv: list[str] | None = None) -> None:
         args.model, args.device, args.offline, dtype=args.dtype, **required
     )
     singing = synthesizer(
-        score, args.singer, args.prompt, args.timing, args.semitones, args.seed, args.onset,
+        score, args.singer, prompt, args.timing, args.semitones, args.seed, args.onset,
         progress=True,
     )  # fmt: skip
     singing.save(args.output)

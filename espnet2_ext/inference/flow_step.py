@@ -30,6 +30,10 @@ class FlowStep(Step):
     def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("score_frames", "prompt", "soft", *self.model.more_streams)
 
+    @property
+    def prompt_frames(self) -> int | None:
+        return self.model.max_prompt_frames if self.model.needs_prompt else None
+
     def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
         tokenizers.mel.require_same(self.model.mel, place)
 

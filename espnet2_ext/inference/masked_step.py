@@ -49,6 +49,11 @@ class MaskedStep(Step):
     def batch_utts(self) -> int:  # type: ignore[override]
         return min(stage.batch_size for stage in self.decoding)
 
+    @property
+    def prompt_frames(self) -> int | None:
+        models = filter(None, (self.semantic, self.acoustic))
+        return min((m.max_prompt_frames for m in models if m.takes_prompts), default=None)
+
     def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
         wanted = sizes_of(tokenizers)
         for target, model in zip(TARGETS, (self.semantic, self.acoustic), strict=True):

@@ -24,6 +24,7 @@ from espnet2_ext.inference.pack_about import PackAbout, read_manifest
 from espnet2_ext.inference.packed_steps import PackFiles, build_pipeline
 from espnet2_ext.inference.packed_systems import steps_of_slm_svs
 from espnet2_ext.inference.pipeline import Pipeline
+from espnet2_ext.inference.voice import check_prompt, tokenizer_digest
 from espnet2_ext.scratch import scratch_folder
 
 
@@ -45,6 +46,7 @@ class PackedModel:
         vocabulary: Tokens of its speech LM; None: it has no speech LM.
         pipeline: Its steps from a score to samples.
         prompts: Tokens (P, n_streams) of each singer.
+        tokenizer: `tokenizer_digest` of its tokenizers, which `Voice` files name.
     """
 
     manifest: dict[str, Any]
@@ -52,6 +54,7 @@ class PackedModel:
     vocabulary: Any
     pipeline: Pipeline
     prompts: dict[str, LongTensor]
+    tokenizer: str = ""
     about: PackAbout = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,6 +111,7 @@ class PackedModel:
             vocabulary=Vocabulary.load(folder / "vocabulary") if has_lm else None,
             pipeline=pipeline,
             prompts=_prompts(folder / "prompts.safetensors"),
+            tokenizer=tokenizer_digest(folder / "tokenizer"),
         )
         packed.check(place)
         return packed
@@ -118,8 +122,6 @@ class PackedModel:
         Raises:
             UserError: another mel configuration, number of streams, vocabulary or phone set.
         """
-        from espnet2_ext.flow.token_embedding import check_codes
-
         for name, step in self.pipeline.steps.items():
             step.check(self.tokenizers, self.vocabulary, f"{place}: {name}")
         sizes = list(self.tokenizers.sizes)
@@ -130,12 +132,8 @@ class PackedModel:
                 raise UserError(f"{place}: vocabulary", f"streams of {own} codes", expected)
         if not self.prompts:
             raise UserError(f"{place}: prompts.safetensors", "no prompts", "one of each singer")
-        n_streams = self.tokenizers.n_streams
         for singer, tokens in self.prompts.items():
-            if tokens.dim() != 2 or not len(tokens) or tokens.size(1) != n_streams:
-                found = f"tokens of shape {tuple(tokens.shape)}"
-                raise UserError(f"{place}: prompt of {singer}", found, f"(P, {n_streams})")
-            check_codes(tokens, sizes, f"{place}: prompt of {singer}")
+            check_prompt(tokens, sizes, f"{place}: prompt of {singer}")
 
     def require(
         self,

@@ -47,6 +47,11 @@ class Pipeline:
         """Utterances that all its steps compute at once."""
         return min(filter(None, (s.batch_utts for s in self.steps.values())), default=None)
 
+    @property
+    def prompt_frames(self) -> int | None:
+        """Token frames of a prompt that every step that uses one uses; None: none does."""
+        return min(filter(None, (s.prompt_frames for s in self.steps.values())), default=None)
+
     def with_seed(self, seed: int) -> "Pipeline":
         """The same steps, their draws with another seed."""
         return replace(self, steps={n: step.with_seed(seed) for n, step in self.steps.items()})

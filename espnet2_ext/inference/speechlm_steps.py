@@ -49,6 +49,10 @@ class SpeechLMStep(_OfSpeechLM):
     def batch_utts(self) -> int:  # type: ignore[override]
         return max(1, self.decoding.batch_size // self.decoding.nbest)
 
+    @property
+    def prompt_frames(self) -> int:
+        return self.decoding.max_prompt_frames or self.model.model.config.max_prompt_frames
+
     def check(self, tokenizers: Any, vocabulary: Any, place: str) -> None:
         check_phones(self.model.model.phones, tokenizers.phones, place)
         if tuple(self.model.model.vocabulary.tokens) != tuple(vocabulary.tokens):

@@ -41,6 +41,11 @@ class Step(ABC):
     batch_utts: int | None = None
 
     @property
+    def prompt_frames(self) -> int | None:
+        """Token frames of a prompt that the model uses: its first; None: it uses none."""
+        return None
+
+    @property
     @abstractmethod
     def sizes(self) -> StreamSizes:
         """What its streams are checked against."""

@@ -1,6 +1,7 @@
 """Sing a score with a packed model: durations, speech LM, flow and vocoder in one call."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from espnet2_ext.audio.wav import read_voice, write_wav
 from espnet2_ext.duration.timing import with_onsets
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference.pack import PackedModel
+from espnet2_ext.inference.voice import VOICE_SUFFIX, Voice
 from espnet2_ext.score.frames import round_boundaries
 from espnet2_ext.score.length import LengthCount
 from espnet2_ext.score.music_score import MusicScore
@@ -94,7 +96,7 @@ class SingingSynthesizer:
         self,
         score: MusicScore | str | Path,
         singer: str | None = None,
-        prompt: str | Path | None = None,
+        prompt: str | Path | Sequence[str | Path] | Voice | None = None,
         timing: str = "auto",
         semitones: int = 0,
         seed: int = 0,
@@ -108,7 +110,8 @@ class SingingSynthesizer:
             score: A score, or a file of one in any format of `read_score`, whose lyrics are in the
                 pack's language, where it sings one, unless the file or `language` says otherwise.
             singer: Name in `singers`; the first when neither singer nor prompt is given.
-            prompt: Audio of a voice to sing in, instead of a singer.
+            prompt: A voice to sing in, instead of a singer: audio, several of one voice, a `Voice`,
+                or a file of one (.safetensors).
             timing: ``label`` takes the score's own phone times, ``model`` predicts them, ``auto``
                 takes the label where there is one.
             semitones: Transposition.
@@ -120,7 +123,8 @@ class SingingSynthesizer:
                 `read_score`.
 
         Raises:
-            UserError: bad score, unknown singer, unknown phone, unreadable prompt.
+            UserError: bad score, unknown singer, unknown phone, unreadable prompt, a voice of
+                other tokenizers.
         """
         place = score if isinstance(score, str | Path) else "score"
         if not isinstance(score, MusicScore):
@@ -131,7 +135,7 @@ class SingingSynthesizer:
         if prompt is None:
             singer = singer or self.singers[0]
         score = self.model.about.prepare(score, place, singer, timing, semitones, onset)
-        tokens = self.encode_prompt(prompt) if prompt is not None else self._prompt_of(singer)
+        tokens = self.prompt_tokens(prompt) if prompt is not None else self._prompt_of(singer)
         for remark in self.model.about.remarks(score, singer):
             logging.warning("%s: %s", place, remark)
         timing = "label" if score.phones else "model"
@@ -211,6 +215,22 @@ class SingingSynthesizer:
         if singer not in self.model.prompts:
             raise UserError("singer", f"{singer!r} without a prompt", ", ".join(self.singers))
         return self.model.prompts[singer]
+
+    def voice_of(self, recordings: Sequence[str | Path], name: str = "") -> Voice:
+        """The voice in recordings of one singer; raises `UserError` as `encode_prompt`."""
+        prompts = tuple(self.encode_prompt(path) for path in recordings)
+        return Voice(name, prompts, self.model.tokenizer)
+
+    def prompt_tokens(self, prompt: str | Path | Sequence[str | Path] | Voice) -> LongTensor:
+        """Tokens (P, nq) of what `prompt` may be in a call."""
+        place: str | Path = "voice"
+        if isinstance(prompt, str | Path):
+            if Path(prompt).suffix != VOICE_SUFFIX:
+                return self.encode_prompt(prompt)
+            place, prompt = prompt, Voice.load(prompt)
+        voice = prompt if isinstance(prompt, Voice) else self.voice_of(prompt)
+        voice.check(self.tokenizers.sizes, self.model.tokenizer, place)
+        return voice.tokens(self.model.pipeline.prompt_frames)
 
     def encode_prompt(self, prompt: str | Path) -> LongTensor:
         """Tokens (P, nq) of a recording that gives the voice, as loud as the pack's own prompts.
