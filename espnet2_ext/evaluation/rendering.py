@@ -277,9 +277,14 @@ class Plan:
         options = ["--acoustic_dir", models[-1], "--acoustic_file", run["inference_model"]]
         for semantic in self._semantic(row):
             options += ["--semantic_dir", semantic, "--semantic_file", run["inference_model"]]
+        made_from, words = [*models, frames, tokenizer], [run["inference_model"], run["device"]]
+        if acoustic.get("nbest", 1) != 1:
+            heard_by, file = Path(run["transcription_exp"]), run["transcription_model"]
+            options += ["--transcription_dir", heard_by, "--transcription_file", file]
+            made_from.append(heard_by)
+            words.append(file)
         self._step(
-            TOKENS, "9m", to, (*models, frames, tokenizer), (config,),
-            (run["inference_model"], run["device"]),
+            TOKENS, "9m", to, made_from, (config,), words,
             ["on", "infer", "--jobs", run["inference_nj"], "infer/masked", *options,
              "--token_dir", frames, "--decode_config", config, "--output_dir", to,
              "--tokenizer_dir", tokenizer, "--device", run["device"]],

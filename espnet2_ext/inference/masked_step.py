@@ -14,6 +14,7 @@ from espnet2_ext.masked.build import sizes_of
 from espnet2_ext.masked.inference import MaskedInference
 from espnet2_ext.masked.model import TARGETS
 from espnet2_ext.masked.options import MaskedDecoding
+from espnet2_ext.transcription.inference import TranscriptionInference
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class MaskedStep(Step):
         decoding: Options of the two stages, semantic first.
         embeddings: Of the codec, tables (N, K, D) and offset (D,), where the decoding of acoustic
             tokens has ``soft``.
+        transcription: Hears the takes, where that decoding has an ``nbest`` above 1.
+
+    Raises:
+        UserError: the transcription was made for other codes.
     """
 
     reads = ("score_frames",)
@@ -35,6 +40,14 @@ class MaskedStep(Step):
     semantic: MaskedInference | None
     decoding: tuple[MaskedDecoding, MaskedDecoding]
     embeddings: tuple[Tensor, Tensor] | None = None
+    transcription: TranscriptionInference | None = None
+
+    def __post_init__(self) -> None:
+        if self.transcription is not None:
+            own, heard = list(self.acoustic.codes), self.transcription.geometry.sizes
+            if own[1:] != heard[1:]:
+                raise UserError("transcription", f"codes of {heard[1:]}",
+                                f"{own[1:]}, as the acoustic tokens")  # fmt: skip
 
     @property
     def may_read(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -84,8 +97,9 @@ class MaskedStep(Step):
             own = prompts if self.semantic.takes_prompts else None
             tokens = self.semantic.generate(scores, empty, own, self.decoding[0]).tokens
         given = prompts if self.acoustic.takes_prompts else None
+        hearing = None if self.transcription is None else self.transcription.agreement
         found = self.acoustic.generate(
-            scores, tokens, given, self.decoding[1], embeddings=self.embeddings
+            scores, tokens, given, self.decoding[1], embeddings=self.embeddings, hearing=hearing
         )
         soft = {} if found.soft is None else {"soft": found.soft}
         return {"codec_ssl": found.tokens, **soft}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.ids import check_id
+from espnet2_ext.inference.packed_systems import TRANSCRIPTION
 from espnet2_ext.inference.pipeline import Pipeline
 from espnet2_ext.inference.step import Step
 
@@ -90,7 +91,8 @@ def _masked(files: PackFiles, semantic: str, acoustic: str) -> Step:
     models = (acoustic, semantic)
     loaded = [files.load(model, MaskedInference, dtype=files.dtype) for model in models]
     decoding = tuple(files.options(model, MaskedDecoding) for model in (semantic, acoustic))
-    return MaskedStep(*loaded, decoding, files.embeddings() if decoding[1].soft else None)
+    hears = _transcription(files, TRANSCRIPTION).model if decoding[1].nbest > 1 else None
+    return MaskedStep(*loaded, decoding, files.embeddings() if decoding[1].soft else None, hears)
 
 
 def _codec(files: PackFiles, stream: str) -> Step:

@@ -2,7 +2,7 @@
 
 import argparse
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,12 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config, read_yaml
 from espnet2_ext.masked.build import DEFAULTS, build_model
 from espnet2_ext.masked.joined import join
-from espnet2_ext.masked.model import TARGETS, MaskedModel
+from espnet2_ext.masked.model import SEMANTIC, TARGETS, MaskedModel
 from espnet2_ext.masked.options import MaskedDecoding
+from espnet2_ext.score.frames import MIDI_COLUMN
+
+Hearing = Callable[[Tensor, LongTensor], float]
+"""How well codes (L, N), or distributions of them (L, N, K), agree with pitch tokens (L,)."""
 
 
 def read_sections(path: str | Path | None) -> dict[str, dict[str, Any]]:
@@ -38,9 +42,14 @@ def load_decoding(path: str | Path | None, stage: str) -> MaskedDecoding:
     """Options of one stage, of a YAML of `read_sections`; without it the defaults.
 
     Raises:
-        UserError: another section or an unknown option.
+        UserError: another section, an unknown option, or several takes of semantic tokens, which
+            nothing here can choose from.
     """
-    return parse_config(MaskedDecoding, read_sections(path)[stage], f"{path}: {stage}")
+    place = f"{path}: {stage}"
+    decoding = parse_config(MaskedDecoding, read_sections(path)[stage], place)
+    if stage == SEMANTIC and decoding.nbest > 1:
+        raise UserError(place, str(decoding.nbest), "1: takes are of acoustic tokens", "nbest")
+    return decoding
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,15 @@ class Generated:
 
     tokens: list[LongTensor]
     soft: list[Tensor] | None
+
+
+@dataclass(frozen=True)
+class _Take:
+    """One utterance, as in `Generated`, and its agreement with its score; 0 if none was asked."""
+
+    tokens: LongTensor
+    soft: Tensor | None
+    agreement: float
 
 
 def expected(probabilities: Tensor, tables: Tensor, offset: Tensor) -> Tensor:
@@ -129,11 +147,13 @@ class MaskedInference:
         config: MaskedDecoding,
         fixed: Sequence[Tensor] | None = None,
         embeddings: tuple[Tensor, Tensor] | None = None,
+        hearing: Hearing | None = None,
     ) -> Generated:
         """Fill in the streams that the model generates.
 
-        An utterance's noise is seeded by ``config.seed``, its score and what is given of it, so
-        that its tokens depend neither on the batch nor on the order.
+        A take's noise is seeded by ``config.seed``, its number, and the utterance's score and what
+        is given of it, so that tokens depend neither on the batch nor on the order. Of
+        ``config.nbest`` takes the one that agrees best is kept, the first of equals.
 
         Args:
             scores: Score frames of each utterance (L, 4).
@@ -143,17 +163,29 @@ class MaskedInference:
             fixed: Codes of the generated streams that stay as they are (L, N).
             embeddings: Of the codec, tables (N, K, D) and offset (D,), of which the expected ones
                 are wanted.
+            hearing: Judges takes by what is decoded of them: with `embeddings` the codes'
+                distributions, else their codes.
+
+        Raises:
+            UserError: several takes, and nothing that hears them.
         """
+        if config.nbest > 1 and hearing is None:
+            raise UserError("masked decoding", f"{config.nbest} without a transcription", "1",
+                            "nbest")  # fmt: skip
         order = sorted(range(len(tokens)), key=lambda k: len(tokens[k]))
-        results: dict[int, tuple[LongTensor, Tensor | None]] = {}
+        results: dict[int, _Take] = {}
         for start in range(0, len(order), config.batch_size):
             rows = order[start : start + config.batch_size]
-            given = (_rows(values, rows) for values in (scores, tokens, prompts, fixed))
-            found = self._batch(*given, config, embeddings)
-            results.update(zip(rows, found, strict=True))
+            given = [_rows(values, rows) for values in (scores, tokens, prompts, fixed)]
+            takes = [
+                self._batch(*given, config, embeddings, hearing if config.nbest > 1 else None, n)
+                for n in range(config.nbest)
+            ]
+            for k, of_one in zip(rows, zip(*takes, strict=True), strict=True):
+                results[k] = max(of_one, key=lambda take: take.agreement)
         found = [results[k] for k in range(len(tokens))]
-        soft = [row for _, row in found if row is not None]
-        return Generated([row for row, _ in found], soft if embeddings else None)
+        soft = [take.soft for take in found if take.soft is not None]
+        return Generated([take.tokens for take in found], soft if embeddings else None)
 
     @torch.no_grad()
     def _batch(
@@ -164,10 +196,13 @@ class MaskedInference:
         fixed: list[Tensor] | None,
         config: MaskedDecoding,
         embeddings: tuple[Tensor, Tensor] | None,
-    ) -> list[tuple[LongTensor, Tensor | None]]:
+        hearing: Hearing | None,
+        take: int,
+    ) -> list[_Take]:
         given = [self.model.filled(row.long(), 0) for row in tokens]
+        seed = f"{config.seed} {take} " if take else f"{config.seed} "
         seeds = [
-            zlib.crc32(f"{config.seed} ".encode() + _bytes(score) + _bytes(row))
+            zlib.crc32(seed.encode() + _bytes(score) + _bytes(row))
             for score, row in zip(scores, given, strict=True)
         ]
         if prompts is not None:
@@ -188,10 +223,14 @@ class MaskedInference:
         found = []
         for b, row in enumerate(tokens):
             target = slice(int(before[b]), int(before[b]) + len(row))
-            soft = None
+            sung = codes = decoded.tokens[b, target].cpu()
+            soft, agreement = None, 0.0
             if embeddings is not None:
-                soft = expected(decoded.probabilities[b, target].cpu(), *embeddings)
-            found.append((self.model.filled(row.long(), decoded.tokens[b, target].cpu()), soft))
+                sung = decoded.probabilities[b, target].cpu()
+                soft = expected(sung, *embeddings)
+            if hearing is not None:
+                agreement = hearing(sung, scores[b][:, MIDI_COLUMN].long())
+            found.append(_Take(self.model.filled(row.long(), codes), soft, agreement))
         return found
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 PROMPT, PREFIX = "prompt", "prefix"
 MAX_STEPS = 1000
+MAX_TAKES = 1000
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class MaskedDecoding:
             batch, where two codes are nearly as likely.
         soft: Also give the embeddings that the model expected where it chose its codes, for a codec
             or a flow that reads these.
+        nbest: Takes of each utterance; the one that is heard to agree best with the score is kept.
     """
 
     steps: Sequence[int] = (25, 10, 1)
@@ -42,6 +44,7 @@ class MaskedDecoding:
     batch_size: int = 16
     bfloat16: bool = False
     soft: bool = False
+    nbest: int = 1
 
     def __post_init__(self) -> None:
         steps = tuple(self.steps)
@@ -56,6 +59,8 @@ class MaskedDecoding:
             raise ValueError(f"kept_share {self.kept_share} is not above 0 and at most 1")
         if self.batch_size < 1:
             raise ValueError(f"batch_size {self.batch_size} is below 1")
+        if not 1 <= self.nbest <= MAX_TAKES:
+            raise ValueError(f"nbest {self.nbest} is not 1 to {MAX_TAKES}")
 
     def steps_of(self, layer: int) -> int:
         """Steps of a layer of codes."""

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import LongTensor
+from torch import LongTensor, Tensor
 
 from espnet2_ext.checkpoint import build_strict, load_state
 from espnet2_ext.files import parse_config, read_yaml
+from espnet2_ext.transcription.agreement import agreement
 from espnet2_ext.transcription.build import CodeGeometry, build_net, read_config
 from espnet2_ext.transcription.decode import DecodingConfig, Segment, decode
 from espnet2_ext.transcription.net import TranscriptionNet
@@ -80,8 +81,11 @@ class TranscriptionInference:
         )
 
     @torch.no_grad()
-    def posteriors(self, codes: LongTensor) -> Posteriors:
-        """Read the codec's codes (L, N) of a recording of any length."""
+    def posteriors(self, codes: Tensor) -> Posteriors:
+        """Read the codec's codes (L, N) of a recording of any length, or their distributions.
+
+        Distributions (L, N, V) are heard as the expected embeddings that they make.
+        """
         logits, onsets = [], []
         for start in range(0, len(codes), WINDOW_FRAMES):
             first = max(0, start - CONTEXT_FRAMES)
@@ -99,6 +103,10 @@ class TranscriptionInference:
         """Notes and rests of the codec's codes (L, N)."""
         found = self.posteriors(codes)
         return decode(found.log_probability, found.onset, self.geometry.fps, config)
+
+    def agreement(self, codes: Tensor, midi: LongTensor) -> float:
+        """How well codes, as `posteriors` reads them, sing a score's pitch tokens (L,)."""
+        return agreement(self.posteriors(codes).log_probability, midi.numpy())
 
 
 def pitch_tokens(segments: Sequence[Segment]) -> np.ndarray:

@@ -205,6 +205,22 @@ def test_expected_embeddings_of_masked_tokens_are_read_where_their_decoding_make
         Plan(run, "test").render(soft)
 
 
+def test_takes_of_masked_tokens_are_chosen_by_the_runs_transcription(run):
+    run |= {"inference_config": "masked.yaml", "acoustic_exp": "exp/acoustic_default",
+            "semantic_exp": "exp/semantic_default", "transcription_exp": "exp/transcription_big",
+            "transcription_model": "5epoch.pth"}  # fmt: skip
+    row, made = Row("masked", tokens="masked", mel="codec"), "exp/acoustic_default/decode_default"
+    for text, chosen in (("acoustic: {nbest: 4}\n", True), ("acoustic: {guidance: 0}\n", False)):
+        Path("masked.yaml").write_text(text)
+        plan = Plan(run, "test")
+        plan.render(row)
+        words = plan.steps[Path(made) / "test"][1]
+        options = "--transcription_dir exp/transcription_big --transcription_file 5epoch.pth"
+        assert (options in " ".join(words)) == chosen
+        inputs = words[words.index("--from") : words.index("--files")]
+        assert ("exp/transcription_big" in inputs) == chosen, "trained anew, takes are chosen anew"
+
+
 def test_changes_of_a_decoding_are_sung_for_the_row(run):
     plan = Plan(run, "dev", Path("exp/ablations"))
     plan.render(Row("no_soft", tokens="lm", mel="flow", decoding={"soft": False},

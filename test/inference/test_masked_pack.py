@@ -22,8 +22,10 @@ from espnet2_ext.inference.synthesizer import SingingSynthesizer
 from espnet2_ext.masked.build import build_model
 from espnet2_ext.score.formats.json_format import write_json_score
 from espnet2_ext.score.music_score import MusicScore, Note
+from espnet2_ext.tokenizer.tokenizers import Tokenizers
+from espnet2_ext.transcription.build import CodeGeometry, build_net
 
-from .conftest import ABOUT, MEL
+from .conftest import ABOUT, MASKED_CONF, MEL
 
 SCORE = MusicScore(
     (
@@ -188,3 +190,27 @@ def test_prompts_of_a_pack_are_those_of_its_singers(masked_pack):
     assert set(prompts) == {"ann", "bo"} and torch.equal(
         prompts["bo"], torch.ones_like(prompts["bo"])
     )
+
+
+def test_several_takes_need_the_transcription_that_hears_them(masked_sources, tmp_path):
+    acoustic = {"steps": [2], "guidance": 0, "temperature": 2.0, "nbest": 3}
+    options = {**masked_sources.inference, "acoustic": acoustic}
+    sources = replace(masked_sources, inference=options)
+    with pytest.raises(UserError, match="transcription/config.yaml"):
+        PackedModel.load(write_pack(sources, tmp_path / "deaf.zip", ABOUT))
+
+    values = read_yaml(MASKED_CONF / "train_transcription_debug.yaml")
+    geometry = CodeGeometry.of(Tokenizers.load(sources.tokenizer_dir))
+    values["geometry"] = geometry.asdict()
+    net = build_net(values, "transcription")
+    state = {f"net.{name}": tensor for name, tensor in net.state_dict().items()}
+    experiment = tmp_path / "transcription"
+    experiment.mkdir()
+    write_text(experiment / "config.yaml", yaml.safe_dump(values))
+    torch.save(state, experiment / "best.pth")
+    models = {**sources.models, "transcription": (experiment, "best.pth")}
+    written = write_pack(replace(sources, models=models), tmp_path / "hears.zip", ABOUT)
+    synthesizer = SingingSynthesizer.from_pretrained(written)
+    step = synthesizer.model.pipeline.steps["masked"]
+    assert step.transcription is not None and step.decoding[1].nbest == 3
+    assert len(synthesizer(SCORE, "ann").wav) == MEL.fs

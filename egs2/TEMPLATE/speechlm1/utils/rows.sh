@@ -4,7 +4,8 @@
 # shellcheck disable=SC2034,SC2154
 
 row_settings=(expdir dumpdir tokens tokenizer_dir eval_name device inference_nj
-  tag lm_exp semantic_exp acoustic_exp inference_model inference_config inference_args inference_tag
+  tag lm_exp semantic_exp acoustic_exp transcription_exp transcription_model
+  inference_model inference_config inference_args inference_tag
   flow_exp flow_model flow_inference_config flow_inference_args flow_inference_tag
   vocoder_exp vocoder_model vocoder_f0 duration_exp duration_model duration_inference_config systems_config row)
 
