@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034,SC2154  # options and paths are what the sourced files read
 set -euo pipefail
 
-log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
+log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') (${branch:-main}) $*"; }
 fail() { echo "comelsinger.sh: error: $*" >&2; exit 2; }
 SECONDS=0
 called_with=("$@")
@@ -18,6 +18,7 @@ skip_train=false       # skip stages 6-9, 11
 skip_eval=false        # skip stages 10, 12-14
 skip_packing=false     # skip stage 15
 ngpu=0                 # GPUs of each training; 0: train on the CPU
+parallel_stages=false  # stages 7-9 beside 6, 11 and the judges, which do not need each other
 nj=2                   # parallel jobs of data preparation and evaluation
 inference_nj=1         # shards of inference
 gpu_inference=false    # infer on a GPU
@@ -86,6 +87,7 @@ report_utts=6          # utterances of each set in the report
 corpus_name=           # corpus of origin, for the pack; default: the recipe's folder
 pack_name=             # default: corpus name and tag of the acoustic model, or row
 hf_repo=               # owner/name on the Hugging Face hub: stage 15 uploads the pack there
+branch=                # used by --parallel_stages itself
 print_paths=false      # only print, for other scripts, what is called how and where it lies: NAME=VALUE
 
 help_message="Usage: ./run.sh [options of comelsinger.sh]
@@ -134,7 +136,10 @@ duration_exp="${expdir}/duration_${duration_tag}"
 use_launchers
 training=(launch --ngpu "${ngpu}")
 if [ "${ngpu}" -gt 0 ]; then training=(--gpu "${ngpu}" "${training[@]}"); fi
+acoustic_stages="7 8 9" semantic_stages="6 11 judges"
 branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 "
+in_branch acoustic "${acoustic_stages}"
+in_branch semantic "${semantic_stages}"
 
 if "${print_paths}"; then
   print_settings "${row_settings[@]}" eval_tokens judges_dir datadir nj tokenize_nj tokenize_threads \
@@ -148,15 +153,20 @@ need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}
 
 share_data "${datadir}" "${dumpdir}"
 make_dir "${expdir}"
-in_place "${datadir}" "${dumpdir}" "${expdir}"
+[ -n "${branch}" ] || in_place "${datadir}" "${dumpdir}" "${expdir}"
 # A mistake in the rows is told before any training.
-if [ "${stop_stage}" -ge 10 ]; then rows plan --set "${eval_name}" > /dev/null; fi
+if [ -z "${branch}" ] && [ "${stop_stage}" -ge 10 ]; then rows plan --set "${eval_name}" > /dev/null; fi
 prepare_data 1
 format_audio 2
 filter_lengths 3
 fit_tokenizers 4
 tokenize 5
 share_again
+
+if branches 7 11; then
+  log "stages ${acoustic_stages} (acoustic) and ${semantic_stages} (semantic) side by side"
+  branch_out acoustic semantic
+fi
 
 inputs_of_trainings
 
@@ -224,6 +234,7 @@ if begin 12 "mel and wavs, of the rows in ${systems_config}" "${tokenizer_dir}, 
   end
 fi
 
+judges_in_branch 13
 score_rows 13
 report 14 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${transcription_exp}" "${pretraining_exp}" "${acoustic_exp}" "${vocoder_exp}"
 

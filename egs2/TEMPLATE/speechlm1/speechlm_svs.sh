@@ -176,17 +176,12 @@ if "${print_paths}"; then
   exit 0
 fi
 
-# A branch is this script, started again for the stages that it may run. A flow that learns from what
-# the speech LM sings waits for it.
+# A flow that learns from what the speech LM sings waits for it.
 lm_stages="7 8 9 judges" acoustic_stages="10 12"
 if "${flow_on_samples}"; then lm_stages="7 8 9 10" acoustic_stages="12 judges"; fi
-case ${branch} in
-  '') branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 " ;;
-  lm) branch_stages=" ${lm_stages} " ;;
-  acoustic) branch_stages=" ${acoustic_stages} " ;;
-  *) fail "--branch is set by --parallel_stages alone" ;;
-esac
-if [ -n "${branch}" ] && [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
+branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 "
+in_branch lm "${lm_stages}"
+in_branch acoustic "${acoustic_stages}"
 
 # What the stages to run read is there before the first of them starts.
 need_files 4 "${tokenizer_config}" ${duration_inference_config:+10 "${duration_inference_config}"} 2 "${mel_config}" 3 "${exclude:-${mel_config}}" \
@@ -229,16 +224,10 @@ fi
 
 share_again
 
-# Stages 7-9 and 10-12 need each other no more than their inputs' tokens: side by side they use two
-# cores that one training alone would not.
-if "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le 12 ] && [ "${stop_stage}" -ge 10 ] \
-    && ! "${skip_train}"; then
+# Stages 7-9 and 10-12 need each other no more than their inputs' tokens.
+if branches 10 12; then
   log "stages ${lm_stages} (lm) and ${acoustic_stages} (acoustic) side by side"
-  for name in lm acoustic; do
-    utils/guard.py bash "$0" "${called_with[@]}" --branch "${name}" &
-    spawned+=("$!"$'\t-\t-')
-  done
-  drain
+  branch_out lm acoustic
 fi
 
 inputs_of_trainings
@@ -324,11 +313,7 @@ if begin 13 "vocoder inference, of the rows in ${systems_config}" "${vocoder_exp
   end
 fi
 
-if [[ ${branch_stages} == *" judges "* ]] && [ "${stop_stage}" -ge 14 ] && ! "${skip_eval}"; then
-  start_stage 14 "judges" "${dumpdir}/raw/{${train_set},${valid_set}}" "${judges_dir}"
-  fit_judges
-  end
-fi
+judges_in_branch 14
 score_rows 14
 report 15 "${corpus_name}: SLM-SVS" "${lm_exp}/rolled_score/rolled_score.json" "${lm_exp}" "${flow_exp}" "${vocoder_exp}" "${duration_exp}"
 

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 options=(
   --train_set train --valid_set dev --test_sets "test test_words test_singer" --prompt_sets speech
-  --nj "$(env -u OMP_NUM_THREADS nproc)"
+  --parallel_stages true --nj "$(env -u OMP_NUM_THREADS nproc)"
 )
 sizes_default=(
   --local_data_opts "--cast many --minutes 75 --speech_minutes 10"

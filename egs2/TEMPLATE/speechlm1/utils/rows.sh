@@ -46,8 +46,7 @@ own_frames() { # own_frames PROMPT_SCP ARGUMENT...: of bin.data frames, and the 
 }
 
 # What scripts that are called after a recipe's run share: its settings, with the models that it made.
-recipe_always=(--parallel_stages false) # options that every call of the recipe has beside the user's
-recipe() { "${PWD}/utils/guard.py" ./run.sh "${recipe_words[@]}" "${recipe_always[@]}" "$@"; }
+recipe() { "${PWD}/utils/guard.py" ./run.sh "${recipe_words[@]}" --parallel_stages false "$@"; }
 after_recipe() {
   read -ra recipe_words <<< "${recipe_options}"
   read_settings < <(recipe --print_paths true)

@@ -32,6 +32,31 @@ tag_of() { # tag_of KIND CONFIG WORDS...
   echo "${name}"
 }
 
+# A branch is the template, started again for the stages that it may run, beside other branches: two
+# trainings use two cores that one alone would not. The stages may be words, which runs is not asked for.
+branch_out() { # branch_out NAME...: runs these branches, with --branch NAME, and waits for them
+  local name
+  for name in "$@"; do
+    utils/guard.py bash "$0" "${called_with[@]}" --branch "${name}" &
+    spawned+=("$!"$'\t-\t-')
+  done
+  drain
+}
+in_branch() { # in_branch NAME STAGES...: the branch of this name runs these stages, and no others
+  [ "${branch}" = "$1" ] || return 0
+  branch_stages=" ${*:2} "
+  if [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
+}
+branches() { # branches FIRST LAST: are there branches, of a run of stages between these?
+  "${parallel_stages}" && [ -z "${branch}" ] && [ "${stage}" -le "$2" ] && [ "${stop_stage}" -ge "$1" ] && ! "${skip_train}"
+}
+judges_in_branch() { # judges_in_branch N: the judges of stage N are fitted in a branch that has the word
+  [[ ${branch_stages} == *" judges "* ]] && [ "${stop_stage}" -ge "$1" ] && ! "${skip_eval}" || return 0
+  start_stage "$1" "judges" "${dumpdir}/raw/{${train_set},${valid_set}}" "${judges_dir}"
+  fit_judges
+  end
+}
+
 runs() { # runs N: does stage N run?
   [ "${stage}" -le "$1" ] && [ "$1" -le "${stop_stage}" ] || return 1
   [[ ${branch_stages} == *" $1 "* ]] || return 1

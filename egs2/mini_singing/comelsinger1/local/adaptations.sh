@@ -35,7 +35,6 @@ adapted_with=${acoustic_args} spoken_with=${pretraining_args}
 read -ra row_list <<< "${rows}"
 read -ra splits <<< "${split}"
 score_words=()
-recipe_always=()
 after_recipe
 : "${out:=${expdir}/adaptations}"
 mkdir -p -- "$(dirname "${out}")"

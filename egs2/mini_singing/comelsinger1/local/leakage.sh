@@ -30,7 +30,6 @@ Options (--name value), with their defaults:"
 . ./cmd.sh
 read -ra row_list <<< "${rows}"
 read -ra splits <<< "${split}"
-recipe_always=()
 after_recipe
 : "${out:=${expdir}/leakage}" "${tables:=${expdir}/tables}"
 mkdir -p -- "${out}"

@@ -29,7 +29,6 @@ Options (--name value), with their defaults:"
 . ./cmd.sh
 read -ra splits <<< "${split}"
 score_words=()
-recipe_always=()
 after_recipe
 : "${out:=${expdir}/tables}"
 mkdir -p -- "$(dirname "${out}")"
