@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import BoolTensor, LongTensor, Tensor
 
 from espnet2_ext.data.streams import StreamSizes
 from espnet2_ext.errors import UserError
@@ -88,18 +88,42 @@ class MaskedStep(Step):
         return replace(self, decoding=tuple(replace(d, seed=seed) for d in self.decoding))
 
     def __call__(self, columns: Columns, names: Sequence[str]) -> Columns:
-        scores, prompts = columns["score_frames"], columns.get("prompt")
-        nq = len(self.acoustic.codes)
+        scores = columns["score_frames"]
         if self.semantic is None:
             tokens = columns["codec_ssl"]
         else:
-            empty = [torch.zeros(len(score), nq, dtype=torch.long) for score in scores]
+            nq = len(self.acoustic.codes)
+            tokens = [torch.zeros(len(score), nq, dtype=torch.long) for score in scores]
+        return self.fill(scores, tokens, columns.get("prompt"))
+
+    def fill(
+        self,
+        scores: Sequence[LongTensor],
+        tokens: Sequence[LongTensor],
+        prompts: Sequence[LongTensor] | None,
+        kept: Sequence[BoolTensor] | None = None,
+    ) -> Columns:
+        """What the step writes, of utterances of which some frames stay.
+
+        Args:
+            scores: Score frames of each (L, 4).
+            tokens: Of each (L, nq): those that stay, and any codes elsewhere; the semantic ones
+                where there is no model of these.
+            prompts: Of each (P, nq); None: no singer is given.
+            kept: Frames of each that stay (L,); None: none.
+        """
+
+        def fixed(n_layers: int) -> list[Tensor] | None:
+            return None if kept is None else [row[:, None].expand(-1, n_layers) for row in kept]
+
+        if self.semantic is not None:
             own = prompts if self.semantic.takes_prompts else None
-            tokens = self.semantic.generate(scores, empty, own, self.decoding[0]).tokens
+            tokens = self.semantic.generate(scores, tokens, own, self.decoding[0], fixed(1)).tokens
         given = prompts if self.acoustic.takes_prompts else None
         hearing = None if self.transcription is None else self.transcription.agreement
+        n_layers = len(self.acoustic.codes) - 1
         found = self.acoustic.generate(
-            scores, tokens, given, self.decoding[1], embeddings=self.embeddings, hearing=hearing
+            scores, tokens, given, self.decoding[1], fixed(n_layers), self.embeddings, hearing
         )
         soft = {} if found.soft is None else {"soft": found.soft}
         return {"codec_ssl": found.tokens, **soft}

@@ -42,6 +42,14 @@ class Pipeline:
         """The same without some steps, if it has them."""
         return replace(self, steps={n: s for n, s in self.steps.items() if n not in names})
 
+    def after(self, name: str) -> "Pipeline":
+        """The steps behind one, which are given what it and those before it write."""
+        names = list(self.steps)
+        behind = names.index(name) + 1
+        written = [stream for n in names[:behind] for stream in self.steps[n].writes]
+        steps = {n: self.steps[n] for n in names[behind:]}
+        return Pipeline(steps, (*self.given, *written))
+
     @property
     def batch_utts(self) -> int | None:
         """Utterances that all its steps compute at once."""

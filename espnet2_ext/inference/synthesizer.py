@@ -135,12 +135,11 @@ class SingingSynthesizer:
         if prompt is None:
             singer = singer or self.singers[0]
         score = self.model.about.prepare(score, place, singer, timing, semitones, onset)
-        tokens = self.prompt_tokens(prompt) if prompt is not None else self._prompt_of(singer)
+        tokens = self.voice_tokens(singer, prompt)
         for remark in self.model.about.remarks(score, singer):
             logging.warning("%s: %s", place, remark)
         timing = "label" if score.phones else "model"
-        if timing == "model":
-            score = with_onsets(self._timed(score, str(place), seed), onset, str(place))
+        score = self.timed(score, str(place), seed, onset)
         if not self._n_frames(score):
             found = f"{score.duration_sec:.3f} s of music"
             raise UserError(place, found, f"a frame of {1 / self.fps:g} s, at least")
@@ -188,11 +187,21 @@ class SingingSynthesizer:
             for (wav, _), n in zip(made["wav"], samples, strict=True)
         ]
 
-    def _timed(self, score: MusicScore, place: str, seed: int) -> MusicScore:
+    def timed(
+        self, score: MusicScore, place: str, seed: int = 0, onset: str = "corpus"
+    ) -> MusicScore:
+        """A score of `PackAbout.prepare` with phone times: predicted, where it has none.
+
+        Raises:
+            UserError: it has none, and the pack predicts none.
+        """
+        if score.phones:
+            return score
         step = self.model.pipeline.steps.get("duration")
         if step is None:
             raise UserError(place, "no phone times", "a label: this pack predicts none")
-        return step.with_seed(seed)({"score": [score]}, [place])["score"][0]
+        timed = step.with_seed(seed)({"score": [score]}, [place])["score"][0]
+        return with_onsets(timed, onset, place)
 
     def _join(self, wavs: list[np.ndarray], parts: list[Part], score: MusicScore) -> np.ndarray:
         """The parts at their places in the song; silence where there is none."""
@@ -211,19 +220,20 @@ class SingingSynthesizer:
     def _n_frames(self, score: MusicScore) -> int:
         return int(round_boundaries([score.duration_sec], self.fps)[0])
 
-    def _prompt_of(self, singer: str) -> LongTensor:
-        if singer not in self.model.prompts:
-            raise UserError("singer", f"{singer!r} without a prompt", ", ".join(self.singers))
-        return self.model.prompts[singer]
-
     def voice_of(self, recordings: Sequence[str | Path], name: str = "") -> Voice:
         """The voice in recordings of one singer; raises `UserError` as `encode_prompt`."""
         prompts = tuple(self.encode_prompt(path) for path in recordings)
         return Voice(name, prompts, self.model.tokenizer)
 
-    def prompt_tokens(self, prompt: str | Path | Sequence[str | Path] | Voice) -> LongTensor:
-        """Tokens (P, nq) of what `prompt` may be in a call."""
+    def voice_tokens(
+        self, singer: str | None, prompt: str | Path | Sequence[str | Path] | Voice | None
+    ) -> LongTensor:
+        """Tokens (P, nq) of the voice that `singer` and `prompt` of a call name."""
         place: str | Path = "voice"
+        if prompt is None:
+            if singer not in self.model.prompts:
+                raise UserError("singer", f"{singer!r} without a prompt", ", ".join(self.singers))
+            return self.model.prompts[singer]
         if isinstance(prompt, str | Path):
             if Path(prompt).suffix != VOICE_SUFFIX:
                 return self.encode_prompt(prompt)
@@ -251,10 +261,10 @@ class SingingSynthesizer:
         wav = wav[: len(wav) // spt * spt]
         if not len(wav):
             raise UserError(prompt, "shorter than one frame", "a second or more of a voice")
-        return self.tokenizers.encode(at_level(wav, self.tokenizers.mel, self._prompt_level))
+        return self.tokenizers.encode(at_level(wav, self.tokenizers.mel, self.prompt_level))
 
     @cached_property
-    def _prompt_level(self) -> float:
-        """That of the pack's own prompts."""
+    def prompt_level(self) -> float:
+        """Level (nepers) of the pack's own prompts."""
         codec, mel = self.tokenizers.codec, self.tokenizers.mel
         return level_of(codec, mel, (tokens[:, 1:] for tokens in self.model.prompts.values()))

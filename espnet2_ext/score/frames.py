@@ -8,9 +8,9 @@ import numpy as np
 from espnet2_ext.score.music_score import MusicScore
 
 SCORE_COLUMNS = 4
-PHONE_COLUMN, MIDI_COLUMN, NOTE_COLUMN = 0, 1, 3
-"""Columns of score frames; of the phone, of the nominal note's pitch and of its index; see
-`FrameScore`."""
+PHONE_COLUMN, MIDI_COLUMN, PHONE_INDEX_COLUMN, NOTE_COLUMN = range(SCORE_COLUMNS)
+"""Columns of score frames, in the order of `FrameScore`: of the phone, of the nominal note's pitch,
+of the phone's index and of the note's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.score.formats.assemble import assemble
 from espnet2_ext.score.formats.sung_voice import say_which_part, sing_voice
 from espnet2_ext.score.formats.xml_measures import parse_measures, verse_of
+from espnet2_ext.score.formats.xml_melody import Melody
 from espnet2_ext.score.music_score import MusicScore
 
 MAX_BYTES = 64 * 2**20
@@ -60,6 +61,11 @@ def _load(path: Path) -> Element:
 
 
 def _choose_part(root: Element, part: str | None, path: Path) -> tuple[Element, str]:
+    """The part, and its place for errors."""
+
+    def chosen(element: Element, name: str) -> tuple[Element, str]:
+        return element, f"{path}: part {name or element.get('id')}"
+
     if root.tag != "score-partwise":
         raise UserError(path, f"root element {root.tag!r}", "score-partwise")
     names = {
@@ -74,10 +80,10 @@ def _choose_part(root: Element, part: str | None, path: Path) -> tuple[Element, 
         if not sung:
             raise UserError(path, "no part has lyrics", "lyrics under the notes")
         say_which_part(path, [name or element.get("id", "") for element, name in sung])
-        return sung[0]
+        return chosen(*sung[0])
     for number, (element, name) in enumerate(parts, 1):
         if part in (str(number), name, element.get("id")):
-            return element, name
+            return chosen(element, name)
     listed = ", ".join(f"{i} ({name})" for i, (_, name) in enumerate(parts, 1))
     raise UserError(path, f"no part {part!r}", listed, "part")
 
@@ -161,10 +167,30 @@ def score_of_root(
     default_language: str,
 ) -> MusicScore:
     """Read one voice of a MusicXML that is parsed; arguments and errors as in `read_musicxml`."""
-    element, name = _choose_part(root, part, path)
-    place = f"{path}: part {name or element.get('id')}"
-    measures = parse_measures(element, place)
-    others = [parse_measures(p, place) for p in root.findall("part") if p is not element]
-    melody, first = sing_voice(measures, others, place, voice, verse, graces)
+    element, place = _choose_part(root, part, path)
+    melody, first = _melody(root, element, place, voice, verse, graces)
     language = language or _language(root, element, first, place) or default_language
     return assemble(melody.notes, str(path), melody.tempo, language, vocalise=True)
+
+
+def _melody(
+    root: Element, part: Element, place: str, voice: str | None, verse: int | None, graces: bool
+) -> tuple[Melody, int]:
+    """The melody of one voice of a part, and its first verse."""
+    measures = parse_measures(part, place)
+    others = [parse_measures(p, place) for p in root.findall("part") if p is not part]
+    return sing_voice(measures, others, place, voice, verse, graces)
+
+
+def read_bars(
+    path: str | Path, part: str | None = None, voice: str | None = None, verse: int | None = None
+) -> list[float]:
+    """Times (s) at which the measures of a MusicXML begin, and the end of the last.
+
+    Measures that are repeated stand as often as they are played; they are counted from the first,
+    a pickup too. Arguments and errors are those of `read_musicxml`.
+    """
+    path = Path(path)
+    root = _load(path)
+    melody, _ = _melody(root, *_choose_part(root, part, path), voice, verse, graces=True)
+    return melody.bars

@@ -19,10 +19,14 @@ _EXACT_SEC = 1e-6
 
 @dataclass
 class Melody:
-    """Contiguous notes and rests of one voice, and the tempo (beats per minute) at the first."""
+    """Contiguous notes and rests of one voice, and the tempo (beats per minute) at the first.
+
+    `bars` are the times (s) at which measures begin, as they are played, and the end of the last.
+    """
 
     notes: list[SungNote]
     tempo: float
+    bars: list[float]
 
 
 def _line(notes: list[XmlNote], wanted: int, verses: list[int]) -> int:
@@ -253,7 +257,7 @@ def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -
     verses = sorted({v for notes in lines.values() for note in notes for v in note.lyrics}) or [1]
     singer = _Singer()
     tempos = _tempos(measures)
-    bpm, now = DEFAULT_BPM, 0.0
+    bpm, now, bars = DEFAULT_BPM, 0.0, [0.0]
     for index, times in unfold(measures):
         measure = measures[index]
         clock = _Clock(measure, now, tempos[index])
@@ -264,5 +268,6 @@ def sing(measures: list[Measure], voice: str, verse: int | None, graces: bool) -
             end_sec, _ = clock.at(note.start + note.length)
             singer.note(note, start_sec, end_sec, line, bpm)
         now, bpm = clock.at(measure.length)
+        bars.append(now)
     singer.silence_until(now, measures[-1].place if measures else "")
-    return Melody(_breathe(singer.notes, singer.marked), singer.tempo or bpm)
+    return Melody(_breathe(singer.notes, singer.marked), singer.tempo or bpm, bars)
