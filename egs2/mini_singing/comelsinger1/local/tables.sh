@@ -17,7 +17,7 @@ split="test test_singer"  # evaluated
 losses="no_cl no_scl no_fcl no_svt no_cl_svt"  # rows that lack some
 slm_svs=../speechlm1   # the recipe whose run is held beside ours; empty: none
 recipe_options=        # options of both ./run.sh that the runs were made with
-world_utts=1000000     # utterances with WORLD metrics (default: all)
+world_utts=24          # utterances with WORLD metrics, of each set; they take the longest
 out=                   # default: exp/tables
 help_message="Usage: local/tables.sh [options]
 Options (--name value), with their defaults:"
