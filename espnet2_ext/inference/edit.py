@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import LongTensor
+from torch import LongTensor, Tensor
 
 from espnet2_ext.audio.wav import SILENCE_LEVEL, read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.inference.masked_step import MaskedStep
+from espnet2_ext.inference.pipeline import Pipeline
 from espnet2_ext.inference.synthesizer import Singing, SingingSynthesizer
 from espnet2_ext.inference.voice import Voice
 from espnet2_ext.score.frames import MIDI_COLUMN, NOTE_COLUMN, PHONE_INDEX_COLUMN
@@ -85,7 +86,7 @@ def sing_again(
     whole, _ = read_wav(take, fs)
     if np.abs(whole).max(initial=0) < SILENCE_LEVEL:
         raise UserError(take, "silence", "a take")
-    old = _timed(synthesizer, score, places[0], singer, seed)
+    old = _timed(synthesizer, score, places[0], singer)
     wav, old = fit_audio(whole, fs, fps, old, place)
     new = old
     if new_score is not None:
@@ -97,9 +98,7 @@ def sing_again(
     in_frames = pipeline.steps["frames"]({"score": [old, new]}, places)
     frames = splice(*in_frames["score_frames"], begin, end)
 
-    loud = at_level(wav, synthesizer.tokenizers.mel, synthesizer.prompt_level)
-    gain = float(loud.abs().max()) / float(np.abs(wav).max())
-    tokens = synthesizer.tokenizers.encode(loud)
+    tokens, gain = _tokens_of(synthesizer, wav)
     if prompt is not None or singer is not None:
         voice = synthesizer.voice_tokens(singer, prompt)
     else:
@@ -109,19 +108,38 @@ def sing_again(
     first, last = max(0, begin - context), min(len(tokens), end + context)
     kept = torch.ones(last - first, dtype=torch.bool)
     kept[begin - first : end - first] = False
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        filled = masked.fill([frames[first:last]], [tokens[first:last]], [voice], [kept])
-        columns = {**filled, "score_frames": [frames[first:last]], "prompt": [voice]}
-        sung, _ = pipeline.after("masked")(columns, [place])["wav"][0]
+    window = [frames[first:last]], [tokens[first:last]], [voice], [kept]
+    sung, filled = _filled(pipeline, masked, window, seed, place)
 
     per_token = synthesizer.tokenizers.mel.samples_per_token
-    piece = sung.cpu().numpy()[(begin - first) * per_token : (end - first) * per_token] / gain
+    piece = sung[(begin - first) * per_token : (end - first) * per_token] / gain
     edited = np.pad(whole, (0, max(0, len(wav) - len(whole))))
     fade_into(edited, piece, begin * per_token, round(FADE_SEC * fs))
-    tokens[first:last] = filled["codec_ssl"][0]
+    tokens[first:last] = filled
     timing = "label" if (new_score or score).phones else "model"
     return Edited(edited, fs, new, timing, tokens, begin, end)
+
+
+def _tokens_of(synthesizer: SingingSynthesizer, wav: np.ndarray) -> tuple[LongTensor, float]:
+    """Tokens (F, nq) of samples as loud as the pack's own prompts, and the gain of that."""
+    loud = at_level(wav, synthesizer.tokenizers.mel, synthesizer.prompt_level)
+    return synthesizer.tokenizers.encode(loud), float(loud.abs().max() / np.abs(wav).max())
+
+
+def _filled(
+    pipeline: Pipeline,
+    masked: MaskedStep,
+    window: tuple[list[Tensor], ...],
+    seed: int,
+    place: str,
+) -> tuple[np.ndarray, LongTensor]:
+    """Samples and tokens of a window, filled in; `window` is what `MaskedStep.fill` takes."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        filled = masked.fill(*window)
+        columns = {**filled, "score_frames": window[0], "prompt": window[2]}
+        samples, _ = pipeline.after("masked")(columns, [place])["wav"][0]
+    return samples.cpu().numpy(), filled["codec_ssl"][0]
 
 
 def splice(old: LongTensor, new: LongTensor, begin: int, end: int) -> LongTensor:
@@ -157,7 +175,11 @@ def fade_into(samples: np.ndarray, piece: np.ndarray, at: int, fade: int) -> Non
 
 
 def _timed(
-    synthesizer: SingingSynthesizer, score: MusicScore, place: str, singer: str | None, seed: int
+    synthesizer: SingingSynthesizer,
+    score: MusicScore,
+    place: str,
+    singer: str | None,
+    seed: int = 0,
 ) -> MusicScore:
     score = synthesizer.model.about.prepare(score, place, singer)
     return synthesizer.timed(score, place, seed)

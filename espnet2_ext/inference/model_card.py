@@ -70,7 +70,8 @@ def model_card(
         mel: Mel configuration.
         phones: Phone set.
         results: Rows of ``results.json``, or None.
-        own_rows: How the names of the model's own rows begin.
+        own_rows: How the names of the model's own rows begin; what stands in brackets behind is
+            another way of decoding.
     """
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
@@ -102,7 +103,7 @@ def model_card(
                 metric_value=row["metrics"][key],
             )
             for row in rows
-            if row["system"].startswith(own_rows)
+            if row["system"].startswith(own_rows) and "(" not in row["system"]
             for key in METRICS
             if row["metrics"].get(key) is not None
         ]

@@ -62,6 +62,15 @@ def test_a_card_without_results_or_a_known_licence():
     assert "Not scored." in card and "model-index" not in card and "synthetic**" not in card
 
 
+def test_results_of_a_card_are_those_of_what_is_packed():
+    rows = [
+        {"system": system, "split": "test", "metrics": {"per": per}}
+        for system, per in (("ground_truth", 0.0), ("ours", 0.25), ("ours(codes)", 0.5))
+    ]
+    card = model_card(ABOUT | {"languages": [], "singers": {}}, {}, MEL, ["SP"], rows, "ours")
+    assert "value: 0.25" in card and "value: 0.5" not in card and "| ours(codes) |" in card
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
