@@ -1,4 +1,4 @@
-"""Fill the tables of README.md and docs/*.md from the JSON files that the recipes write.
+"""Fill the tables of README.md and docs/ from the JSON files that the recipes write.
 
 A table stands between two comments, the first of which says what it shows:
 
@@ -205,6 +205,7 @@ def _heads(view: str, columns: Sequence[str], first: str, rows: Any) -> list[str
             *(LEAKAGE[part] for part in _leakage_parts(rows)),
             "p (Holm)",
             "verdict",
+            "share followed",
         ]
     return [first, *(HEADS[c] for c in columns)]
 
@@ -261,7 +262,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail on a difference")
     args = parser.parse_args()
     stale = []
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         text = page.read_text(encoding="utf-8")
         new = filled(text, ROOT / "docs")
         if new != text:

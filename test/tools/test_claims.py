@@ -47,6 +47,13 @@ def prose(page: Path) -> str:
     return " ".join(" ".join(line for line in lines if not line.startswith("|")).split())
 
 
+def line_of(page: str, *cells: str) -> str:
+    """The one line of a table of docs/ that begins with these cells."""
+    begins = "| " + " | ".join(cells) + " |"
+    (line,) = {x for x in (DOCS / page).read_text().splitlines() if x.startswith(begins)}
+    return line
+
+
 def written(value: float) -> str:
     """As prose has it: .57, 1.02."""
     return f"{value:.2f}".removeprefix("0")
@@ -61,6 +68,27 @@ def test_what_is_said_of_freer_performances(split, system, key, words):
     )
     claim = words.format(written(row[key]["value"]))
     assert claim in prose(DOCS / "free_performances.md"), claim
+
+
+def test_what_is_said_of_adaptation():
+    of = {(r["system"], r["split"]): r for r in rows("adaptation.json")["scores"]}
+    text = prose(DOCS / "results.md")
+
+    def of_test(row: str, key: str) -> str:
+        return bare(3, of[row, "test"]["metrics"][key])
+
+    for claim in (
+        f"falls from {of_test('scratch', 'per')} (scratch) to {of_test('full', 'per')} (full)",
+        f"rises from {of_test('scratch', 'singer_acc')} to {of_test('full', 'singer_acc')}",
+        "(similarity {}; LoRA {}, frozen {})".format(
+            *(of_test(row, "singer_sim") for row in ("full", "lora", "frozen"))
+        ),
+    ):
+        assert claim in text, claim
+    for name, head in (("lora", "LoRA"), ("frozen", "frozen"), ("scratch", "scratch")):
+        row = of[name, "test_singer"]
+        low, high = (written(bound) for bound in row["ci95"]["singer_acc"])
+        line_of("results.md", head, written(row["metrics"]["singer_acc"]), f"{low} to {high}")
 
 
 def test_of_the_rows_that_sing_from_a_score_none_is_right():
@@ -83,9 +111,14 @@ def test_what_the_readme_says_of_table_1():
     tests = ours["paired"]
     text = prose(DOCS.parent / "README.md")
     low, high = (written_to(3, -bound) for bound in tests["per"]["ci95"])
-    assert f"by {written_to(3, -tests['per']['difference'])} (95% interval by song" in text
+    assert (
+        f"by {written_to(3, -tests['per']['difference'])} (95% interval over songs: {high}" in text
+    )
     assert f"{high} to {low}; p {written_to(3, tests['per']['p_holm'])} after Holm's" in text
     assert f"correction for {len(tests)} metrics" in text
+    of = {r["system"]: r["metrics"]["per"] for r in rows("table1.json")}
+    said = "has a PER of {} on `test`; the recordings themselves have {}."
+    assert said.format(*(written_to(3, of[name]) for name in (DEFAULT, "ground_truth"))) in text
     verdicts = {name: test["verdict"] for name, test in tests.items()}
     assert [name for name, verdict in verdicts.items() if verdict == "better"] == ["per"]
     lost = {name for name, verdict in verdicts.items() if verdict == "worse"}
@@ -97,33 +130,40 @@ def test_what_is_said_of_the_rows_of_table_1():
     text = prose(DOCS / "results.md")
     per = {name: written_to(3, metrics["per"]) for name, metrics in of.items() if metrics["per"]}
     mine = [f"lm+flow2+voc{seed}" for seed in ("", "#1", "#2")]
-    discrete = [f"xiaoicesing_discrete{seed}(soft)" for seed in ("#2", "", "#1")]
+    discrete = [f"xiaoicesing_discrete{seed}(soft)" for seed in ("", "#1", "#2")]
+    regression = [f"score_regression{seed}" for seed in ("", "#1", "#2")]
+    codes = of["xiaoicesing_discrete"]
+    assert min(of[n]["per"] for n in per if n not in mine and "lm" not in n and n[0] != "g") == min(
+        of[name]["per"] for name in discrete
+    )
+
+    def bounds(key: str, names: list[str]) -> list[str]:
+        values = [of[name][key] for name in names]
+        return [written_to(3, x) if x < 1 else f"{x:.3f}" for x in (min(values), max(values))]
+
+    by_flow = [name for name in of if "ing" in name and "+" not in name and "score" not in name]
+    for cells in (
+        ("`lm+flow2+voc`", *map(per.get, mine)),
+        ("`xiaoicesing_discrete(soft)`, the best rival", *map(per.get, discrete)),
+        ("with its codes", per["xiaoicesing_discrete"], f"{codes['mcd_db']:.2f}"),
+        ("with expected embeddings", per[discrete[0]], f"{of[discrete[0]]['mcd_db']:.2f}"),
+        ("token models through our flow", *bounds("singer_acc", by_flow)),
+        ("`score_regression`", *bounds("singer_acc", regression)),
+        ("`lm+flow2+voc`", *bounds("singer_acc", mine)),
+        ("`score_regression`", *(written_to(3, of[name]["f0_corr"]) for name in regression)),
+        ("`score_f0`", written_to(3, of["score_f0"]["f0_corr"])),
+    ):
+        line_of("results.md", *cells)
+    (tests,) = (row["paired"] for row in rows("table1.json") if "paired" in row)
+    similar = (written_to(3, tests["singer_sim"][whose]) for whose in ("ours", "theirs"))
     for claim in (
-        "PER {} ({} and {} with other seeds) against {}".format(
-            *map(per.get, [*mine, discrete[0]])
-        ),
-        "other seeds have {} and {}".format(*(per[name] for name in discrete[1:])),
-        f"(PER {per['xiaoicesing_discrete']} to {per[discrete[1]]}, MCD "
-        f"{of['xiaoicesing_discrete']['mcd_db']:.2f} to {of[discrete[1]]['mcd_db']:.2f})",
-        f"({of[discrete[1]]['mcd_db']:.2f} against {of[DEFAULT]['mcd_db']:.2f}; our third seed has "
-        f"{of[mine[2]]['mcd_db']:.2f})",
+        f"with {of[discrete[0]]['mcd_db']:.2f} against {of[DEFAULT]['mcd_db']:.2f}; our third seed "
+        f"has {of[mine[2]]['mcd_db']:.2f}.",
+        "its PER is {} to {} over seeds".format(*bounds("per", regression)),
+        "embedder is {} against {} of the best row".format(*similar),
+        f"p {written_to(3, tests['per']['p_holm'])} after correction for {len(tests)} metrics",
     ):
         assert claim in text, claim
-
-    def bounds(key: str, names: list[str]) -> str:
-        values = [of[name][key] for name in names]
-        low, high = min(values), max(values)
-        return f"{written_to(3, low)} to {bare(3, high) if high < 1 else f'{high:.3f}'}"
-
-    regression = [f"score_regression{seed}" for seed in ("", "#1", "#2")]
-    by_flow = [name for name in of if "ing" in name and "+" not in name and "score" not in name]
-    assert f"in {bounds('singer_acc', [n for n in by_flow if 'truth' not in n])} of the" in text
-    assert f"regression is in {bounds('singer_acc', regression)}" in text
-    assert f"and is in {bounds('singer_acc', mine)}" in text
-    assert f"(PER {bounds('per', regression)})" in text
-    f0 = [written_to(3, of[name]["f0_corr"]) for name in regression]
-    assert "(F0 correlation {}, {} and {}, that".format(*f0) in text
-    assert f"row `score_f0` {written_to(3, of['score_f0']['f0_corr'])})" in text
 
 
 PAPERS_TABLE_2 = {  # SLM-SVS: PER, MCD
@@ -134,35 +174,36 @@ PAPERS_TABLE_2 = {  # SLM-SVS: PER, MCD
 
 def test_in_what_table_2_follows_the_papers_and_in_what_not():
     ours = {row["system"]: row["metrics"] for row in rows("table2.json")}
-    text = prose(DOCS / "results.md")
-    for name, before in (("lm+cd", "LM+CD"), ("lm+flow1+cd", "space"), ("lm+flow1+voc", "mel")):
-        per, theirs = written(ours[name]["per"]), written(PAPERS_TABLE_2[name][0])
-        assert f"{before} ({per}" in text or f"{before} {per} here, {theirs} there" in text, name
+    mcd = {name: ours[name]["mcd_db_nodtw"] for name in ours}
+    for name, (per, theirs) in PAPERS_TABLE_2.items():
+        cells = written(ours[name]["per"]), written(per), f"{mcd[name]:.2f}", f"{theirs:.2f}"
+        line_of("results.md", f"`{name}`", *cells)
     order = ["lm+cd", "lm+flow1+cd", "lm+flow1+voc"]
     for by_per in (lambda n: ours[n]["per"], lambda n: PAPERS_TABLE_2[n][0]):
         assert sorted(order, key=by_per, reverse=True) == order
-    mcd = {name: ours[name]["mcd_db_nodtw"] for name in ours}
     assert mcd["lm+flow1+cd"] < mcd["lm+cd"]
     assert PAPERS_TABLE_2["lm+flow1+cd"][1] > PAPERS_TABLE_2["lm+cd"][1]
-    assert f"({mcd['lm+flow1+cd']:.2f} against {mcd['lm+cd']:.2f})" in text
+    assert PAPERS_TABLE_2["lm+flow2+voc"][0] > PAPERS_TABLE_2["lm+flow1+voc"][0]
 
 
 def test_which_parts_of_table_2_are_worth_what():
     of = {row["system"]: row["metrics"] for row in rows("table2.json")}
     text = prose(DOCS / "results.md")
     soft, flow = of["lm(soft)+cd"], of["lm+flow1+cd"]
-    assert f"LM(soft)+CD has PER {written_to(3, soft['per'])}" in text and soft["per"] < flow["per"]
+    assert (
+        f"`lm(soft)+cd` has PER {written_to(3, soft['per'])}" in text and soft["per"] < flow["per"]
+    )
     (tests,) = (row["paired"] for row in rows("table2.json") if "paired" in row)
     verdicts = {name: test["verdict"] for name, test in tests.items()}
     better = {"rhythm_iou", "vibrato_error", "cents_rmse", "mcd_db", "mcd_db_nodtw", "secs"}
     assert {name for name, verdict in verdicts.items() if verdict == "better"} == better
     assert [name for name, verdict in verdicts.items() if verdict == "worse"] == ["semitone_acc"]
     for claim in (
-        f"semitone accuracy ({written_to(3, of[DEFAULT]['semitone_acc'])} against "
+        f"semitone accuracy: {written_to(3, of[DEFAULT]['semitone_acc'])} against "
         f"{written_to(3, soft['semitone_acc'])} of",
         f"the recordings have {written_to(3, of['ground_truth']['semitone_acc'])}",
-        f"accuracy {written_to(3, of['lm+flow1+voc']['note_acc'])} against "
-        f"{written_to(3, of[DEFAULT]['note_acc'])})",
+        f"accuracy is {written_to(3, of['lm+flow1+voc']['note_acc'])}, that of Flow2 "
+        f"{written_to(3, of[DEFAULT]['note_acc'])}.",
     ):
         assert claim in text, claim
 
@@ -170,12 +211,14 @@ def test_which_parts_of_table_2_are_worth_what():
 def test_what_a_gpu_did():
     found = json.loads((DOCS / "results/gpu_check.json").read_text())
     results, speed = ((DOCS / page).read_text() for page in ("results.md", "speed.md"))
-    assert f"commit {found['commit']}" in results and f"commit {found['commit']}" in speed
+    logs = [(DOCS / "lab" / page).read_text() for page in ("results_log.md", "speed_log.md")]
+    assert all(f"commit {found['commit']}" in log for log in logs)
     for name, measured in found["rows"].items():
         if isinstance(measured, str):
             assert f"| {name} | {measured} |" in results, name
     one, many = (found["rows"][f"decode {name}"] for name in ("batch1", "batch32"))
-    assert f"{one['ratio']:.1f}x at batch 1" in results and f"{many['ratio']:.0f}x at" in results
+    assert f"{one['ratio']:.1f}x as fast as the plain loop at batch 1" in results
+    assert f"{many['ratio']:.0f}x at batch 32" in results
     assert f"utterance | {one['ours']:.2f} | {one['peer']:.2f} | {one['ratio']:.1f}x |" in speed
     ours = written(many["ours"])
     assert f"together | {ours} | {many['peer']:.2f} | {many['ratio']:.0f}x |" in speed
@@ -183,8 +226,6 @@ def test_what_a_gpu_did():
 
 def test_what_the_new_training_f0_was_worth():
     """The table's "after" is the run whose JSON is committed."""
-    text = (DOCS / "results.md").read_text()
-    section = text.partition("**What the change of training F0")[2].partition("The judges")[0]
     ours = {
         row["split"]: row["metrics"]
         for row in rows("mini_singing_few.json")
@@ -194,11 +235,10 @@ def test_what_the_new_training_f0_was_worth():
         ("PER", "per", 3), ("V/UV error", "vuv_error", 3), ("F0 corr", "f0_corr", 3),
         ("MCD dB, DTW", "mcd_db", 2),
     ):  # fmt: skip
-        (line,) = (x for x in section.splitlines() if x.startswith(f"| {head} | "))
-        cells = line.strip("| ").split(" | ")[1:]
+        cells = line_of("lab/results_log.md", head).strip("| ").split(" | ")[2::2]
         for split, cell in zip(("test", "test_words", "test_singer"), cells, strict=True):
             after = f"{ours[split][key]:.{digits}f}".removeprefix("0")
-            assert cell.split(", ")[1] == after, (head, split)
+            assert cell == after, (head, split)
 
 
 def test_what_is_said_to_be_lost_in_which_stage():
@@ -207,12 +247,11 @@ def test_what_is_said_to_be_lost_in_which_stage():
     text = prose(DOCS / "results.md")
     vocoder, codec, lm = (f"{lost[s, 'mcd_db']:.1f}" for s in ("vocoder", "codec", "speech LM"))
     gain = f"{-lost['flow', 'mcd_db']:.1f}".removeprefix("0")
-    assert (
-        f"costs {vocoder} dB, the codec {codec}, the speech LM {lm}; the flow gives {gain}" in text
-    )
+    assert f"The vocoder costs {vocoder} dB, the codec {codec} dB and the speech LM {lm} dB" in text
+    assert f"the flow gives {gain} dB back" in text
     codec, lm = (f"{lost[s, 'per']:.3f}".removeprefix("0") for s in ("codec", "speech LM"))
-    assert f"the codec ({codec} of PER) and in the speech LM ({lm})" in text
-    assert f"within {lm} of what real tokens give" in text
+    assert f"in the codec, {codec} of PER, and in the speech LM, {lm}." in text
+    assert f"PER is within {lm} of what real tokens give" in text
     similarity = f"{lost['speech LM', 'singer_sim']:.3f}".removeprefix("0")
     assert f"loses {similarity} of similarity" in text and f"within {similarity} of simil" in text
 
@@ -282,17 +321,24 @@ def test_how_often_an_unseen_singer_is_sung():
     of = {row["system"]: row["unseen_acc"] for row in rows("unseen_singers.json")}
     sung, low, high = (written_to(3, of["lm+flow2+voc"][key]) for key in ("value", "low", "high"))
     page, readme = prose(DOCS / "results.md"), prose(DOCS / "../README.md")
-    assert f"of the 72 utterances of `test_singer` {sung} are nearest" in page
-    assert f"an interval over 24 songs of {low} to {high}" in page
-    assert float(low) < 0.5 < float(sung) and "met by the value and not by the interval" in page
-    assert f"{sung} of the utterances sung" in readme and f"by song {low} to {high}" in readme
-    assert f"the codec {written_to(3, of['codec_resynthesis']['value'])} (" in page
+    assert f"Of the 72 utterances of `test_singer`, {sung} are nearest" in page
+    assert f"interval over 24 songs is {low} to {high}" in page
+    assert float(low) < 0.5 < float(sung) and line_of(
+        "lab/results_log.md",
+        "unseen singers nearest to their own, of eight",
+        ".5",
+        f"{sung}, interval {low} to {high}",
+        "met by the value and not by the interval",
+    )
+    assert f"{sung} of the sung utterances are nearest to their own singer" in readme
+    assert f"(95% interval over songs: {low} to {high})" in readme
+    assert f"and the codec {written_to(3, of['codec_resynthesis']['value'])}." in page
     (timing,) = rows("timing_many.json")
     spread = (timing["timing_var"][key] for key in ("value", "low", "high"))
-    assert "variance ratio {:.2f} [{:.2f}, {:.2f}]".format(*spread) in page
+    assert "a variance ratio of {:.2f} [{:.2f}, {:.2f}]".format(*spread) in page
     kept = rows("tuning_dev.json")[-1]["unseen_acc"]
     told = (written_to(3, kept[key]) for key in ("value", "low", "high"))
-    assert "{} has an interval of {} to {}".format(*told) in page
+    assert "the value {} has an interval of {} to {}".format(*told) in page
 
 
 def test_what_is_said_of_the_run_on_many_singers():
@@ -300,18 +346,21 @@ def test_what_is_said_of_the_run_on_many_singers():
     ours, note = of["lm+flow2+voc", "test"], of["score_f0", "test"]
     text = prose(DOCS / "results.md")
     assert f"PER {written_to(3, ours['per'])}, where the recordings have" in text
-    assert f"has a V/UV error of {written_to(3, note['vuv_error'])} and agrees" in text
+    assert f"has a V/UV error of {written_to(3, note['vuv_error'])}, and it is within" in text
     assert (
-        f"in {written_to(3, note['rpa'])} of the frames, the system in {written_to(3, ours['rpa'])}"
+        f"in {written_to(3, note['rpa'])} of the frames. The system is in "
+        f"{written_to(3, ours['rpa'])}" in text
+    )
+    assert (
+        f"{written_to(3, ours['singer_acc'])} of the utterances are recognised as their sing"
         in text
     )
-    assert f"recognised in {written_to(3, ours['singer_acc'])} of `test`" in text
     (alive,) = (r for r in rows("expressiveness_many.json") if r["system"] == "lm+flow2+voc")
     spread, depth, gv = (
         written_to(2, alive[k]["value"]) for k in ("f0_spread", "vibrato_depth", "mel_gv")
     )
-    assert f"within notes is {spread} of" in text and f"vibrato depth {depth} (aim" in text
-    assert f"global variance {gv}" in text
+    assert f"F0 spreads within notes {spread} as much as in" in text
+    assert f"vibrato is {depth} as deep. The global variance is {gv}:" in text
 
 
 def test_what_is_said_of_comelsinger_on_dev():

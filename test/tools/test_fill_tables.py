@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     page
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     if "<!-- table " in page.read_text(encoding="utf-8")
 ]
 
@@ -26,6 +26,14 @@ def fill_tables():
 def test_every_table_is_what_its_json_says(fill_tables, page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert fill_tables.filled(text, ROOT / "docs") == text, "run tools/fill_tables.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_line_of_a_table_has_as_many_cells_as_its_head(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
+        if before.startswith("| ") and line.startswith("|"):
+            assert line.count("|") == before.count("|") or "`" in line + before, line
 
 
 def test_results_are_json() -> None:

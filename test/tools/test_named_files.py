@@ -11,7 +11,7 @@ _NAME = re.compile(rf"(?<!ESPnet's )(?<![\w/.{{}}<>*])(?:{_FOLDERS})/[\w./-]*\.\
 _EXAMPLES = ("mine.", "my_", "humming", "missing")  # of files that a reader is to write
 TEXTS = sorted(
     path
-    for pattern in ("egs2/**/*.yaml", "egs2/**/*.sh", "conf/*.yaml", "docs/*.md", "README.md")
+    for pattern in ("egs2/**/*.yaml", "egs2/**/*.sh", "conf/*.yaml", "docs/**/*.md", "README.md")
     for path in ROOT.glob(pattern)
     if not path.is_symlink() and not {"exp", "dump", "data", "downloads"} & set(path.parts)
 )
