@@ -22,6 +22,7 @@ EXTRAS = {
         "import-linter>=2.1",
         "mir_eval>=0.8",  # MIT; note metrics are held against it
     ],
+    "docs": ["mkdocs>=1.6,<2", "mkdocstrings>=1.0", "mkdocstrings-python>=2.0"],
 }
 
 setup(

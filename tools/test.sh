@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install what is missing, then check style (ruff), which room imports which (import-linter), shell
-# scripts (shellcheck) and behaviour (pytest).
+# scripts (shellcheck), that docs/ builds as a site (mkdocs) and behaviour (pytest).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -55,6 +55,11 @@ check "ruff check" ruff check .
 check "ruff format" ruff format --check .
 check "import contracts" lint-imports --no-logo --no-cache
 check "shellcheck (${#shell_scripts[@]} files)" shellcheck -x -P SCRIPTDIR -P SCRIPTDIR/.. "${shell_scripts[@]}"
+if command -v mkdocs > /dev/null; then
+  check "docs site" mkdocs build --strict --quiet --site-dir build/site
+else
+  summary+=("skipped docs site: mkdocs is not installed (extra docs)")
+fi
 if "${quick}"; then pytest_args=(-m "not slow" --ignore test/egs2 "${pytest_args[@]}"); fi
 # Two processes, each with whole files (they share fixtures), the long recipes first (test/conftest.py):
 # most tests keep one core busy. `-- -n 0` runs all in one.

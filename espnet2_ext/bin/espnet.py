@@ -1,6 +1,7 @@
-"""Run one of ESPnet's own command lines with our classes registered.
+"""Run one of ESPnet's own command lines with the toolkit's classes registered.
 
-``python -m espnet2_ext.bin.espnet espnet2.bin.svs_train --help``
+usage: python -m espnet2_ext.bin.espnet MODULE [options of MODULE]
+e.g.   python -m espnet2_ext.bin.espnet espnet2.bin.svs_train --help
 """
 
 import resource
@@ -14,6 +15,9 @@ from espnet2_ext.registry import register
 
 @cli
 def main() -> None:
+    if sys.argv[1:2] in (["--help"], ["-h"]):
+        print(__doc__.strip())
+        return
     if len(sys.argv) < 2 or not sys.argv[1].startswith(("espnet2.bin.", "espnet2_ext.bin.")):
         raise UserError("espnet", f"module {' '.join(sys.argv[1:2]) or 'missing'}", "espnet2.bin.*")
     register()

@@ -63,6 +63,16 @@ def test_a_former_name_runs_as_a_module():
     assert done.returncode == 2 and "no.zip" in done.stderr.strip().splitlines()[-1]
 
 
+def test_the_way_to_espnets_commands_says_how_it_is_called(monkeypatch, capsys):
+    from espnet2_ext.bin import espnet
+
+    monkeypatch.setattr(sys, "argv", ["espnet", "--help"])
+    with pytest.raises(SystemExit) as end:
+        espnet.main()
+    assert end.value.code == 0
+    assert "usage: python -m espnet2_ext.bin.espnet MODULE" in capsys.readouterr().out
+
+
 def test_options_alone_are_the_report_that_they_were(capsys):
     from espnet2_ext.bin import report
 

@@ -6,7 +6,7 @@
 #   ./run.sh --size free      the same on freer performances: takes of a score differ three times as
 #                             much, and each song of test is sung three times (test_takes)
 # The sizes share data/, dump/ and exp/: give each a copy of this directory (cp -a).
-# Any option of speechlm_svs.sh may follow, e.g. ./run.sh --stage 9 --inference_args "--top_k 5".
+# Any option of speechlm_svs.sh may follow, e.g. ./run.sh --stage 9 --inference_config conf/mine.yaml.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
