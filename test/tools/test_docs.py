@@ -36,15 +36,8 @@ _SPAN = re.compile(
 )
 
 
-BEING_WRITTEN = pytest.mark.xfail(reason="its commands are being mended", strict=False)
-
-
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def with_marks(*names: str) -> list:
-    return [pytest.param(p, marks=BEING_WRITTEN if p.name in names else ()) for p in PAGES]
 
 
 @cache
@@ -213,7 +206,7 @@ def check(command: list[str], place: Path) -> None:
             check_script(place / words[0], words[1:])
 
 
-@pytest.mark.parametrize("page", with_marks("tokenizer.md", "vocoder.md"), ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_are_there_and_know_their_options(page):
     text = page.read_text(encoding="utf-8")
     named = [*blocks(page), *_SPAN.findall(_FENCE.sub("", text))]
@@ -233,7 +226,7 @@ def test_commands_are_there_and_know_their_options(page):
             raise wrong
 
 
-@pytest.mark.parametrize("page", with_marks("recipe.md"), ids=name_of)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_numbers_of_commands_are_numbers_to_yaml(page):
     """Which reads 1e-3 as text."""
     text = page.read_text(encoding="utf-8")
