@@ -130,10 +130,12 @@ def fit_tokenizers(
     # built first: a mistake in the configuration shows before the long part
     features = build_features(config.ssl, mel, len(phones), config_path)
     codec = create_codec(config.codec, mel, config_path)
-    centroids = None if kmeans.centroids is None else read_centroids(kmeans.centroids)
+    centroids = features.centroids
+    if kmeans.centroids is not None:
+        centroids = read_centroids(kmeans.centroids)
     if centroids is not None and len(centroids) != kmeans.n_clusters:
         found, wanted = f"{len(centroids)} centroids", f"n_clusters: {kmeans.n_clusters}"
-        raise UserError(kmeans.centroids, found, f"{wanted}, as {config_path}")
+        raise UserError(kmeans.centroids or "ssl", found, f"{wanted}, as {config_path}")
 
     start = time.perf_counter()
     wavs = read_table(data_dir / "wav.scp")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torch import LongTensor, Tensor, nn
+from torch.nn.functional import normalize
 
 from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
 from espnet2_ext.errors import UserError
@@ -115,13 +116,13 @@ class SemanticCodec(nn.Module):
         self.quantizer = sizes.quantizer()
 
     @classmethod
-    def read(cls, source: str | Path) -> "SemanticCodec":
-        """Read it from the published folder, or from the hub.
+    def read(cls, source: str | Path, offline: bool = False) -> "SemanticCodec":
+        """Read it from the published folder, or from the hub (`offline`: from its cache alone).
 
         Raises:
             UserError: the file is missing, or is not this codec's.
         """
-        path = fetch(source, only=[SEMANTIC]) / SEMANTIC
+        path = fetch(source, offline=offline, only=[SEMANTIC]) / SEMANTIC
         state = without_weight_norms(load_state(path), path)
         return load_strict(cls(_Sizes(state, path)), state, path).eval()
 
@@ -129,6 +130,21 @@ class SemanticCodec(nn.Module):
         """Features (B, F, channels), normalised by `read_statistics`, to codes (B, F)."""
         hidden = self.encoder(features.transpose(1, 2))
         return self.quantizer.encode(hidden.transpose(1, 2))[..., 0]
+
+    @property
+    def channels(self) -> int:
+        """Of the features."""
+        return self.encoder[1].out_features
+
+    def projected(self, features: Tensor) -> Tensor:
+        """What of features (B, F, channels) is compared with `directions` (B, F, width)."""
+        hidden = self.encoder(features.transpose(1, 2)).transpose(1, 2)
+        return self.quantizer.quantizers[0].in_project(hidden).transpose(1, 2)
+
+    @property
+    def directions(self) -> Tensor:
+        """Of the codes (codes, width), each of length 1."""
+        return normalize(self.quantizer.quantizers[0].codebook.weight, dim=-1)
 
     def decode(self, codes: LongTensor) -> Tensor:
         """Codes (B, F) to normalised features (B, F, channels)."""

@@ -17,7 +17,7 @@ from espnet2_ext.tokenizer.kmeans import fit_kmeans, nearest
 from espnet2_ext.tokenizer.ssl_features import PhoneFeatures, PhoneFeaturesConfig, SSLFeatures
 
 SSL_FILE = "ssl.safetensors"
-SSL_TYPES = ("phone", "hf", "espnet")
+SSL_TYPES = ("phone", "hf", "espnet", "maskgct")
 _FITTED = "features."
 
 
@@ -102,7 +102,7 @@ def build_features(
     """Build the extractor of an ``ssl`` section; a pretrained one comes with its weights.
 
     Args:
-        config: type (phone, hf or espnet), n_clusters, and the type's own options.
+        config: type (one of `SSL_TYPES`), n_clusters, and the type's own options.
         mel: The recipe's mel configuration.
         n_phones: Size of the phone set, for the phone features.
         place: File the section stands in, for error messages.
@@ -118,6 +118,10 @@ def build_features(
 
     if kind == "hf":
         features = HFFeatures.from_options(options, mel.fps, place, offline).eval()
+    elif kind == "maskgct":
+        from espnet2_ext.tokenizer.maskgct_ssl import MaskGCTFeatures
+
+        features = MaskGCTFeatures.from_options(options, mel.fps, place, offline).eval()
     else:
         features = ESPnetFeatures.from_options(options, mel.fps, place).eval()
     features.requires_grad_(False)

@@ -20,9 +20,14 @@ class SSLFeatures(nn.Module, ABC):
     """Waveform (B, N) at `fs` Hz to features (B, F, dim) at the recipe's token rate.
 
     N is a multiple of ``fs // fps`` and F is exactly N over that.
+
+    Attributes:
+        fs: Rate that it expects (Hz).
+        centroids: Its own tokens (K, dim), where they need no fit.
     """
 
     fs: int
+    centroids: Tensor | None = None
 
     @abstractmethod
     def forward(self, wav: Tensor) -> Tensor: ...

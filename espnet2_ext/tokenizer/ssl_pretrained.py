@@ -43,22 +43,8 @@ class HFFeatures(SSLFeatures):
         self, config: HFFeaturesConfig, fps: int, place: str | Path, offline: bool = False
     ) -> None:
         super().__init__()
-        from transformers import AutoModel
-
         self.layer, self.fs = config.layer, config.fs
-        try:
-            self.model, info = AutoModel.from_pretrained(
-                _local(config.model, offline),
-                output_loading_info=True,
-                local_files_only=True,
-                trust_remote_code=False,
-            )
-        except (OSError, ValueError, RuntimeError, UserError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise UserError(place, f"cannot load {config.model} ({reason})", field="ssl") from None
-        missing = sorted(set(info["missing_keys"]) - {"masked_spec_embed"})
-        if missing:
-            raise UserError(config.model, f"missing parameter {missing[0]}", "a whole model")
+        self.model = read_hf(config.model, place, offline)
         hf = self.model.config
         if not hasattr(hf, "conv_kernel"):
             raise UserError(config.model, f"a {hf.model_type} model", "one that reads waveforms")
@@ -150,6 +136,35 @@ class ESPnetFeatures(SSLFeatures):
     @torch.no_grad()
     def forward(self, wav: Tensor) -> Tensor:
         return self._hidden(wav)[self.layer - 1]
+
+
+def read_hf(model: str, place: str | Path, offline: bool = False) -> nn.Module:
+    """A Hugging Face model, whole, without running code of its repository.
+
+    Args:
+        model: Folder, or name on the hub.
+        place: File that names it, for errors.
+        offline: Take it from the hub's cache alone.
+
+    Raises:
+        UserError: it cannot be loaded, or lacks parameters.
+    """
+    from transformers import AutoModel
+
+    try:
+        found, info = AutoModel.from_pretrained(
+            _local(model, offline),
+            output_loading_info=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, RuntimeError, UserError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(place, f"cannot load {model} ({reason})", field="ssl") from None
+    missing = sorted(set(info["missing_keys"]) - {"masked_spec_embed"})
+    if missing:
+        raise UserError(model, f"missing parameter {missing[0]}", "a whole model")
+    return found
 
 
 def _local(model: str, offline: bool) -> Path:

@@ -32,7 +32,7 @@ class TokenizerConfig:
 
     Args:
         codec: ``type`` (`codecs.CODECS`) and its options.
-        ssl: ``type`` (phone, hf or espnet) and its options.
+        ssl: ``type`` (`ssl.SSL_TYPES`) and its options.
         svs_lb: How the score is written as text.
         max_minutes: Audio that fitting looks at: whole utterances, drawn with `seed`.
         seed: Of that draw.
