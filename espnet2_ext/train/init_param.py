@@ -8,6 +8,7 @@ from torch import nn
 
 from espnet2_ext.checkpoint import load_state, load_strict, present_beginnings, with_present_names
 from espnet2_ext.errors import UserError
+from espnet2_ext.train.partial import beside_adapters
 
 OPTION = "--init_param"
 
@@ -16,6 +17,8 @@ def init_param(
     init_param: str, model: nn.Module, ignore_init_mismatch: bool, map_location: Any = "cpu"
 ) -> None:
     """Load a file's weights, or a part of them, into a model or a part of it.
+
+    A model's adapters (`train.partial`) stay as they are where the file has plain weights.
 
     Args:
         init_param: ``FILE[:SOURCE[:TARGET[:EXCLUDED,...]]]``: names of modules in the file and in
@@ -46,7 +49,7 @@ def init_param(
     }
     if not state:
         raise UserError(path, f"no parameters of {source or 'a model'}", "weights", OPTION)
-    state, own = with_present_names(state, module), module.state_dict()
+    state, own = beside_adapters(with_present_names(state, module), module), module.state_dict()
     for name in own:
         unwanted = bool(left_out) and f"{prefix}{name}".startswith(left_out)
         fits = name in state and state[name].shape == own[name].shape

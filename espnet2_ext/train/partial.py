@@ -1,6 +1,6 @@
 """Training a part of a model: LoRA adapters that leave no trace in the weights, rows that stay."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import BoolTensor, Tensor, nn
@@ -104,6 +104,20 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
                 tensor = tensor + scale * (up @ down)
         state[f"{layer}.{parameter}" if base else name] = tensor.detach().cpu()
     return state
+
+
+def beside_adapters(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Plain weights by a model's names for them beside its adapters, and these as they are.
+
+    Of a model without adapters, `state`.
+    """
+    own, named = model.state_dict(), {}
+    for name, tensor in state.items():
+        layer, _, parameter = name.rpartition(".")
+        base = f"{layer}{_BASE}{parameter}"
+        named[base if name not in own and base in own else name] = tensor
+    adapters = {name: tensor for name, tensor in own.items() if _LORA in name}
+    return adapters | named
 
 
 def trainable(model: nn.Module, depth: int = 1) -> dict[str, tuple[int, int]]:

@@ -6,7 +6,7 @@ import pytest
 from corpora.layouts import write_acesinger_parquet, write_opencpop
 from corpora.singer_layouts import write_gtsinger, write_m4singer, write_opensinger
 
-from espnet2_ext.files import read_table
+from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.score.formats.phone_set import ordered
 from espnet2_ext.score.lyrics.languages import LANGUAGES
 from espnet2_ext.score.phones import PHONES
@@ -64,6 +64,20 @@ def test_m4singer_with_opensinger(tmp_path):
     check_tokens(recipe, sizes, PHONES)
     prompts = read_table(recipe / "dump/tokens/test_opensinger/prompt.scp")
     assert all("/opensinger/" in pointer for pointer in prompts.values())
+
+
+def test_m4singer_of_comelsinger(tmp_path):
+    recipe = checkout(tmp_path, "m4singer").with_name("comelsinger1")
+    songs = ("Alto-1#暖暖", "Alto-1#如果", "Alto-1#十年", "Tenor-6#一千年 以后")
+    write_m4singer(recipe / "downloads/m4singer", songs, per_song=2)
+    status, output = run(recipe, stop_stage=5)
+    assert status == 0, output[-4000:]
+    for name, size in {"train": 4, "dev": 2, "test": 2}.items():
+        tokens = recipe / "dump/tokens" / name
+        assert (
+            read_table(tokens / "utt2num_frames").keys() == read_scp(tokens / "prompt.scp").keys()
+        )
+        assert len(read_table(tokens / "codec_ssl.scp")) == size
 
 
 def test_gtsinger(tmp_path):

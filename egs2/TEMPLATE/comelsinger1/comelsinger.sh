@@ -53,7 +53,7 @@ transcription_args=
 transcription_tag=
 transcription_model=valid.loss.best.pth
 transcription_inference_config=conf/decode_transcription.yaml
-pretraining_config=conf/train_pretraining.yaml
+pretraining_config=conf/train_pretraining.yaml # empty: no stage 8; stage 9 starts from init_param of its YAML
 pretraining_args=
 pretraining_tag=
 acoustic_config=conf/train_acoustic.yaml
@@ -136,8 +136,8 @@ duration_exp="${expdir}/duration_${duration_tag}"
 use_launchers
 training=(launch --ngpu "${ngpu}")
 if [ "${ngpu}" -gt 0 ]; then training=(--gpu "${ngpu}" "${training[@]}"); fi
-acoustic_stages="7 8 9" semantic_stages="6 11 judges"
-branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 "
+acoustic_stages="7 ${pretraining_config:+8 }9" semantic_stages="6 11 judges"
+branch_stages=" 1 2 3 4 5 6 7 ${pretraining_config:+8 }9 10 11 12 13 14 15 "
 in_branch acoustic "${acoustic_stages}"
 in_branch semantic "${semantic_stages}"
 
@@ -147,7 +147,7 @@ if "${print_paths}"; then
   exit 0
 fi
 need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 6 "${semantic_config}" \
-  7 "${transcription_config}" 8 "${pretraining_config}" 9 "${acoustic_config}" \
+  7 "${transcription_config}" 8 "${pretraining_config:-none}" 9 "${acoustic_config}" \
   10 "${transcription_inference_config}" 10 "${inference_config}" 11 "${vocoder_config}" 13 "${scoring_config}" \
   15 "${duration_config}" ${duration_inference_config:+15 "${duration_inference_config}"}
 
@@ -203,11 +203,14 @@ if begin 8 "pretraining: semantic to acoustic tokens" "${tokens}/{${train_set},$
   end
 fi
 
-if begin 9 "training: semantic to acoustic tokens, with contrasts and transcription" "${tokens}/{${train_set},${valid_set}}, ${pretraining_exp}/${inference_model}, ${transcription_exp}/${transcription_model}, ${tokenizer_dir}, ${acoustic_config}" \
+pretrained=() begun_from=("${transcription_exp}")
+if [ -n "${pretraining_config}" ]; then
+  pretrained=(--init_param "${pretraining_exp}/${inference_model}") begun_from=("${pretraining_exp}" "${transcription_exp}")
+fi
+if begin 9 "training: semantic to acoustic tokens, with contrasts and transcription" "${tokens}/{${train_set},${valid_set}}, ${pretraining_config:+${pretraining_exp}/${inference_model}, }${transcription_exp}/${transcription_model}, ${tokenizer_dir}, ${acoustic_config}" \
     "${acoustic_exp}: config.yaml, ${inference_model}, train.log"; then
-  begun_from=("${pretraining_exp}" "${transcription_exp}")
   train_on_tokens 9 acoustic codec_ssl score_frames prompt -- masked --target acoustic \
-    --init_param "${pretraining_exp}/${inference_model}" \
+    "${pretrained[@]}" \
     --transcription_dir "${transcription_exp}" --transcription_file "${transcription_model}"
   end
 fi
@@ -236,7 +239,7 @@ fi
 
 judges_in_branch 13
 score_rows 13
-report 14 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${transcription_exp}" "${pretraining_exp}" "${acoustic_exp}" "${vocoder_exp}"
+report 14 "${corpus_name}: CoMelSinger" "" "${semantic_exp}" "${transcription_exp}" ${pretraining_config:+"${pretraining_exp}"} "${acoustic_exp}" "${vocoder_exp}"
 
 if begin 15 "phone durations, and pack" "${dumpdir}/raw/<set>, ${duration_config}; ${semantic_exp}, ${acoustic_exp}, ${transcription_exp}, ${vocoder_exp}, ${tokenizer_dir}" \
     "${duration_exp}: config.yaml, ${duration_model}; ${expdir}/packed/${pack_name}.zip"; then

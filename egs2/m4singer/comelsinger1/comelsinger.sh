@@ -1,0 +1,1 @@
+../../TEMPLATE/comelsinger1/comelsinger.sh
