@@ -24,6 +24,7 @@ class CodecStep(Step):
         device: Where the codec is.
         stream: ``codec_ssl``; ``codes``: those of the codec alone, as a CD flow writes them; or
             ``soft``: expected embeddings of a model over codes, for a codec that decodes them.
+        codebooks: Only the first so many of a residual codec are decoded; None: all.
     """
 
     writes = ("mel", "wav")
@@ -31,6 +32,11 @@ class CodecStep(Step):
     tokenizers: Tokenizers
     device: str = "cpu"
     stream: str = "codec_ssl"
+    codebooks: int | None = None
+
+    @property
+    def options(self) -> str:
+        return "" if self.codebooks is None else f"{self.codebooks} codebooks"
 
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -55,7 +61,7 @@ class CodecStep(Step):
             rows = [row[None].to(self.device) for row in columns[SOFT]]
             return {"mel": [codec.decode_embedding(row)[0].cpu() for row in rows]}
         rows = [r[:, 1:] if self.stream == "codec_ssl" else r for r in columns[self.stream]]
-        batches = [codes[None].to(self.device) for codes in rows]
+        batches = [codes[None, :, : self.codebooks].to(self.device) for codes in rows]
         if hasattr(codec, "decode_mel"):
             return {"mel": [codec.decode_mel(codes)[0].cpu() for codes in batches]}
         wavs = [codec.decode(codes)[0].float().cpu() for codes in batches]

@@ -129,6 +129,19 @@ def test_a_codec_decodes_what_a_model_expects():
     assert torch.allclose(between, (hard[:2] + hard[2:]) / 2)
 
 
+def test_of_a_residual_codec_the_first_codebooks_alone_are_decoded():
+    mel = MelConfig(n_mels=4, hop_length=240, fps=50)
+    codec = MelRVQ(mel, MelRVQConfig(n_codebooks=3, codebook_size=2))
+    codec.centroids[0], codec.centroids[1], codec.centroids[2] = 1.0, 0.5, 0.25
+    tokenizers = SimpleNamespace(codec=codec, mel=mel, sizes=[4, 2, 2, 2])
+    codes = torch.zeros(5, 4, dtype=torch.long)
+    for n, level in ((1, 1.0), (2, 1.5), (3, 1.75), (None, 1.75)):
+        step = CodecStep(tokenizers, codebooks=n)
+        (found,) = step({"codec_ssl": [codes]}, ["a"])["mel"]
+        torch.testing.assert_close(found, torch.full((10, 4), level))
+    assert CodecStep(tokenizers).options == "" != CodecStep(tokenizers, codebooks=2).options
+
+
 @pytest.mark.parametrize("stream", ["codec_ssl", "codes"])
 def test_a_codec_that_makes_audio_writes_wavs_and_their_mel(tmp_path, stream):
     mel = MelConfig(fs=24000, hop_length=240, n_mels=20, fps=50)

@@ -17,6 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--codec_ssl", type=Path, help="codec_ssl.scp")
     add("--codes", type=Path, help="instead: the codec's codes alone, as a CD flow writes")
     add("--soft", type=Path, help="instead: expected embeddings, as `infer soft` writes")
+    add("--codebooks", type=int, help="decode the first so many alone; default: all")
     add_common(parser)
 
 
@@ -30,7 +31,11 @@ def run(args: argparse.Namespace) -> None:
     if len(given) != 1:
         raise UserError("command line", "not one input", "one of --codec_ssl, --codes and --soft")
     (stream,) = given
-    step = CodecStep(Tokenizers.load(args.tokenizer_dir, args.device), args.device, stream)
-    step.check(step.tokenizers, None, f"--{stream}")
+    tokenizers = Tokenizers.load(args.tokenizer_dir, args.device)
+    N = tokenizers.codec.n_codebooks
+    if args.codebooks is not None and (stream == "soft" or not 1 <= args.codebooks <= N):
+        raise UserError("--codebooks", str(args.codebooks), f"1 to {N}, and codes to decode")
+    step = CodecStep(tokenizers, args.device, stream, args.codebooks)
+    step.check(tokenizers, None, f"--{stream}")
     made_by = tokenizer_fingerprint(args.tokenizer_dir, args.output_dir)
     run_step(args, step, made_by, {stream: getattr(args, stream)})
