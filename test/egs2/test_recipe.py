@@ -2,7 +2,9 @@
 
 import functools
 import json
+import os
 import shutil
+import subprocess
 import time
 import zipfile
 from pathlib import Path
@@ -112,6 +114,13 @@ def test_the_masked_generators_sing_on_the_same_data_and_with_the_same_vocoder(r
     said = finish(start(other))
     for number in range(1, 16):
         assert f"stage {number}: done before, nothing to do" in said
+    command = ["local/acoustic_tokens.sh", "--codebooks", "1 3", "--against", "3"]
+    command += ["--world_utts", "0", "--recipe_options", "--size debug"]
+    subprocess.run(command, cwd=other, check=True, timeout=600, env=os.environ | REAL_PYTHON)
+    rows = json.loads((other / "exp/tables/acoustic_tokens.json").read_text())
+    of = {row["system"]: row for row in rows}
+    assert list(of) == ["ground_truth", "1_codebooks(50_per_sec)", "3_codebooks(150_per_sec)"]
+    assert of["1_codebooks(50_per_sec)"]["difference"]["per"]["difference"] is not None
 
 
 def test_a_second_flow_is_a_second_row(recipe):
