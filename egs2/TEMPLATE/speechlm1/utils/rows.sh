@@ -46,11 +46,9 @@ own_frames() { # own_frames PROMPT_SCP ARGUMENT...: of bin.data frames, and the 
 }
 
 # What scripts that are called after a recipe's run share: its settings, with the models that it made.
-# A recipe whose stages never run side by side needs no option for that: its scripts set one_by_one empty first.
-: "${one_by_one=--parallel_stages false}"
-recipe() { "${PWD}/utils/guard.py" ./run.sh "${recipe_words[@]}" "$@"; }
+recipe() { "${PWD}/utils/guard.py" ./run.sh "${recipe_words[@]}" --parallel_stages false "$@"; }
 after_recipe() {
-  read -ra recipe_words <<< "${recipe_options} ${one_by_one}"
+  read -ra recipe_words <<< "${recipe_options}"
   read_settings < <(recipe --print_paths true)
   wait "$!"
   row="" # the tables have rows of their own

@@ -22,7 +22,6 @@ recipe_options=        # options of ./run.sh that the run was made with
 out=                   # default: exp/tables
 help_message="Usage: local/acoustic_tokens.sh [options]
 Options (--name value), with their defaults:"
-one_by_one=
 . utils/parse_options.sh
 . utils/steps.sh
 . utils/rows.sh
