@@ -6,27 +6,23 @@ and rendered independently of one another. Hence samples depend on the options a
 A killed run continues: what is on disk is whole, as every file is renamed into place.
 """
 
-import logging
-import os
 import shutil
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.corpora.mini.bank_voice import bank_units
+from espnet2_ext.corpora.mini.bases import Base, bases_of, voice_of
+from espnet2_ext.corpora.mini.claim import DONE, claim
 from espnet2_ext.corpora.mini.composer import Song
 from espnet2_ext.corpora.mini.config import BANK_LANGUAGE, CorpusConfig
-from espnet2_ext.corpora.mini.english_voice import english_units
 from espnet2_ext.corpora.mini.espeak import Espeak
+from espnet2_ext.corpora.mini.jobs import each, rng_of
 from espnet2_ext.corpora.mini.layout import (
     COMMENT,
-    DONE,
     OTHER_LAYOUT,
     SPOKEN_COMMENT,
     comment_of,
@@ -43,16 +39,13 @@ from espnet2_ext.corpora.mini.sets import prepare as prepare
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini.songs import TAKES_SPLIT, cast_of, compose_corpus, lyrics_of
 from espnet2_ext.corpora.mini.speech import Spoken, colour, speak
-from espnet2_ext.corpora.mini.voice import Voice, mandarin_units
+from espnet2_ext.corpora.mini.voice import Voice
 from espnet2_ext.corpora.mini.voicebank import Voicebank
-from espnet2_ext.errors import UserError
-from espnet2_ext.files import atomic_path, read_json, remove_parts, write_json, write_text
-from espnet2_ext.lock import NAME as LOCK
+from espnet2_ext.files import atomic_path, write_text
 from espnet2_ext.lock import hold
 from espnet2_ext.score.formats.phone_set import PHONES_FILE, ordered, write_phones
 from espnet2_ext.score.lyrics.languages import LANGUAGES
 from espnet2_ext.score.music_score import MusicScore
-from espnet2_ext.workers import worker_pool
 
 F0_HOP_SEC = 0.01
 _VERSION = 3
@@ -76,7 +69,7 @@ def _bank(config: CorpusConfig) -> Voicebank | None:
 
 
 def _make(out: Path, config: CorpusConfig, bank: Voicebank | None, nj: int) -> bool:
-    if not _claim(out, config, bank):
+    if not claim(out, _options(config, bank), "mini_singing"):
         return False
     if bank is not None:
         bank.rejects.close(out, max_bad=1.0)
@@ -85,17 +78,17 @@ def _make(out: Path, config: CorpusConfig, bank: Voicebank | None, nj: int) -> b
     songs = [song for of_split in splits.values() for song in of_split]
     work = out / ".work"
     syllables = _syllables(songs)
-    jobs = [(work, base, who, syllables, config) for base, who in _bases(cast.singers).items()]
-    for _ in _each("voices", _make_voice, jobs, nj, fresh=True):
+    jobs = [(work, base, who, syllables, config) for base, who in bases_of(cast.singers).items()]
+    for _ in each("voices", _make_voice, jobs, nj, fresh=True):
         pass
     # Songs of a singer stand together, so that a worker seldom changes voices.
     songs.sort(key=lambda song: song.singer.name)
     performed: dict[str, MusicScore] = {}
-    for scores in _each("songs", _sing, [(out, song, config) for song in songs], nj):
+    for scores in each("songs", _sing, [(out, song, config) for song in songs], nj):
         performed.update(scores)
     spoken: dict[str, tuple[str, MusicScore]] = {}
     if config.speech_minutes:
-        for lines in _each("speech", _talk, [(out, singer, config) for singer in cast.singers], nj):
+        for lines in each("speech", _talk, [(out, singer, config) for singer in cast.singers], nj):
             spoken |= lines
         write_speech(out / "speech", spoken, config.opencpop)
 
@@ -146,91 +139,23 @@ def _options_note(config: CorpusConfig) -> str:
     return "".join(f"{line}\n" for line in notes)
 
 
-def _claim(out: Path, config: CorpusConfig, bank: Voicebank | None) -> bool:
-    """Mark `out` as ours, which nobody else writes now; False if the corpus is complete there."""
-    wanted = {"version": _VERSION, **config.recorded(), "origin": "synthetic"}
+def _options(config: CorpusConfig, bank: Voicebank | None) -> dict[str, Any]:
+    """What corpus.json states."""
+    options = {"version": _VERSION, **config.recorded(), "origin": "synthetic"}
     if bank is not None:
-        wanted["voicebank"] = {"name": bank.name, "sha256": bank.digest}
-    mark = out / "corpus.json"
-    if mark.exists():
-        found = read_json(mark)
-        if found != wanted:
-            stated = found if isinstance(found, dict) else {}
-            differ = [k for k in wanted | stated if stated.get(k) != wanted.get(k)]
-            raise UserError(
-                mark,
-                f"a corpus made with another {', '.join(differ)}",
-                "the same options, or another --out",
-            )
-        remove_parts(out)
-        return not (out / DONE).exists()
-    if any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(out, "exists and is not a mini_singing corpus", "a new or empty directory")
-    write_json(mark, wanted)
-    return True
-
-
-def _each(
-    name: str, job: Callable, tasks: Sequence[tuple], nj: int, fresh: bool = False
-) -> Iterator:
-    """Run `job(*task)` over `nj` processes; `fresh`: each task in a process of its own."""
-    if nj == 1 and not fresh:
-        for index, task in enumerate(tasks, 1):
-            yield job(*task)
-            _report(name, index, len(tasks))
-        return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    per_child = 1 if fresh else None
-    with worker_pool(nj, "spawn", max_tasks_per_child=per_child) as pool:
-        futures = [pool.submit(job, *task) for task in tasks]
-        for index, future in enumerate(as_completed(futures), 1):
-            yield future.result()
-            _report(name, index, len(tasks))
-
-
-def _report(name: str, done: int, total: int) -> None:
-    if done == total or done % max(1, total // 10) == 0:
-        logging.info("%s: %d of %d", name, done, total)
-
-
-def _rng(config: CorpusConfig, *key: int | str) -> np.random.Generator:
-    parts = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in key]
-    return np.random.default_rng([config.seed, *parts])
-
-
-@dataclass(frozen=True)
-class _Base:
-    """Syllables that singers share: an espeak-ng variant with formants moved by one factor."""
-
-    name: str
-    variant: str
-    warp: float = 1.0
-
-
-def _base(singer: Singer) -> _Base:
-    """Singers of the small cast have syllables of their own, the others those of their variant."""
-    if singer.timbre is None:
-        return _Base(singer.name, singer.variant, singer.warp)
-    return _Base(f"variant_{singer.variant}", singer.variant)
-
-
-def _bases(singers: Sequence[Singer]) -> dict[_Base, list[Singer]]:
-    """The singers of every base, in their order."""
-    bases: dict[_Base, list[Singer]] = {}
-    for singer in singers:
-        bases.setdefault(_base(singer), []).append(singer)
-    return bases
+        options["voicebank"] = {"name": bank.name, "sha256": bank.digest}
+    return options
 
 
 def _make_voice(
     work: Path,
-    base: _Base,
+    base: Base,
     singers: list[Singer],
     syllables: dict[str, list[str]],
     config: CorpusConfig,
 ) -> None:
     """Write a base's syllables, then what each of its singers says."""
-    voice_path = work / f"{base.name}.voice.npz"
+    voice_path = base.path(work)
     speech_paths = {singer: work / f"{singer.name}.speech.npz" for singer in singers}
     speaking = speech_paths.values() if config.voicebank is None else ()
     if voice_path.exists() and all(path.exists() for path in speaking):
@@ -240,12 +165,10 @@ def _make_voice(
         Voice(bank_units(bank, syllables[BANK_LANGUAGE], config.fs)).save(voice_path)
         return
     espeak = Espeak()
-    units = mandarin_units(base.variant, base.warp, syllables.get("zh", []), config.fs, espeak)
-    units |= english_units(base.variant, base.warp, syllables.get("en", []), config.fs, espeak)
-    voice = Voice(units)
+    voice = Voice(base.units(syllables, config.fs, espeak))
     seconds = config.speech_minutes * 60 / config.singers / len(config.codes)
     for singer, path in speech_paths.items():
-        rng = _rng(config, "speech", singer.name)
+        rng = rng_of(config.seed, "speech", singer.name)
         spoken: list[Spoken] = []
         for words in lyrics_of(config):
             spoken += speak(singer, seconds, words, rng, espeak)
@@ -257,23 +180,15 @@ def _make_voice(
     voice.save(voice_path)
 
 
-@lru_cache(maxsize=1)
-def _voice(work: Path, singer: Singer, fs: int) -> Voice:
-    voice = Voice.load(work / f"{_base(singer).name}.voice.npz")
-    if singer.timbre is None:
-        return voice
-    return voice.of_singer(singer.warp, singer.timbre, fs)
-
-
 def _sing(out: Path, song: Song, config: CorpusConfig) -> dict[str, MusicScore]:
     """Perform and render a song; return the performed score as it is written by utterance."""
-    voice = _voice(out / ".work", song.singer, config.fs)
+    voice = voice_of(out / ".work", song.singer, config.fs)
     lengths = {name: unit.initial_sec for name, unit in voice.units.items()}
     consonants = {name: unit.consonants for name, unit in voice.units.items() if unit.edges}
     performed = {}
     for index, phrase in enumerate(song.phrases):
         utt = song.utterance_id(index)
-        rng = _rng(config, "take", song.number, index)
+        rng = rng_of(config.seed, "take", song.number, index)
         take = perform(phrase.score, song.singer, lengths, rng, config.freedom, consonants)
         performed[utt] = with_written(take.score, phrase.written)
         wav_path = out / "segments" / "wavs" / f"{utt}.wav"

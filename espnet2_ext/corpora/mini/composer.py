@@ -11,12 +11,14 @@ from espnet2_ext.corpora.mini.words import SungSyllable, SungWord, always_its_ow
 from espnet2_ext.score.lyrics.languages import nucleus_of
 from espnet2_ext.score.music_score import BREATH, SILENCE, SLUR_LYRIC, MusicScore, Note
 
-_SCALES = {
+SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
+    "minor": (0, 2, 3, 5, 7, 8, 10),
     "major pentatonic": (0, 2, 4, 7, 9),
     "minor pentatonic": (0, 3, 5, 7, 10),
 }
-_SCALE_WEIGHTS = (0.4, 0.35, 0.25)
+"""Semitones above the tonic."""
+_SCALE_WEIGHTS = {"major": 0.4, "major pentatonic": 0.35, "minor pentatonic": 0.25}
 _STEPS = (-4, -3, -2, -1, 0, 1, 2, 3, 4)
 _STEP_WEIGHTS = (0.02, 0.04, 0.13, 0.25, 0.12, 0.25, 0.13, 0.04, 0.02)
 _SECTION_PHRASES = 4
@@ -25,7 +27,7 @@ _MIN_SLUR_SEC = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class _Metre:
+class Metre:
     """Bars in quarter notes: tempo range (quarters per minute), bars of a phrase, rhythms."""
 
     name: str
@@ -35,8 +37,8 @@ class _Metre:
     closing: tuple[tuple[float, ...], ...]
 
 
-_METRES = (
-    _Metre(
+METRES = (
+    Metre(
         "4/4",
         (68, 112),
         2,
@@ -53,21 +55,21 @@ _METRES = (
         ),
         ((1, 1, 2), (0.5, 0.5, 1, 2), (1, 0.5, 0.5, 2), (1.5, 0.5, 2), (2, 2), (1, 3)),
     ),
-    _Metre(
+    Metre(
         "2/4",
         (72, 116),
         4,
         ((1, 1), (0.5, 0.5, 1), (1, 0.5, 0.5), (0.5, 0.5, 0.5, 0.5), (1.5, 0.5), (2,)),
         ((2,), (1, 1), (0.5, 0.5, 1), (0.5, 1.5)),
     ),
-    _Metre(
+    Metre(
         "3/4",
         (92, 144),
         4,
         ((1, 1, 1), (2, 1), (1, 2), (1.5, 0.5, 1), (1, 1, 0.5, 0.5), (0.5, 0.5, 1, 1)),
         ((3,), (2, 1), (1, 2)),
     ),
-    _Metre(
+    Metre(
         "6/8",
         (88, 126),
         3,
@@ -85,10 +87,12 @@ class SungPhrase:
     Args:
         score: Nominal, without phone times; its lyrics name the voice's units.
         written: The lyrics, one per syllable.
+        words: What they are syllables of.
     """
 
     score: MusicScore
     written: tuple[str, ...]
+    words: tuple[SungWord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +160,42 @@ class WordChooser:
         return short / (1 + rarest) ** self._balance
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a melody is drawn in.
+
+    Args:
+        metre: One of `METRES`.
+        scale: One of `SCALES`.
+        tempo: Quarters per minute.
+        tonic: A MIDI number of the key's tonic.
+        low_midi: Lowest note.
+        high_midi: Highest note.
+    """
+
+    metre: Metre
+    scale: str
+    tempo: int
+    tonic: int
+    low_midi: int
+    high_midi: int
+
+    @property
+    def pitches(self) -> list[int]:
+        """The notes of the scale within the range."""
+        degrees = SCALES[self.scale]
+        notes = range(self.low_midi, self.high_midi + 1)
+        return [midi for midi in notes if (midi - self.tonic) % 12 in degrees]
+
+
 @dataclass(slots=True)
-class _Slot:
-    """A note before it has words: `quarters` long; midi 0 is a breath; or a slur."""
+class Slot:
+    """A note before it has words: `quarters` long; midi 0 is a rest, sung as `rest`; or a slur."""
 
     quarters: float
     midi: int = 0
     slur: bool = False
+    rest: str = BREATH
 
 
 def compose(
@@ -173,34 +206,49 @@ def compose(
     rng: np.random.Generator,
 ) -> Song:
     """Compose a song of `n_phrases` utterances of about 3 to 10 s in the singer's range."""
-    metre = _METRES[rng.choice(len(_METRES), p=_METRE_WEIGHTS)]
-    scale = list(_SCALES)[rng.choice(len(_SCALES), p=_SCALE_WEIGHTS)]
-    tempo = int(rng.integers(metre.tempi[0], metre.tempi[1] + 1))
-    tonic = singer.low_midi + int(rng.integers(0, 12))
-    pitches = _scale_pitches(scale, tonic, singer.low_midi, singer.high_midi)
-
-    verse = _section(metre, tempo, pitches[: -len(pitches) // 4 or None], tonic, rng)
-    refrain = _section(metre, tempo, pitches[len(pitches) // 4 :], tonic, rng)
-    refrain_phrases = [_with_words(slots, tempo, words, rng) for slots in refrain]
+    setting = _draw_setting(singer, rng)
+    pitches = setting.pitches
+    verse, refrain = melodies(setting, rng)
+    refrain_phrases = [_with_words(slots, setting.tempo, words, rng) for slots in refrain]
     phrases: list[SungPhrase] = []
     while len(phrases) < n_phrases:
         if len(phrases) % (2 * _SECTION_PHRASES) == 0:  # verse and refrain by turns
-            phrases += [_with_words(_varied(s, pitches, rng), tempo, words, rng) for s in verse]
+            for slots in verse:
+                varied = _varied(slots, pitches, rng)
+                phrases.append(_with_words(varied, setting.tempo, words, rng))
         else:
             phrases += refrain_phrases
-    return Song(number, singer, metre.name, scale, tempo, tuple(phrases[:n_phrases]))
+    metre, scale = setting.metre.name, setting.scale
+    return Song(number, singer, metre, scale, setting.tempo, tuple(phrases[:n_phrases]))
 
 
-def _scale_pitches(scale: str, tonic: int, low: int, high: int) -> list[int]:
-    degrees = _SCALES[scale]
-    return [midi for midi in range(low, high + 1) if (midi - tonic) % 12 in degrees]
+def _draw_setting(singer: Singer, rng: np.random.Generator) -> Setting:
+    metre = METRES[rng.choice(len(METRES), p=_METRE_WEIGHTS)]
+    scale = list(_SCALE_WEIGHTS)[rng.choice(len(_SCALE_WEIGHTS), p=list(_SCALE_WEIGHTS.values()))]
+    tempo = int(rng.integers(metre.tempi[0], metre.tempi[1] + 1))
+    tonic = singer.low_midi + int(rng.integers(0, 12))
+    return Setting(metre, scale, tempo, tonic, singer.low_midi, singer.high_midi)
+
+
+def melodies(
+    setting: Setting, rng: np.random.Generator
+) -> tuple[list[list[Slot]], list[list[Slot]]]:
+    """A verse and a refrain, of four phrases each; the refrain lies higher."""
+    pitches = setting.pitches
+    verse = pitches[: -len(pitches) // 4 or None]
+    refrain = pitches[len(pitches) // 4 :]
+    metre, tempo, tonic = setting.metre, setting.tempo, setting.tonic
+    return (
+        _section(metre, tempo, verse, tonic, rng),
+        _section(metre, tempo, refrain, tonic, rng),
+    )
 
 
 def _section(
-    metre: _Metre, tempo: int, pitches: list[int], tonic: int, rng: np.random.Generator
-) -> list[list[_Slot]]:
+    metre: Metre, tempo: int, pitches: list[int], tonic: int, rng: np.random.Generator
+) -> list[list[Slot]]:
     """Four phrases A B A' C: the last ends on the tonic, the others on another chord tone."""
-    phrases: list[list[_Slot]] = []
+    phrases: list[list[Slot]] = []
     first = _rhythm(metre, rng)
     for index in range(_SECTION_PHRASES):
         rhythm = first if index == 2 else _rhythm(metre, rng)
@@ -214,7 +262,7 @@ def _section(
     return phrases
 
 
-def _rhythm(metre: _Metre, rng: np.random.Generator) -> list[tuple[float, bool]]:
+def _rhythm(metre: Metre, rng: np.random.Generator) -> list[tuple[float, bool]]:
     """Draw (quarters, is a breath) over the bars of a phrase, rests at the ends apart."""
     slots: list[tuple[float, bool]] = []
     for bar in range(metre.bars):
@@ -235,17 +283,17 @@ def _melody(
     targets: tuple[int, ...],
     tempo: int,
     rng: np.random.Generator,
-) -> list[_Slot]:
+) -> list[Slot]:
     """A walk over the scale, drawn to chord tones on long notes, ending on a target degree."""
     n_sung = sum(not rest for _, rest in rhythm)
     ends = [i for i, midi in enumerate(pitches) if (midi - tonic) % 12 in targets]
     end = int(rng.choice(ends)) if ends else len(pitches) // 2
     at = int(np.clip(end + rng.integers(-3, 4), 0, len(pitches) - 1))
-    slots: list[_Slot] = []
+    slots: list[Slot] = []
     sung = 0
     for quarters, rest in rhythm:
         if rest:
-            slots.append(_Slot(quarters))
+            slots.append(Slot(quarters))
             continue
         sung += 1
         left = n_sung - sum(not s.slur and s.midi > 0 for s in slots) - 1
@@ -262,20 +310,20 @@ def _melody(
                     weights[i] *= 2
                 weights[i] *= np.exp(-max(0, abs(to - end) - 2 * left) / 1.5)
             at += int(_STEPS[rng.choice(len(_STEPS), p=weights / weights.sum())])
-        slots.append(_Slot(quarters, pitches[at]))
+        slots.append(Slot(quarters, pitches[at]))
         half_sec = quarters / 2 * 60 / tempo
         if quarters >= 1 and half_sec >= _MIN_SLUR_SEC and rng.random() < _SLUR_RATE:
             to = at + int(rng.choice((-2, -1, 1, 2)))
             if 0 <= to < len(pitches):
                 slots[-1].quarters = quarters / 2
-                slots.append(_Slot(quarters / 2, pitches[to], slur=True))
+                slots.append(Slot(quarters / 2, pitches[to], slur=True))
                 at = to if left else at
     return slots
 
 
-def _varied(slots: list[_Slot], pitches: list[int], rng: np.random.Generator) -> list[_Slot]:
+def _varied(slots: list[Slot], pitches: list[int], rng: np.random.Generator) -> list[Slot]:
     """Repeat a phrase with an occasional neighbouring note in its inside."""
-    varied = [_Slot(slot.quarters, slot.midi, slot.slur) for slot in slots]
+    varied = [Slot(slot.quarters, slot.midi, slot.slur) for slot in slots]
     for slot in varied[1:-1]:
         if slot.midi in pitches and not slot.slur and rng.random() < 0.2:
             index = pitches.index(slot.midi) + int(rng.choice((-1, 1)))
@@ -284,30 +332,46 @@ def _varied(slots: list[_Slot], pitches: list[int], rng: np.random.Generator) ->
 
 
 def _with_words(
-    slots: list[_Slot], tempo: int, words: WordChooser, rng: np.random.Generator
+    slots: list[Slot], tempo: int, words: WordChooser, rng: np.random.Generator
 ) -> SungPhrase:
-    """Put words under a phrase, and rests before and after it."""
-    chosen = words.fill(sum(s.midi > 0 and not s.slur for s in slots), rng)
+    """Put words under a phrase, and mostly rests before and after it."""
+    chosen = words.fill(_n_syllables(slots), rng)
+    quarters = 0.5 if 60 / tempo > 0.6 else 1.0
+    before = []
+    if rng.random() < 0.8:
+        before = [Slot(quarters, rest=BREATH if rng.random() < 0.4 else SILENCE)]
+    after = [Slot(quarters, rest=SILENCE)] if rng.random() < 0.8 else []
+    return _sung([*before, *slots, *after], tempo, chosen, words)
+
+
+def put_words(
+    slots: Sequence[Slot], tempo: int, words: WordChooser, rng: np.random.Generator
+) -> SungPhrase:
+    """Put words under a melody whose rests are all there."""
+    return _sung(slots, tempo, words.fill(_n_syllables(slots), rng), words)
+
+
+def _n_syllables(slots: Sequence[Slot]) -> int:
+    return sum(slot.midi > 0 and not slot.slur for slot in slots)
+
+
+def _sung(
+    slots: Sequence[Slot], tempo: int, chosen: Sequence[SungWord], words: WordChooser
+) -> SungPhrase:
     syllables = [syllable for word in chosen for syllable in word.sung]
     following = iter(syllables)
     quarter_sec = 60 / tempo
     notes: list[Note] = []
     at = 0.0
-
-    def rest(quarters: float, phone: str) -> None:
-        nonlocal at
-        end = at + quarters
-        notes.append(Note(at * quarter_sec, end * quarter_sec, 0, "", (phone,)))
-        at = end
-
-    if rng.random() < 0.8:
-        rest(0.5 if quarter_sec > 0.6 else 1.0, BREATH if rng.random() < 0.4 else SILENCE)
     phones: tuple[str, ...] = ()  # of the syllable that is sung
     nucleus = 0
     before: str | None = None
     for index, slot in enumerate(slots):
+        end = at + slot.quarters
+        span = (at * quarter_sec, end * quarter_sec)
+        at = end
         if not slot.midi:
-            rest(slot.quarters, BREATH)
+            notes.append(Note(*span, 0, "", (slot.rest,)))
             before = None
             continue
         lyric = SLUR_LYRIC
@@ -320,11 +384,6 @@ def _with_words(
         held = index + 1 < len(slots) and slots[index + 1].slur
         sung = phones[nucleus if slot.slur else 0 : nucleus + 1 if held else None]
         before = phones[-1]
-        end = at + slot.quarters
-        span = (at * quarter_sec, end * quarter_sec)
         notes.append(Note(*span, slot.midi, lyric, sung, slot.slur))
-        at = end
-    if rng.random() < 0.8:
-        rest(0.5 if quarter_sec > 0.6 else 1.0, SILENCE)
     score = MusicScore(tuple(notes), tempo=float(tempo), language=words.language)
-    return SungPhrase(score, tuple(syllable.written for syllable in syllables))
+    return SungPhrase(score, tuple(syllable.written for syllable in syllables), tuple(chosen))

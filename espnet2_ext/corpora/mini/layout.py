@@ -19,7 +19,6 @@ from espnet2_ext.score.music_score import MusicScore
 
 COMMENT = "Synthetic: espeak-ng syllables sung with WORLD; made by espnet2-ext mini_singing"
 SPOKEN_COMMENT = "Synthetic: espeak-ng speech in a WORLD timbre; made by espnet2-ext mini_singing"
-DONE = ".done"  # of a whole corpus
 SCORES = "scores"  # of segments/ and speech/: a score per utterance
 BANK_COMMENT = "Synthetic: a voicebank's samples sung with WORLD; made by espnet2-ext mini_singing"
 _TICKS = 480

@@ -7,7 +7,8 @@ A Mandarin corpus is in Opencpop's layout. One of other languages has a score pe
 from pathlib import Path
 
 from espnet2_ext.corpora import opencpop
-from espnet2_ext.corpora.mini.layout import DONE, LICENSE, SCORES
+from espnet2_ext.corpora.mini.claim import DONE
+from espnet2_ext.corpora.mini.layout import LICENSE, SCORES
 from espnet2_ext.corpora.preparer import (
     MAX_BAD,
     PreparedSet,
