@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 EXTRAS = {
     "train": ["deepspeed>=0.17", "torchdiffeq>=0.2.5", "tensorboard", "peft>=0.15"],
     "corpus": ["espeakng-loader>=0.2.4", "pyworld-prebuilt>=0.3.4", "pyarrow>=16"],
+    "soundfont": ["tinysoundfont>=0.3.5"],
     "score": ["swift-f0>=0.1", "espeakng-loader>=0.2.4", "ToJyutping>=3.2"],
     # resemblyzer asks for webrtcvad, which has no wheel; without a compiler, webrtcvad-wheels is it
     # (docs/metrics.md); tools/install.sh takes that.

@@ -17,6 +17,9 @@ from espnet2_ext.ids import check_id
 from espnet2_ext.no_code import guarded_kaldiio
 from espnet2_ext.yaml_text import parse_yaml as parse_yaml
 
+STEMS = ("vocal.scp", "accompaniment.scp")
+"""Tables of a data directory that songs alone stand in: the parts of their mix."""
+
 TABLES = ("wav.scp", "segments", "utt2spk", "text", "utt2lang", "utt2song", "label", "score.scp")
 """Of a data directory: a line per utterance; wav.scp per recording where there are segments."""
 
@@ -204,6 +207,46 @@ def parse_json(text: str, place: str | Path) -> Any:
         raise UserError(f"{place}:{error.lineno}", error.msg, "JSON") from None
     except (ValueError, RecursionError):
         raise UserError(place, "a number too long or lists too deep", "JSON") from None
+
+
+def read_jsonl(path: str | Path) -> Iterator[tuple[str, Any]]:
+    """Each line of a JSON Lines file that is not empty, as (``file:line``, value).
+
+    Raises:
+        UserError: as `read_text`, or when its turn comes, naming the line that is no JSON.
+    """
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            place = f"{path}:{number}"
+            try:
+                yield place, json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(place, error.msg, "a JSON value in a line") from None
+            except (ValueError, RecursionError):
+                raise UserError(place, "a number too long or lists too deep", "JSON") from None
+
+
+def write_jsonl(path: str | Path, values: Iterable[Any]) -> None:
+    """Write JSON Lines atomically, as UTF-8; null where a number is NaN or infinite."""
+    lines = [json.dumps(_finite(v), ensure_ascii=False, allow_nan=False) for v in values]
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_jsonl_table(path: str | Path, key: str = "utt") -> dict[str, Any]:
+    """The objects of a JSON Lines file by the id that each holds, in order.
+
+    Raises:
+        UserError: as `read_jsonl`, or naming the line that is no object, has no id, or one again.
+    """
+    table: dict[str, Any] = {}
+    for place, value in read_jsonl(path):
+        name = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(name, str):
+            raise UserError(place, f"{type(value).__name__} without an id", "an object", key)
+        if name in table:
+            raise UserError(place, f"duplicate id {name!r}", "each id once", key)
+        table[check_id(name, place)] = value
+    return table
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -8,7 +8,9 @@ directories and takes corpus, out, max_bad and its own options by name; and, whe
 import importlib
 from types import ModuleType
 
-CORPORA = ("acesinger", "gtsinger", "m4singer", "mini_singing", "opencpop")
+CORPORA = (
+    "acesinger", "gtsinger", "m4singer", "mini_singing", "mini_song", "opencpop", "song_manifest",
+)  # fmt: skip
 
 
 def corpus_module(name: str) -> ModuleType:

@@ -9,13 +9,22 @@ import itertools
 import logging
 import random
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from espnet2_ext.audio.wav import audio_info
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_table, remove_stale_tables, split_line, write_table
+from espnet2_ext.files import (
+    STEMS,
+    read_jsonl_table,
+    read_table,
+    remove_stale_tables,
+    split_line,
+    write_jsonl,
+    write_table,
+)
 from espnet2_ext.score.formats.phone_set import PHONES_FILE, ordered, phones_of, write_phones
 
 _NAMES_SHOWN = 5
@@ -23,7 +32,19 @@ _NAMES_SHOWN = 5
 
 def is_utterance_table(name: str) -> bool:
     """Whether a file of this name has a line per utterance (wav.scp: where no segments are)."""
-    return name in ("text", "label", "segments") or name.endswith(".scp") or name.startswith("utt2")
+    is_named = name in ("text", "label", "segments") or name.startswith("utt2")
+    return is_named or name.endswith((".scp", ".jsonl"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return read_jsonl_table(path) if path.suffix == ".jsonl" else read_table(path)
+
+
+def _write(path: Path, table: Mapping[str, Any]) -> None:
+    if path.suffix == ".jsonl":
+        write_jsonl(path, table.values())
+    else:
+        write_table(path, table)
 
 
 @dataclass
@@ -32,12 +53,13 @@ class DataDir:
 
     Args:
         path: Where it was read.
-        tables: By file name; wav.scp by recording where there are segments.
+        tables: By file name, values by utterance: texts, of JSON Lines objects; wav.scp by
+            recording where there are segments.
         others: Files that are not keyed by utterance.
     """
 
     path: Path
-    tables: dict[str, dict[str, str]]
+    tables: dict[str, dict[str, Any]]
     others: list[Path] = field(default_factory=list)
 
     @classmethod
@@ -49,7 +71,7 @@ class DataDir:
         tables, others = {}, []
         for file in sorted(file for file in path.iterdir() if file.is_file()):
             if is_utterance_table(file.name):
-                tables[file.name] = read_table(file)
+                tables[file.name] = _read(file)
             elif file.name != "spk2utt" and not file.name.startswith("."):
                 others.append(file)
         return cls(path, tables, others)
@@ -88,7 +110,7 @@ class DataDir:
         path.mkdir(parents=True, exist_ok=True)
         for name, table in self.tables.items():
             if name != "wav.scp":
-                write_table(path / name, table)
+                _write(path / name, table)
         spk2utt: dict[str, list[str]] = {}
         for utt, speaker in self.tables.get("utt2spk", {}).items():
             spk2utt.setdefault(speaker, []).append(utt)
@@ -105,11 +127,14 @@ class DataDir:
 def fix(in_dir: str | Path, out_dir: str | Path) -> list[str]:
     """Sort, and drop utterances that some table lacks or whose audio is not there.
 
+    The stems of songs may be missing: speech has none.
+
     Returns:
         The dropped ids.
     """
     data = DataDir.read(in_dir)
-    tables = [table for name, table in data.tables.items() if name != "wav.scp"]
+    optional = ("wav.scp", *STEMS)
+    tables = [table for name, table in data.tables.items() if name not in optional]
     wavs = data.tables["wav.scp"]
     everywhere = [
         utt
@@ -262,7 +287,7 @@ def combine(in_dirs: Sequence[str | Path], out_dir: str | Path) -> int:
     if any(("segments" in part.tables) != ("segments" in parts[0].tables) for part in parts):
         raise UserError(out_dir, "directories with and without segments", "one kind")
     names = set.intersection(*(set(part.tables) for part in parts))
-    tables: dict[str, dict[str, str]] = {}
+    tables: dict[str, dict[str, Any]] = {}
     for name in sorted(names):
         table = tables[name] = {}
         for part in parts:

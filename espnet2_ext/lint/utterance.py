@@ -19,6 +19,7 @@ from espnet2_ext.score.formats.espnet_format import parse_label, parse_score_jso
 from espnet2_ext.score.formats.opencpop import parse_line
 from espnet2_ext.score.lyrics.languages import LANGUAGES
 from espnet2_ext.score.music_score import REST_PHONES, MusicScore
+from espnet2_ext.score.speaker_tags import without_tags
 
 SEGMENT_TOLERANCE_SEC = 0.01
 CHECKS_VERSION = 3
@@ -38,7 +39,7 @@ class Item:
         label: Value of its label.
         score: Path of its score's JSON.
         line: Opencpop line, in place of label and score.
-        text: Value of its text, where that must be the label's phones.
+        text: Value of its text, where that must be the label's phones; tags of speakers apart.
         text_place: Where that stands.
         language: ISO 639 code.
     """
@@ -129,9 +130,10 @@ def read_utterance(item: Item, findings: Findings, checks: Checks) -> MusicScore
             seen.add(phone)
             found = f"unknown phone {phone!r}"
             findings.add("phone", item.place, found, checks.phones_expected, f"{index + 1}")
-    if item.text is not None and item.text.split() != [phone for _, _, phone in label]:
-        found = f"{len(item.text.split())} phones"
-        if len(item.text.split()) == len(label):
+    text = None if item.text is None else without_tags(item.text.split())
+    if text is not None and text != [phone for _, _, phone in label]:
+        found = f"{len(text)} phones"
+        if len(text) == len(label):
             found = "other phones"
         findings.add("score", item.text_place, found, f"the {len(label)} of label")
     loaded = findings.take("score", read_json, item.score)

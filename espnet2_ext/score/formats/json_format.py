@@ -69,7 +69,17 @@ def read_json_score(
     Raises:
         UserError: naming note and key.
     """
-    loaded = read_json(path)
+    return score_of(read_json(path), path, language, default_language)
+
+
+def score_of(
+    loaded: Any, path: str | Path, language: str | None = None, default_language: str = "zh"
+) -> MusicScore:
+    """The score of a JSON value, as `read_json_score` reads it from a file.
+
+    Raises:
+        UserError: naming `path`, note and key.
+    """
     if isinstance(loaded, dict) and "item_list" in loaded:
         return parse_score_json(loaded, str(path), None, language or default_language)
     types = {"format": str, "tempo": float, "language": str, "notes": object, "phones": object}
