@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.bin import prepare as prepare_bin
 from espnet2_ext.corpora.described import ATTRIBUTES, INSTRUCTIONS
 from espnet2_ext.corpora.song_manifest import prepare
 from espnet2_ext.data.data_dir import DataDir, fix, subset
@@ -47,10 +46,8 @@ def manifest(tmp_path):
 
 
 def test_a_data_directory_of_songs_and_dialogues(manifest, tmp_path):
-    path = manifest(SONG, TALK)
-    argv = ["song_manifest", "--corpus", str(path), "--out", str(tmp_path / "data/train")]
-    prepare_bin.main(argv)
     data = tmp_path / "data/train"
+    prepare(manifest(SONG, TALK), data)
     assert not lint_data_dir(data, FS, level="header")
     text = read_table(data / "text")
     assert text == {"s1": "n i h ao sh i j ie", "t1": "[S0] HH AH L OW [S1] G UH D M AO R N IH NG"}
@@ -88,7 +85,7 @@ def test_lines_that_name_a_set_are_parted(manifest, tmp_path):
 MISTAKES = {
     "no JSON value in a line": '{"utt": "s2",',
     "utt: missing": {"audio": "audio/s2.wav"},
-    "id 'a b'": {"utt": "a b"},
+    "utt: 'a b'": {"utt": "a b"},
     "duplicate id 's1'": {**SONG},
     "unknown field 'lyric'": {**SONG, "utt": "s2", "lyric": "x"},
     "audio: no audio": {**SONG, "utt": "s2", "audio": "audio/none.wav"},

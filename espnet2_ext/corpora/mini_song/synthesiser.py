@@ -69,7 +69,7 @@ def _held(tone: np.ndarray, seconds: float, release_sec: float, fs: int) -> np.n
 @lru_cache(maxsize=600)
 def _tone(instrument: str, midi: int, strength: int, fs: int) -> np.ndarray:
     """A note (N,) float32 of `LONGEST_SEC`, of level about 0.1 (RMS of its first half second)."""
-    rng = np.random.default_rng([midi, strength])
+    rng = np.random.default_rng(midi)  # the same string, however hard it is plucked
     tone = _MAKERS[instrument](float(midi_to_hz(midi)), strength / _STRENGTHS, fs, rng)
     rise = round(_DECLICK_SEC * fs)
     tone[:rise] *= np.linspace(0, 1, rise)
@@ -128,13 +128,13 @@ def _guitar(hz: float, strength: float, fs: int, rng: np.random.Generator) -> np
 def _electric_guitar(hz: float, strength: float, fs: int, rng: np.random.Generator) -> np.ndarray:
     string = _plucked(hz, fs, rng, 0.4 + 0.4 * strength, ring=8.0)
     string /= np.abs(string).max()
-    driven = np.tanh((6 + 14 * strength) * string)
-    return _lowpassed(driven - driven.mean(), 4200, fs)
+    driven = np.tanh((6 + 8 * strength) * string)
+    return _lowpassed(driven - driven.mean(), 2000 + 3000 * strength, fs)
 
 
 def _bass(hz: float, strength: float, fs: int, rng: np.random.Generator) -> np.ndarray:
     string = _plucked(hz, fs, rng, 0.15 + 0.35 * strength, ring=3.0)
-    return _lowpassed(string, 900, fs)
+    return _lowpassed(string, 400 + 700 * strength, fs)
 
 
 def _strings(hz: float, strength: float, fs: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from espnet2_ext.corpora.mini_song.config import SETS, SongConfig
@@ -108,9 +109,16 @@ def test_the_atmosphere_is_in_key_tempo_and_register(clips):
         assert low - 0.02 <= place <= high + 0.02
     assert all(clip.attributes["key"].endswith("major") for clip in of("cheerful"))
     assert all(clip.attributes["key"].endswith("minor") for clip in of("melancholy"))
-    for clip in of("passionate"):
-        top = max(note.midi for note in clip.phrase.score.notes)
-        assert top >= clip.speaker.singer.high_midi - 5
+    heights = {name: np.mean([height(clip) for clip in of(name)]) for name in ATMOSPHERES}
+    assert heights["passionate"] > heights["peaceful"] > heights["solemn"]
+    assert heights["passionate"] - heights["solemn"] > 0.2
+
+
+def height(clip):
+    """Where a clip's median note lies in the singer's range, 0 to 1."""
+    singer = clip.speaker.singer
+    median = np.median([note.midi for note in clip.phrase.score.notes if not note.is_rest])
+    return (median - singer.low_midi) / (singer.high_midi - singer.low_midi)
 
 
 def test_the_plan_is_the_seeds(clips, speakers):
