@@ -218,12 +218,7 @@ def read_jsonl(path: str | Path) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if line.strip():
             place = f"{path}:{number}"
-            try:
-                yield place, json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(place, error.msg, "a JSON value in a line") from None
-            except (ValueError, RecursionError):
-                raise UserError(place, "a number too long or lists too deep", "JSON") from None
+            yield place, parse_json(line, place)
 
 
 def write_jsonl(path: str | Path, values: Iterable[Any]) -> None:

@@ -5,9 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SETS = ("train", "dev", "test", "test_phrasing", "test_combination")
-SHARES = {"dev": 0.04, "test": 0.08, "test_phrasing": 0.05, "test_combination": 0.08}
-"""Of the minutes, for each set beside train."""
 LANGUAGES = ("zh", "en")
+_SHARES = {"dev": 0.04, "test": 0.08, "test_phrasing": 0.05, "test_combination": 0.08}
+
+
+def share_of(set_name: str) -> float:
+    """The share of the minutes that a set has; what the others leave is train's."""
+    return _SHARES.get(set_name, 1 - sum(_SHARES.values()))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from espnet2_ext.corpora.mini.composer import (
 from espnet2_ext.corpora.mini.jobs import rng_of
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini_song.arrangement import Clip
-from espnet2_ext.corpora.mini_song.config import LANGUAGES, SETS, SHARES, SongConfig
+from espnet2_ext.corpora.mini_song.config import LANGUAGES, SETS, SongConfig, share_of
 from espnet2_ext.corpora.mini_song.genres import GENRES, Genre
 from espnet2_ext.corpora.mini_song.harmony import harmonise, is_minor
 from espnet2_ext.corpora.mini_song.lexicons import lyrics_of, written
@@ -83,10 +83,10 @@ def plan_songs(config: SongConfig, speakers: Sequence[Speaker]) -> list[SongClip
     }
     clips: list[SongClip] = []
     for key, set_name in enumerate(SETS):
-        share = SHARES.get(set_name, 1 - sum(SHARES.values()))
+        wanted = share_of(set_name) * config.song_minutes * 60
         seconds = 0.0
         index = 0
-        while seconds < share * config.song_minutes * 60:
+        while seconds < wanted:
             rng = rng_of(config.seed, "song", key, index)
             song = f"song{key}{index + 1:04d}"
             speaker = speakers[(index + key) % len(speakers)]
@@ -94,6 +94,8 @@ def plan_songs(config: SongConfig, speakers: Sequence[Speaker]) -> list[SongClip
             for clip in _compose(song, set_name, speaker, chooser, rng):
                 clips.append(clip)
                 seconds += clip.phrase.score.duration_sec
+                if seconds >= wanted:
+                    break
             index += 1
     return clips
 

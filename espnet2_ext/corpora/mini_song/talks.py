@@ -10,7 +10,7 @@ from espnet2_ext.corpora.mini.jobs import rng_of
 from espnet2_ext.corpora.mini.manner import Manner
 from espnet2_ext.corpora.mini.speech import sayable
 from espnet2_ext.corpora.mini.words import SungWord
-from espnet2_ext.corpora.mini_song.config import LANGUAGES, SETS, SHARES, SongConfig
+from espnet2_ext.corpora.mini_song.config import LANGUAGES, SETS, SongConfig, share_of
 from espnet2_ext.corpora.mini_song.lexicons import lyrics_of, written
 from espnet2_ext.corpora.mini_song.values import ACCENTS, EMOTIONS, STYLES, kept_apart
 from espnet2_ext.corpora.mini_song.voices import Speaker
@@ -139,7 +139,7 @@ def plan_talks(config: SongConfig, speakers: Sequence[Speaker]) -> list[Talk]:
     """What is said in all sets; deterministic in the options."""
     talks: list[Talk] = []
     for key, set_name in enumerate(SETS):
-        share = SHARES.get(set_name, 1 - sum(SHARES.values()))
+        share = share_of(set_name)
         for kind, part in (("speech", 1 - DIALOGUES), ("dialogue", DIALOGUES)):
             seconds = 0.0
             index = 0

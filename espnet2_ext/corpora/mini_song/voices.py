@@ -27,7 +27,7 @@ class Speaker:
     def manner(self) -> Manner:
         """What the age does to speech beside the voice itself."""
         age = AGES[self.age]
-        return Manner(rate=age.rate, tremor_cents=age.tremor_cents)
+        return Manner(rate=age.rate, jitter_cents=age.jitter_cents, tremor_cents=age.tremor_cents)
 
 
 def draw_speakers(number: int, seed: int) -> tuple[Speaker, ...]:
