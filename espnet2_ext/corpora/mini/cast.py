@@ -19,6 +19,7 @@ from espnet2_ext.corpora.mini.timbre import (
 )
 
 MIN_DISTANCE_DB = 5.0  # between any two singers, as `distance` measures
+SPEAKING_HZ = (205, 112)  # usual, of women and men
 _SAME_VARIANT = 1.4  # so many times farther apart must singers of one espeak-ng variant be
 _TRIES = 400  # for one singer; after them the farthest of all tries is taken
 _FEMALE_VARIANTS = ("f2", "f1", "Annie", "f4", "aunty", "f3", "Alicia", "f5", "linda", "steph")
@@ -107,7 +108,7 @@ def _draw_singer(index: int, rng: np.random.Generator) -> Singer:
     size = float(np.clip(rng.normal(), -2, 2))  # large bodies have long tracts and low voices
     low = round((56.5 if female else 45.5) - 1.6 * size + rng.normal(0, 1.2))
     low = int(np.clip(low, 53 if female else 41, 60 if female else 50))
-    speaking = (205 if female else 112) * np.exp(-0.06 * size + rng.normal(0, 0.06))
+    speaking = SPEAKING_HZ[0 if female else 1] * np.exp(-0.06 * size + rng.normal(0, 0.06))
     return Singer(
         name=f"singer{index + 1:02d}",
         variant=variants[index // 2 % len(variants)],

@@ -22,7 +22,6 @@ from espnet2_ext.corpora.mini.jobs import each, rng_of
 from espnet2_ext.corpora.mini.layout import with_written
 from espnet2_ext.corpora.mini.performance import perform
 from espnet2_ext.corpora.mini.render import render
-from espnet2_ext.corpora.mini.speech import Coloured, colour, say_english, say_mandarin
 from espnet2_ext.corpora.mini.voice import Voice
 from espnet2_ext.corpora.mini_song.arrangement import arrange
 from espnet2_ext.corpora.mini_song.config import SongConfig
@@ -41,9 +40,10 @@ from espnet2_ext.corpora.mini_song.mixing import balance
 from espnet2_ext.corpora.mini_song.playing import Band
 from espnet2_ext.corpora.mini_song.songs import SongClip, plan_songs
 from espnet2_ext.corpora.mini_song.soundfont import SoundFontBand
+from espnet2_ext.corpora.mini_song.speaking import say_phrase
 from espnet2_ext.corpora.mini_song.synthesiser import Synthesiser
 from espnet2_ext.corpora.mini_song.talks import TURN_GAP_SEC, Talk, Turn, plan_talks
-from espnet2_ext.corpora.mini_song.values import ACCENTS, ATMOSPHERES
+from espnet2_ext.corpora.mini_song.values import ATMOSPHERES
 from espnet2_ext.corpora.mini_song.voices import draw_speakers
 from espnet2_ext.digest import digest_files
 from espnet2_ext.files import atomic_path, write_jsonl, write_text
@@ -54,7 +54,6 @@ from espnet2_ext.score.music_score import MusicScore
 _VERSION = 1
 _LEAD_SEC = 0.1  # of silence before speech
 _END_SEC = 0.1
-_SPAN = 50  # espeak-ng's pitch range
 
 
 def make_corpus(out: str | Path, config: SongConfig, nj: int = 1) -> bool:
@@ -127,7 +126,10 @@ def _make_voice(
     espeak = Espeak()
     voice = Voice(base.units(syllables, config.fs, espeak))
     for turn in turns:
-        phrases = [_say(turn, index, config, espeak) for index in range(len(turn.phrases))]
+        phrases = [
+            say_phrase(turn, index, config.fs, config.seed, espeak)
+            for index in range(len(turn.phrases))
+        ]
         scores = json.dumps([score_to_dict(phrase.score) for phrase in phrases])
         wavs = {f"wav{k}": phrase.wav.astype(np.float32) for k, phrase in enumerate(phrases)}
         with atomic_path(_turn_path(work, turn)) as part:
@@ -137,17 +139,6 @@ def _make_voice(
 
 def _turn_path(work: Path, turn: Turn) -> Path:
     return work / f"{turn.name}.turn.npz"
-
-
-def _say(turn: Turn, index: int, config: SongConfig, espeak: Espeak) -> Coloured:
-    singer, phrase, pace = turn.speaker.singer, turn.phrases[index], turn.words_per_minute
-    accent = ACCENTS[turn.language][turn.accent]
-    if turn.language == "en":
-        spoken = say_english(phrase, singer.variant, pace, _SPAN, espeak, accent.voice)
-    else:
-        spoken = say_mandarin(phrase, singer.variant, pace, _SPAN, espeak, dict(accent.tones))
-    rng = rng_of(config.seed, "turn", turn.name, index)
-    return colour(spoken, singer, config.fs, turn.manner, rng)
 
 
 @lru_cache(maxsize=1)

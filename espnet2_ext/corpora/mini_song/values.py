@@ -44,7 +44,7 @@ class Age:
 AGES = {
     "child": Age((6, 13), (1.17, 1.26), rate=1.05, tilt_db=0.8, vibrato_cents=0.35),
     "young": Age(),
-    "middle-aged": Age((-2.5, -1.5), (0.95, 0.95), rate=0.92, tilt_db=-1.2, vibrato_cents=1.1),
+    "middle-aged": Age((-3, -2), (0.94, 0.94), rate=0.9, tilt_db=-1.5, vibrato_cents=1.1),
     "elderly": Age(
         (-1, 2), (0.97, 0.97), rate=0.76, tilt_db=-2.5, breathiness=0.6,
         jitter_cents=22, shimmer_db=1.2, tremor_cents=45, vibrato_hz=0.8, vibrato_cents=1.8,
@@ -55,7 +55,7 @@ EMOTIONS = {
     "neutral": Manner(),
     "happy": Manner(pitch=3, span=1.7, rate=1.1, gain_db=2, tilt_db=0.8),
     "sad": Manner(
-        pitch=-2, span=0.5, rate=0.82, gain_db=-5, tilt_db=-1.8, slope=-2, breathiness=0.7
+        pitch=-2, span=0.5, rate=0.82, gain_db=-5, tilt_db=-1.8, slope=-1, breathiness=0.7
     ),
     "angry": Manner(
         pitch=1, span=1.3, rate=1.12, gain_db=5, tilt_db=2.8, slope=-1, jitter_cents=12

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from espnet2_ext.corpora.mini.cast import draw_cast
+from espnet2_ext.corpora.mini.cast import SPEAKING_HZ, draw_cast
 from espnet2_ext.corpora.mini.manner import Manner
 from espnet2_ext.corpora.mini.singers import Singer
-from espnet2_ext.corpora.mini_song.values import AGES, GENDERS, Age
+from espnet2_ext.corpora.mini_song.values import AGES, GENDERS
 
 _HIGHEST_MIDI = 84
 
@@ -36,12 +36,18 @@ def draw_speakers(number: int, seed: int) -> tuple[Speaker, ...]:
     for index, singer in enumerate(draw_cast(number, seed)):
         gender = GENDERS[0 if singer.is_female else 1]
         age = tuple(AGES)[index // len(GENDERS) % len(AGES)]
-        speakers.append(Speaker(_aged(singer, AGES[age], GENDERS.index(gender)), gender, age))
+        speakers.append(Speaker(aged(singer, gender, age), gender, age))
     return tuple(speakers)
 
 
-def _aged(singer: Singer, age: Age, gender: int) -> Singer:
-    semitones = age.semitones[gender]
+def aged(singer: Singer, gender: str, age_name: str) -> Singer:
+    """A drawn singer's voice at an age of `AGES`.
+
+    Speaking pitches lie nearer together than those of singers, so that ages can be told apart.
+    """
+    age, sex = AGES[age_name], GENDERS.index(gender)
+    semitones = age.semitones[sex]
+    speaking_hz = (singer.speaking_hz * SPEAKING_HZ[sex]) ** 0.5
     timbre = replace(
         singer.timbre,
         jitter_cents=singer.timbre.jitter_cents + age.jitter_cents,
@@ -51,13 +57,13 @@ def _aged(singer: Singer, age: Age, gender: int) -> Singer:
     high = min(singer.high_midi + round(semitones), _HIGHEST_MIDI)
     return replace(
         singer,
-        warp=singer.warp * age.formants[gender],
+        warp=singer.warp * age.formants[sex],
         low_midi=min(singer.low_midi + round(semitones), high - 12),
         high_midi=high,
         vibrato_hz=singer.vibrato_hz * age.vibrato_hz,
         vibrato_cents=singer.vibrato_cents * age.vibrato_cents,
         tilt_db=singer.tilt_db + age.tilt_db,
         breathiness=singer.breathiness * age.breathiness,
-        speaking_hz=singer.speaking_hz * 2 ** (semitones / 12),
+        speaking_hz=speaking_hz * 2 ** (semitones / 12),
         timbre=timbre,
     )
