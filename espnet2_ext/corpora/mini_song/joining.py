@@ -7,6 +7,8 @@ import numpy as np
 
 from espnet2_ext.score.music_score import REST_MIDI, SILENCE, MusicScore, Note, Phone
 
+_FADE_SEC = 0.005
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -38,13 +40,22 @@ def join(pieces: Sequence[Piece], fs: int, lead_sec: float) -> tuple[np.ndarray,
             phones += [
                 Phone(p.start_sec + start, p.end_sec + start, p.phone, len(notes) - 1) for p in sung
             ]
-        wavs += [piece.wav, np.zeros(round(piece.pause_sec * fs))]
+        wavs += [_faded(piece.wav, fs), np.zeros(round(piece.pause_sec * fs))]
         end = at + len(piece.wav) + len(wavs[-1])
         _rest(notes, phones, (at + len(piece.wav)) / fs, end / fs)
         at = end
     return np.concatenate(wavs), MusicScore(
         tuple(notes), tuple(phones), pieces[0].score.tempo, pieces[0].score.language
     )
+
+
+def _faded(wav: np.ndarray, fs: int) -> np.ndarray:
+    """A sound (N,) that begins and ends without a step."""
+    size = min(round(_FADE_SEC * fs), len(wav) // 2)
+    shape = np.ones(len(wav))
+    shape[:size] = np.linspace(0, 1, size)
+    shape[len(wav) - size :] = np.linspace(1, 0, size)
+    return wav * shape
 
 
 def _by_note(score: MusicScore) -> list[tuple[Note, list[Phone]]]:
