@@ -23,6 +23,7 @@ TASKS = {
     "masked": "espnet2_ext.tasks.masked:MaskedTask",
     "mel_flow": "espnet2_ext.tasks.mel_flow:MelFlowTask",
     "vocoder": "espnet2_ext.tasks.vocoder:VocoderTask",
+    "mel_vae": "espnet2_ext.tasks.mel_vae:MelVAETask",
     "duration": "espnet2_ext.tasks.duration:DurationTask",
     "transcription": "espnet2_ext.tasks.transcription:TranscriptionTask",
 }

@@ -1,5 +1,6 @@
 """The mel configuration of a recipe, and the log-mel spectrogram that every part shares."""
 
+from argparse import Namespace
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,10 +16,16 @@ _MOST = {"fs": FS_RANGE[1], "n_fft": 2**16, "win_length": 2**16, "hop_length": 2
          "n_mels": 1024, "fps": 1000}  # fmt: skip
 """No analysis goes beyond these; tables as large as their products are computed."""
 
+MEL_MEAN, MEL_STD = -5.0, 2.5
+"""Rough statistics of natural-log mel over voices: networks see values around one."""
+
 
 @dataclass(frozen=True)
 class MelConfig:
-    """Analysis settings, as in ``conf/mel.yaml``; rates in Hz, lengths in samples."""
+    """Analysis settings, as in ``conf/mel.yaml``; rates in Hz, lengths in samples.
+
+    `fps` is None where there are no tokens (a mel-VAE's latents have a clock of their own).
+    """
 
     fs: int = 24000
     n_fft: int = 1024
@@ -28,17 +35,17 @@ class MelConfig:
     fmin: float = 0
     fmax: float = 12000
     floor: float = 1e-5
-    fps: int = 50
+    fps: int | None = 50
 
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
-            if not 1 <= getattr(self, name) <= most:
+            if getattr(self, name) is not None and not 1 <= getattr(self, name) <= most:
                 raise ValueError(f"{name} {getattr(self, name)} is not from 1 to {most}")
         if self.win_length > self.n_fft or self.hop_length > self.n_fft:
             raise ValueError(f"win_length or hop_length is longer than n_fft {self.n_fft}")
         if not self.floor > 0:
             raise ValueError(f"floor {self.floor} is not above 0")
-        if self.fs % (self.fps * self.hop_length):
+        if self.fps is not None and self.fs % (self.fps * self.hop_length):
             raise ValueError(
                 f"fs {self.fs} is not a multiple of fps {self.fps} x hop_length {self.hop_length}"
             )
@@ -55,7 +62,9 @@ class MelConfig:
 
     @property
     def samples_per_token(self) -> int:
-        """Samples that one token frame covers."""
+        """Samples that one token frame covers; a `UserError` where there are no tokens."""
+        if self.fps is None:
+            raise UserError("mel configuration", "null", "token frames a second", "fps")
         return self.fs // self.fps
 
     @property
@@ -72,6 +81,13 @@ class MelConfig:
         for key, value in self.asdict().items():
             if getattr(other, key) != value:
                 raise UserError(place, f"{key} {getattr(other, key)}", f"{value}", "mel")
+
+
+def mel_config(args: Namespace, prefix: str = "") -> MelConfig:
+    """The mel configuration; one named by its file is read and kept in `args` as values."""
+    if isinstance(args.mel_config, str):
+        args.mel_config = MelConfig.load(args.mel_config).asdict()
+    return parse_config(MelConfig, args.mel_config, f"{prefix}mel_config")
 
 
 class LogMel(nn.Module):
@@ -100,3 +116,13 @@ class LogMel(nn.Module):
         )  # fmt: skip
         mel = self.basis @ spectrum.abs()
         return mel.clamp_min(c.floor).log().transpose(-1, -2)
+
+
+def normalise_mel(mel: Tensor) -> Tensor:
+    """Natural-log mel as networks see it."""
+    return (mel - MEL_MEAN) / MEL_STD
+
+
+def denormalise_mel(normalised: Tensor) -> Tensor:
+    """The inverse of `normalise_mel`."""
+    return normalised * MEL_STD + MEL_MEAN

@@ -6,9 +6,6 @@ from torch import Tensor, nn
 
 from espnet2_ext.audio.mel import MelConfig
 
-MEL_MEAN, MEL_STD = -5.0, 2.5
-"""Rough statistics of natural-log mel over voices: networks see values around one."""
-
 
 class AbsVocoder(nn.Module, ABC):
     """A generator from features at ``mel.hop_length`` to a waveform.
@@ -50,7 +47,3 @@ class AbsVocoder(nn.Module, ABC):
     def plan(self, f0: Tensor) -> Tensor | None:
         """State per frame (B, T, d) that a part of a song cannot know of the rest, if any."""
         return None
-
-
-def normalise_mel(mel: Tensor) -> Tensor:
-    return (mel - MEL_MEAN) / MEL_STD

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.audio.mel import mel_config
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import parse_config
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
@@ -23,13 +23,6 @@ VOCODERS: dict[str, type[AbsVocoder]] = {
 }
 F0_PREDICTORS: dict[str, type[nn.Module]] = {"convnext": F0Predictor}
 DISCRIMINATORS: dict[str, type[nn.Module]] = {"hifigan": HiFiGANDiscriminator}
-
-
-def mel_config(args: Namespace, prefix: str = "") -> MelConfig:
-    """The mel configuration; one named by its file is read and kept in `args` as values."""
-    if isinstance(args.mel_config, str):
-        args.mel_config = MelConfig.load(args.mel_config).asdict()
-    return parse_config(MelConfig, args.mel_config, f"{prefix}mel_config")
 
 
 def build_vocoder(args: Namespace, place: str | Path = "") -> VocoderModel:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.audio.mel import MelConfig, normalise_mel
 from espnet2_ext.networks.convnext import ConvNeXt
-from espnet2_ext.vocoder.abs_vocoder import normalise_mel
 
 SEMITONES_PER_OCTAVE = 12
 

@@ -9,8 +9,8 @@ from espnet2.gan_tts.hifigan.hifigan import (
 )
 from torch import Tensor, nn
 
-from espnet2_ext.audio.mel import MelConfig
-from espnet2_ext.vocoder.abs_vocoder import AbsVocoder, normalise_mel
+from espnet2_ext.audio.mel import MelConfig, normalise_mel
+from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
 
 
 class HiFiGANVocoder(AbsVocoder):

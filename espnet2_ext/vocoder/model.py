@@ -9,11 +9,10 @@ from espnet2.gan_tts.hifigan.loss import (
     FeatureMatchLoss,
     GeneratorAdversarialLoss,
 )
-from espnet2.torch_utils.device_funcs import force_gatherable
-from espnet2.train.abs_gan_espnet_model import AbsGANESPnetModel
 from torch import Tensor, nn
 
 from espnet2_ext.audio.mel import LogMel
+from espnet2_ext.train.model_by_turns import ModelByTurns
 from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
 from espnet2_ext.vocoder.f0_predictor import F0Predictor
 from espnet2_ext.vocoder.losses import MultiResolutionSTFTLoss
@@ -44,7 +43,7 @@ class MelCorruption:
         return blurred + strength(self.noise) * torch.randn_like(mel)
 
 
-class VocoderModel(AbsGANESPnetModel):
+class VocoderModel(ModelByTurns):
     """Vocoder, F0 predictor and discriminator with their losses.
 
     The statistic ``loss`` is the reconstruction alone, so that checkpoints of runs with and
@@ -91,12 +90,6 @@ class VocoderModel(AbsGANESPnetModel):
         self.generator_adversarial = GeneratorAdversarialLoss()
         self.discriminator_adversarial = DiscriminatorAdversarialLoss()
         self.feature_match = FeatureMatchLoss()
-        self._cache: tuple[Tensor, tuple[Tensor, Tensor]] | None = None  # of the batch with a mel
-
-    @property
-    def codec(self) -> "VocoderModel":
-        """Itself: ESPnet's GANTrainer empties ``codec._cache`` where it skips a discriminator."""
-        return self
 
     @property
     def vocoder(self) -> AbsVocoder:
@@ -127,33 +120,17 @@ class VocoderModel(AbsGANESPnetModel):
             What ESPnet's GANTrainer takes: loss, stats, weight, optim_idx.
         """
         f0 = mel.new_zeros(mel.shape[:2]) if f0 is None else f0
-        mel_hat_input, wav_hat = self._generate(mel, f0)
+        mel_hat_input, wav_hat = self.shared(mel, lambda: self._generate(mel, f0))
         if forward_generator:
             loss, stats = self._generator_loss(mel_hat_input, wav_hat, wav, f0)
         else:
             loss, stats = self._discriminator_loss(wav_hat, wav)
-        stats = {k: v.detach() for k, v in stats.items()}
-        loss, stats, weight = force_gatherable((loss, stats, mel.size(0)), mel.device)
-        return {
-            "loss": loss,
-            "stats": stats,
-            "weight": weight,
-            "optim_idx": 0 if forward_generator else 1,
-        }
+        return self.result(loss, stats, mel.size(0), forward_generator)
 
     def _generate(self, mel: Tensor, f0: Tensor) -> tuple[Tensor, Tensor]:
-        """The mel as the vocoder saw it, and the wave; both turns on a batch share them.
-
-        A turn that the trainer skips leaves the wave here, so the next turn asks whose it is.
-        """
-        cached, self._cache = self._cache, None
-        if cached is not None and cached[0] is mel:
-            return cached[1]
+        """The mel as the vocoder saw it, and the wave."""
         seen = self.corrupt(mel) if self.training else mel
-        generated = seen, self.vocoder(seen, f0, start_frame=None if self.training else 0)
-        if self.training and self.discriminator is not None:
-            self._cache = mel, generated
-        return generated
+        return seen, self.vocoder(seen, f0, start_frame=None if self.training else 0)
 
     def _generator_loss(
         self, mel: Tensor, wav_hat: Tensor, wav: Tensor, f0: Tensor
@@ -189,7 +166,3 @@ class VocoderModel(AbsGANESPnetModel):
             "real_loss": real,
             "fake_loss": fake,
         }
-
-    def collect_feats(self, **batch: Tensor) -> dict[str, Tensor]:
-        """Nothing is collected: mels are normalised by constants."""
-        return {}

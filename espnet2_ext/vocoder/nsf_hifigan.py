@@ -11,8 +11,7 @@ import torch
 from espnet2.gan_tts.hifigan.hifigan import HiFiGANGenerator
 from torch import Tensor, nn
 
-from espnet2_ext.audio.mel import MelConfig
-from espnet2_ext.vocoder.abs_vocoder import normalise_mel
+from espnet2_ext.audio.mel import MelConfig, normalise_mel
 from espnet2_ext.vocoder.hifigan import HiFiGANVocoder
 from espnet2_ext.vocoder.source import SineHarmonics, frame_noise
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from espnet2_ext.audio.mel import LogMel, MelConfig
+from espnet2_ext.audio.mel import LogMel, MelConfig, normalise_mel
 from espnet2_ext.audio.mel_basis import band_edges
 from espnet2_ext.networks.convnext import ConvNeXt
-from espnet2_ext.vocoder.abs_vocoder import AbsVocoder, normalise_mel
+from espnet2_ext.vocoder.abs_vocoder import AbsVocoder
 from espnet2_ext.vocoder.source import PulseTrain, frame_noise
 
 LOG_GAIN_RANGE = (-16.0, 8.0)

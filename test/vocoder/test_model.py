@@ -8,7 +8,8 @@ from torch import nn
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.errors import UserError
-from espnet2_ext.tasks.vocoder import VocoderTask, VocoderTrainer
+from espnet2_ext.tasks.adversarial import TrainerByTurns
+from espnet2_ext.tasks.vocoder import VocoderTask
 from espnet2_ext.vocoder.model import VocoderModel
 from espnet2_ext.vocoder.source_filter import SourceFilterVocoder
 
@@ -90,9 +91,9 @@ def test_trainer_may_skip_discriminators(
     optimizers.append(torch.optim.SGD(model.discriminator.parameters(), 0.0))
     given = ["--skip_discriminator_prob", "0.5", "--generator_first", str(generator_first)]
     args = VocoderTask.get_parser().parse_args([*given, "--output_dir", "unused", "--ngpu", "0"])
-    options = VocoderTrainer.build_options(args)
+    options = TrainerByTurns.build_options(args)
     with Reporter(1).observe("train") as reporter:
-        VocoderTrainer.train_one_epoch(
+        TrainerByTurns.train_one_epoch(
             model=model, iterator=[([], batch(level)) for level in levels], reporter=reporter,
             optimizers=optimizers, schedulers=[None, None], scaler=None, summary_writer=None,
             options=options, distributed_option=DistributedOption(),
