@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from espnet2_ext.data.streams import NOTE, SAMPLE, STREAMS, StreamSizes
+from espnet2_ext.data.streams import LATENT, NOTE, SAMPLE, STREAMS, StreamSizes
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.length import EXACT, shared_frames
 
@@ -96,11 +96,18 @@ class StreamPreprocessor:
         for name, rate in rates.items():
             leader, n = (sung, n_sung) if name in (SAMPLED, SOFT) else (led, n_frames)
             clock = STREAMS[name].clock if rate else None
-            slack = MAX_MISMATCH_FRAMES * rate if clock == SAMPLE else 0
+            slack = self._slack(clock, rate)
             if rate and abs(len(data[name]) - n * rate) > slack:
                 unit = _UNITS.get(clock, "frames")
                 raise UserError(uid, f"{len(data[name])} {unit}", f"{n * rate} as {leader}", name)
         return shared
+
+    def _slack(self, clock: str | None, rate: int) -> int:
+        """Frames by which a stream may differ from the leader's length."""
+        if clock == SAMPLE:
+            return MAX_MISMATCH_FRAMES * rate
+        # a mel-VAE fills up the last latent frame
+        return rate - 1 if STREAMS[self.leader].clock == LATENT else 0
 
     def _part(self, n_frames: int) -> tuple[int, int]:
         kept, equal = self.crop.frames, self.crop.equal

@@ -5,19 +5,20 @@ get their shape here, when they are read, and lose it when they are written; a m
 flat one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import ArkWriter, read_scp, read_table
 from espnet2_ext.score.frames import SCORE_COLUMNS
 
-CODES, SCORE, FRAMES, SAMPLES = "codes", "score", "frames", "samples"
+CODES, SCORE, FRAMES, LATENTS, SAMPLES = "codes", "score", "frames", "latents", "samples"
 TEXT, EMBEDDING = "text", "vector"
-TOKEN, MEL, SAMPLE, NOTE = "token", "mel", "sample", "note"
+TOKEN, MEL, LATENT, SAMPLE, NOTE = "token", "mel", "latent", "sample", "note"
 NOTE_COLUMNS = ("initial_id", "final_id", "midi", "duration_sec", "slur", "tempo")
 TARGET_COLUMNS = ("onset_sec", "initial_sec")
 DROPPED = -1
@@ -31,9 +32,10 @@ class Stream:
     Args:
         name: As ESPnet's options name it; its archive is ``NAME.scp``.
         kind: `CODES` (of the tokenizers), `SCORE` (frames of a score), `FRAMES` (of real numbers),
-            `SAMPLES` (of audio), `TEXT` (ids of its symbols) or `EMBEDDING` (one of real numbers).
-        clock: What its frames count: `TOKEN`, `MEL`, `SAMPLE` or `NOTE`; None where they are those
-            of another utterance, or its own.
+            `LATENTS` (frames of a mel-VAE), `SAMPLES` (of audio; its table names audio files),
+            `TEXT` (ids of its symbols) or `EMBEDDING` (one of real numbers).
+        clock: What its frames count: `TOKEN`, `MEL`, `LATENT`, `SAMPLE` or `NOTE`; None where they
+            are those of another utterance, or its own.
         width: Numbers in a frame, or the name of this size in `StreamSizes`; None: one, without a
             dimension of its own.
     """
@@ -62,6 +64,7 @@ STREAMS = {
         Stream("soft", FRAMES, TOKEN, "embed_dim"),  # codec embeddings that a speech LM expects
         Stream("mel", FRAMES, MEL, "n_mels"),
         Stream("f0", FRAMES, MEL, None),
+        Stream("latents", LATENTS, LATENT, "latent_dim"),  # normalised, as `MelVAE` gives them
         Stream("wav", SAMPLES, SAMPLE, None),
         Stream("notes", FRAMES, NOTE, len(NOTE_COLUMNS)),
         Stream("targets", FRAMES, NOTE, len(TARGET_COLUMNS)),
@@ -89,11 +92,15 @@ class StreamSizes:
         codes: Codes of each stream of ``codec_ssl``, SSL first (nq,).
         n_mels: Mel channels.
         embed_dim: Size of the codec's frame embedding.
+        latent_dim: Channels of a latent frame.
+        fs: Rate of samples (Hz).
     """
 
     codes: Sequence[int] | None = None
     n_mels: int | None = None
     embed_dim: int | None = None
+    latent_dim: int | None = None
+    fs: int | None = None
 
     def width(self, stream: Stream) -> int | None:
         """Numbers in a frame; None where that is not known."""
@@ -141,6 +148,30 @@ class StreamSizes:
             raise UserError(place, found, f"0 to {sizes[column] - 1}", stream.name)
 
 
+class Sounds(Mapping):
+    """A table of audio files as a lazy mapping from utterance to samples (N,), in [-1, 1].
+
+    Args:
+        path: ``wav.scp``.
+        fs: The rate that all have (Hz); None: any.
+
+    Raises:
+        UserError: as `read_table`; later, as `read_wav`.
+    """
+
+    def __init__(self, path: str | Path, fs: int | None) -> None:
+        self._files, self._fs = read_table(path), fs
+
+    def __getitem__(self, utt: str) -> np.ndarray:
+        return read_wav(self._files[utt], self._fs)[0]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
 class StreamTables:
     """The archives of an inference, read with shape and checks, utterance by utterance.
 
@@ -159,11 +190,15 @@ class StreamTables:
         self.keys = sorted(read_table(first))
         if not self.keys:
             raise UserError(first, "no utterances", "at least one")
-        self._tables = {name: read_scp(path) for name, path in self.paths.items()}
+        self._tables = {name: self._open(name, path) for name, path in self.paths.items()}
         for name, table in self._tables.items():
             missing = next((key for key in self.keys if key not in table), None)
             if missing is not None:
                 raise UserError(self.paths[name], f"no {missing}", f"every utterance of {first}")
+
+    def _open(self, name: str, path: Path) -> Mapping[str, np.ndarray]:
+        samples = name in STREAMS and STREAMS[name].kind == SAMPLES
+        return Sounds(path, self.sizes.fs) if samples else read_scp(path)
 
     def n_frames(self, name: str, key: str) -> int:
         """Frames of an utterance's stream."""

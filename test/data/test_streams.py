@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 from espnet2_ext.data.streams import STREAMS, StreamSizes, StreamTables, write_stream
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import write_table
 
-SIZES = StreamSizes(codes=[4, 8, 8], n_mels=5, embed_dim=6)
+SIZES = StreamSizes(codes=[4, 8, 8], n_mels=5, embed_dim=6, latent_dim=3, fs=8000)
 GOOD = {
     "codec_ssl": np.tile([3, 7, 7], (2, 1)),
     "codes": np.full((2, 2), 7),
@@ -15,6 +17,7 @@ GOOD = {
     "soft": np.zeros((2, 6), np.float32),
     "mel": np.zeros((4, 5), np.float32),
     "f0": np.zeros(4, np.float32),
+    "latents": np.ones((2, 3), np.float32),
     "notes": np.zeros((2, 6), np.float32),
 }
 
@@ -42,6 +45,7 @@ def test_a_written_stream_is_read_with_its_shape(name, tmp_path):
         ("mel", np.zeros((0, 5)), "shape (0, 5)"),
         ("f0", np.zeros((4, 1)), "shape (4, 1)"),
         ("soft", np.zeros((2, 5)), "shape (2, 5)"),
+        ("latents", np.zeros((2, 5)), "(frames, 3)"),
     ],
 )
 def test_what_is_no_such_stream_is_refused_by_name(name, values, found):
@@ -67,6 +71,18 @@ def test_every_utterance_of_the_first_table_is_in_the_others(tmp_path):
     assert StreamTables({"f0": tmp_path / "f0.scp", "mel": tmp_path / "mel.scp"}, SIZES).keys == [
         "a"
     ]
+
+
+def test_samples_are_read_from_audio_files_of_one_rate(tmp_path):
+    wav = np.linspace(-0.5, 0.5, 80)
+    for rate in (8000, 16000):
+        soundfile.write(tmp_path / f"{rate}.wav", wav, rate)
+    write_table(tmp_path / "wav.scp", {f"u{r}": f"{tmp_path}/{r}.wav" for r in (8000, 16000)})
+    tables = StreamTables({"wav": tmp_path / "wav.scp"}, SIZES)
+    assert tables.keys == ["u16000", "u8000"] and tables.n_frames("wav", "u8000") == 80
+    np.testing.assert_allclose(tables["u8000"]["wav"], wav, atol=1e-4)
+    with pytest.raises(UserError, match=r"16000 Hz.*8000 Hz"):
+        tables["u16000"]
 
 
 def test_a_stream_is_named_as_its_key():

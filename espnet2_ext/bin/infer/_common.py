@@ -14,8 +14,12 @@ from espnet2_ext.lock import hold_shard
 from espnet2_ext.resumable import CHUNK_UTTS, Shard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
+    from espnet2_ext.inference.step import Step
+    from espnet2_ext.mel_vae.inference import MelVAE
     from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 
 
@@ -43,6 +47,25 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add("--model_file", type=Path, required=True, help="EXP/valid.loss.best.pth")
     help = "a stream of another condition that the model has (docs/conditions.md); may stand again"
     add("--more", action="append", default=[], metavar="NAME=SCP", help=help)
+
+
+def add_mel_vae(parser: argparse.ArgumentParser) -> None:
+    """A mel-VAE's experiment."""
+    add = parser.add_argument
+    add("--model_dir", type=Path, required=True, help="experiment folder of `train mel_vae`")
+    add("--model_file", default="valid.loss.best.pth", help="checkpoint in it")
+
+
+def run_mel_vae(
+    args: argparse.Namespace, step: "Callable[[MelVAE], Step]", paths: Mapping[str, Path]
+) -> None:
+    """Do a step of the mel-VAE that the command line names."""
+    from espnet2_ext.mel_vae.inference import MelVAE
+
+    config, checkpoint = args.model_dir / "config.yaml", args.model_dir / args.model_file
+    model = MelVAE.load(config, checkpoint, args.device)
+    made_by = digest_files_once(args.output_dir, config, checkpoint)
+    run_step(args, step(model), made_by, paths)
 
 
 def load_speechlm(args: argparse.Namespace) -> tuple["SpeechLMInference", "DecodingConfig", str]:
