@@ -71,7 +71,8 @@ class _Synthesis(nn.Module):
             "output_size": (1, length), "kernel_size": (1, self.n_fft), "stride": (1, self.hop)
         }  # fmt: skip
         weight = self.window.square()[None, :, None].expand(1, -1, F)
-        wav, weight = (fold(x, **laid)[:, 0, 0, over : length - over] for x in (frames, weight))
+        kept = slice(over, over + F * self.hop)
+        wav, weight = (fold(x, **laid)[:, 0, 0, kept] for x in (frames, weight))
         return wav / weight
 
 

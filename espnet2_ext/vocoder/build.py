@@ -15,11 +15,13 @@ from espnet2_ext.vocoder.hifigan import HiFiGANDiscriminator, HiFiGANVocoder
 from espnet2_ext.vocoder.model import VocoderModel
 from espnet2_ext.vocoder.nsf_hifigan import NSFHiFiGANVocoder
 from espnet2_ext.vocoder.source_filter import SourceFilterVocoder
+from espnet2_ext.vocoder.vocos import VocosVocoder
 
 VOCODERS: dict[str, type[AbsVocoder]] = {
     "source_filter": SourceFilterVocoder,
     "hifigan": HiFiGANVocoder,
     "nsf_hifigan": NSFHiFiGANVocoder,
+    "vocos": VocosVocoder,
 }
 F0_PREDICTORS: dict[str, type[nn.Module]] = {"convnext": F0Predictor}
 DISCRIMINATORS: dict[str, type[nn.Module]] = {"hifigan": HiFiGANDiscriminator}
