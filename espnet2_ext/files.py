@@ -326,6 +326,10 @@ class _Arrays(Mapping):
             found = f"not readable ({type(error).__name__}: {error})"
             raise UserError(f"{self._path}: {utt}", found, "an array of its archive") from None
 
+    def __contains__(self, utt: object) -> bool:
+        """Without reading it, as `Mapping` would."""
+        return utt in self._pointers
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._pointers)
 

@@ -165,6 +165,10 @@ class Sounds(Mapping):
     def __getitem__(self, utt: str) -> np.ndarray:
         return read_wav(self._files[utt], self._fs)[0]
 
+    def __contains__(self, utt: object) -> bool:
+        """Without reading it, as `Mapping` would."""
+        return utt in self._files
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
 

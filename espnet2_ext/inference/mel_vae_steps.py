@@ -12,8 +12,8 @@ from torch import Tensor
 
 from espnet2_ext.audio.mel import LogMel
 from espnet2_ext.data.streams import StreamSizes
-from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_scp, write_json
+from espnet2_ext.inference.mel_step import mel_of
 from espnet2_ext.inference.step import Columns, Step
 from espnet2_ext.mel_vae.inference import MelVAE
 
@@ -59,10 +59,7 @@ class EncodeStep(_MelVAEStep):
 
     @torch.inference_mode()
     def _encode(self, row: Tensor, name: str) -> Tensor:
-        mel = self._log_mel(row[None])[0] if self.stream == "wav" else row
-        if not len(mel):
-            hop = self.model.mel.hop_length
-            raise UserError(name, f"{len(row)} samples", f"at least one mel frame ({hop})", "wav")
+        mel = mel_of(row, self._log_mel, name) if self.stream == "wav" else row
         return self.model.encode(mel)
 
     def finish(self, tables: Any, output_dir: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from espnet2_ext.data.preprocessor import Crop, StreamPreprocessor
-from espnet2_ext.data.streams import MEL, NOTE, SAMPLE, TOKEN, StreamSizes
+from espnet2_ext.data.streams import LATENT, MEL, NOTE, SAMPLE, TOKEN, StreamSizes
 from espnet2_ext.errors import UserError
 from espnet2_ext.score.length import EXACT, TRIM
 
@@ -160,3 +160,24 @@ def test_streams_of_another_utterance_are_refused() -> None:
         crop("utt7", {**sound(30), "wav": np.zeros(100, np.float32)})
     with pytest.raises(UserError, match="29 frames"):
         crop("utt7", {**sound(30), "f0": np.zeros(29, np.float32)})
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_latents_lead_mels_of_which_the_last_frame_was_filled_up(train: bool) -> None:
+    sizes = StreamSizes(n_mels=3, latent_dim=2)
+    crop = Crop(4, equal=True, padding={"mel": -9.0})
+    check = StreamPreprocessor(sizes, "latents", {LATENT: 1, MEL: 2}, crop, train=train)
+
+    def utterance(n_latents: int, n_mels: int) -> dict[str, np.ndarray]:
+        latents = np.arange(n_latents, dtype=np.float32)[:, None].repeat(2, 1)
+        mel = np.arange(n_mels, dtype=np.float32)[:, None].repeat(3, 1)
+        return {"latents": latents, "mel": mel}
+
+    for n_latents in (7, 3):
+        part = check("u", utterance(n_latents, 2 * n_latents - 1))
+        assert part["latents"].shape == (4, 2) and part["mel"].shape == (8, 3)
+        assert part["mel"][0, 0] == 2 * part["latents"][0, 0]
+    assert part["mel"][5:].min() == part["mel"][5:].max() == -9
+    for n_mels in (12, 16):
+        with pytest.raises(UserError, match=f"mel: {n_mels} frames .expected 14 as latents"):
+            check("u", utterance(7, n_mels))

@@ -112,7 +112,7 @@ def test_statistics_are_those_of_all_frames(exp: Path, wavs: Path, tmp_path: Pat
     ("options", "message"),
     [
         ([], "one of --wav_scp and --mel_scp"),
-        (["--wav_scp", "nowhere.scp"], "nowhere.scp: no such file"),
+        (["--wav_scp", "nowhere.scp"], "nowhere.scp: No such file"),
         (["--wav_scp", "wav.scp", "--mel_scp", "mel.scp"], "one of --wav_scp and --mel_scp"),
     ],
 )
