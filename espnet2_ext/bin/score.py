@@ -35,6 +35,8 @@ from espnet2_ext.score.formats.espnet_format import read_scores
 
 COLUMNS = ("system", "split", "ref_dir", "wav_scp", "timing", "f0_source")
 TIMINGS = ("label", "model")
+EXTRAS = ("f0_dtw", "lsd")
+"""Settings of `ScoringConfig` that an option overrides."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache_dir", help="features of references (default: in --judges_dir)")
     parser.add_argument("--nj", type=int, default=1, help="processes")
     parser.add_argument("--world_utts", type=int, help="utterances with WORLD metrics; overrides")
-    parser.add_argument("--f0_dtw", choices=["true", "false"], help="as in --config; overrides")
+    for extra in EXTRAS:
+        parser.add_argument(f"--{extra}", choices=["true", "false"], help="overrides --config's")
     parser.add_argument("--fetch_mos", default="false", choices=["true", "false"])
     return parser
 
@@ -77,8 +80,9 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     config = ScoringConfig.load(args.config)
-    if args.f0_dtw is not None:
-        config = replace(config, f0_dtw=args.f0_dtw == "true")
+    for extra in EXTRAS:
+        if getattr(args, extra) is not None:
+            config = replace(config, **{extra: getattr(args, extra) == "true"})
     rows = read_rows(args.table, args.scores_dir) if args.table else [_row(args)]
     hold_to_the_end(args.scores_dir or args.out_dir)
     judges = _load_judges(Path(args.judges_dir), config, args.fetch_mos == "true")
@@ -140,7 +144,7 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
     cache_dir = Path(args.cache_dir or Path(args.judges_dir) / "cache")
     logging.info("%s on %s", row.system, row.split)
     utts = score_all(tasks, judges, row.out_dir / "utts", cache_dir, args.nj, config.f0_dtw,
-                     config.espnet_svs)  # fmt: skip
+                     config.espnet_svs, config.lsd)  # fmt: skip
     songs = read_songs(row.ref_dir)
     if songs:  # tables that are made from the scores alone need them too
         write_table(row.out_dir / UTT2SONG, {utt: songs[utt] for utt in hyps if utt in songs})

@@ -13,6 +13,7 @@ from espnet2_ext.evaluation.rendition import Rendition
 from espnet2_ext.judges.f0 import FPS
 from espnet2_ext.metrics.contour import contour_scores
 from espnet2_ext.metrics.espnet_svs import espnet_features, espnet_scores
+from espnet2_ext.metrics.lsd import lsd
 from espnet2_ext.metrics.mos import without_silence
 from espnet2_ext.metrics.musical import musical_scores
 from espnet2_ext.metrics.per import phone_errors, sung_phones
@@ -85,6 +86,13 @@ def _contour(r: Rendition) -> Values:
 def _espnet(r: Rendition) -> Values:
     scores = espnet_scores(espnet_features(r.hyp, r.fs), espnet_features(r.ref, r.fs))
     return {f"espnet_{name}": value for name, value in asdict(scores).items()}
+
+
+def _lsd(r: Rendition) -> Values:
+    try:
+        return {"lsd_db": lsd(r.hyp, r.ref)}
+    except ValueError as error:  # too short, or too different in length
+        return {"lsd_note": str(error)}
 
 
 def _words(r: Rendition) -> Values:
@@ -191,6 +199,9 @@ MEASURES = (
         mean("espnet_semitone_acc", "Semitone acc (ESPnet svs1)", "semitone acc (svs1)", HIGHER),
         mean("espnet_vuv_error", "V/UV error (ESPnet svs1)", "V/UV error (svs1)", LOWER),
     ), lambda r: r.task.with_world and r.espnet_svs, extra=True, version=2),
+    Measure("lsd", _lsd, (
+        mean("lsd_db", "LSD dB (no DTW)", "LSD dB", LOWER, 2),
+    ), lambda r: r.lsd, extra=True),
     _recognized("whisper_per", "PER (Whisper)"),
     _recognized("firered_per", "PER (FireRedASR)"),
     _speaker("spk_sim", "speaker sim, ESPnet-SPK"),

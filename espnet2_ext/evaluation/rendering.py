@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rows import LM, MASKED, NO_WAV, RECORDINGS, Row, tag_of
+from espnet2_ext.evaluation.rows import LM, MASKED, NO_WAV, RECORDINGS, VAE, Row, tag_of
 from espnet2_ext.files import read_text, read_yaml, write_text
 
 TOKENS, FEATURES, DECODED_CODES, WAVS = range(4)
@@ -109,7 +109,7 @@ class Plan:
         by_flow = row.mel == "flow"
         source = row.f0 or (self.run["vocoder_f0"] if by_flow else "predictor")
         vocoder = self._exp("vocoder", row.vocoder)
-        if self.out is not None or (row.mel not in (RECORDINGS, "codec", "flow")):
+        if self.out is not None or (row.mel not in (RECORDINGS, "codec", "flow", VAE)):
             to = self._own(row) / f"wav_{vocoder.name}"
         elif row.mel == RECORDINGS or (row.mel == "codec" and row.tokens == RECORDINGS):
             to = vocoder / row.name / self.set_name
@@ -130,6 +130,8 @@ class Plan:
         models = [vocoder]
         if by_flow or row.codes:
             models.insert(0, self._exp("flow", row.flow))
+        if row.mel == VAE:
+            models.insert(0, self._exp("mel_vae", row.vae))
         if row.tokens == LM:
             models.insert(0, self._exp("lm", row.lm))
         if row.tokens == MASKED:
@@ -318,6 +320,9 @@ class Plan:
         """Folder of a row's mel, and what its wavs are made from: folders of steps, and files."""
         if row.mel == RECORDINGS:
             return self._recorded.frames, self._recorded.made_from, ()
+        if row.mel == VAE:
+            to = self._of_vae(row)
+            return to, (to,), ()
         if tokens is None:  # another system's mel
             folder = Path(row.mel)
             tables = [folder / "mel.scp", *([folder / "f0.scp"] if row.f0 == "feats" else [])]
@@ -335,6 +340,32 @@ class Plan:
             read = ("--soft", tokens.soft) if row.embedding else ("--codec_ssl", tokens.codec_ssl)
             self._decode(FEATURES, to, tokens.made_from, [*read])
         return to, (to,), ()
+
+    def _of_vae(self, row: Row) -> Path:
+        """Folder of the mel that a mel-VAE makes of latents."""
+        exp, to = self._exp("mel_vae", row.vae), self._own(row)
+        latents, made_from = self._latents(row, exp)
+        table = ["--latents_scp", latents / "latents.scp"]
+        self._vae_step(FEATURES, "vae", exp, to, made_from, ["infer/mel_vae", *table])
+        return to
+
+    def _latents(self, row: Row, exp: Path) -> tuple[Path, tuple[Path, ...]]:
+        """Folder of a row's latents, and what it was made in; those of recordings are encoded."""
+        if row.latents != RECORDINGS:
+            return Path(row.latents), _decoded_in(Path(row.latents))
+        to, recorded = self._own(row, ".latents"), self._recorded
+        mel = ["--mel_scp", recorded.frames / "mel.scp"]
+        self._vae_step(TOKENS, "latents", exp, to, recorded.made_from, ["infer/latents", *mel])
+        return to, (to,)
+
+    def _vae_step(
+        self, level: int, name: str, exp: Path, to: Path, made_from: tuple[Path, ...],
+        command: list[Any],
+    ) -> None:  # fmt: skip
+        run = self.run
+        self._step(level, name, to, (exp, *made_from), (), (run["device"],),
+                   ["on", "infer", "--jobs", run["inference_nj"], *command, "--model_dir", exp,
+                    "--output_dir", to, "--device", run["device"]], ("--beside",))  # fmt: skip
 
     def _decode(self, level: int, to: Path, made_from: Iterable[Path], tokens: list[Any]) -> None:
         tokenizer = Path(self.run["tokenizer_dir"])

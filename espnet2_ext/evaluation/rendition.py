@@ -123,6 +123,7 @@ class Rendition:
         cache: WORLD features of recordings.
         f0_dtw: Also VERSA's F0 metrics with DTW.
         espnet_svs: Also what ESPnet's svs1 reports.
+        lsd: Also the log-spectral distance.
     """
 
     task: Task
@@ -130,6 +131,7 @@ class Rendition:
     cache: FeatureCache
     f0_dtw: bool = False
     espnet_svs: bool = False
+    lsd: bool = False
 
     @cached_property
     def digests(self) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from espnet2_ext.ids import check_id
 
 RECORDINGS = "ground_truth"
 LM, MASKED = "lm", "masked"
+VAE = "vae"
 NO_WAV = "none"
 """Of a row that is the written note as F0, without audio."""
 F0_SOURCES = ("", "feats", "predictor", "score", "model")
@@ -32,7 +33,10 @@ class Row:
         embedding: ``expected``: the codec, or the flow of another system's tokens, reads the
             embeddings that the token model expected, not those of its codes. Default: codes; the
             flow of the LM's tokens as the LM's decoding says.
-        mel: ``ground_truth``, ``codec``, ``flow``, or a folder with another system's ``mel.scp``.
+        latents: Where a mel-VAE's latents come from: ``ground_truth`` (the recordings'), or a
+            folder with a ``latents.scp``.
+        mel: ``ground_truth``, ``codec``, ``flow``, ``vae`` (it decodes the latents), or a folder
+            with another system's ``mel.scp``.
         wav: ``vocoder`` (of the mel), ``ground_truth``, a folder with a ``wav.scp``, or ``none``:
             the row is the F0 of the score alone, which metrics of F0 and voicing measure.
         f0: Where the vocoder's F0 comes from: ``feats`` (generated with the mel), ``predictor``
@@ -44,6 +48,7 @@ class Row:
             ``ground_truth``: those of the recordings.
         acoustic: Tag of the masked generator of acoustic tokens.
         flow: Tag of the flow.
+        vae: Tag of the mel-VAE, exp/mel_vae_TAG.
         vocoder: Tag of the vocoder.
         decoding: YAML of the LM's or masked generators' decoding, or a mapping of changes to the
             recipe's (or to that of its key ``base``).
@@ -54,6 +59,7 @@ class Row:
     tokens: str = ""
     codes: str = ""
     embedding: str = ""
+    latents: str = ""
     mel: str = ""
     wav: str = "vocoder"
     f0: str = ""
@@ -62,6 +68,7 @@ class Row:
     semantic: str = ""
     acoustic: str = ""
     flow: str = ""
+    vae: str = "default"
     vocoder: str = ""
     decoding: Any = None
     sampling: Any = None
@@ -84,7 +91,13 @@ class Row:
             if self.tokens or self.mel or self.timing != "label":
                 return "wav", NO_WAV, "nothing but f0: score, for a row without wavs"
         if self.wav == "vocoder" and not self.mel:
-            return "mel", "nothing", "ground_truth, codec, flow or a folder, for the vocoder"
+            return "mel", "nothing", "ground_truth, codec, flow, vae or a folder, for the vocoder"
+        if (self.mel == VAE) != bool(self.latents):
+            return "latents", self.latents or "nothing", "latents and mel: vae, or neither"
+        if self.latents and self.tokens:
+            return "latents", self.latents, "tokens or latents, not both"
+        if self.latents not in ("", RECORDINGS) and not _is_folder(self.latents):
+            return "latents", repr(self.latents), "ground_truth or a folder"
         if (self.mel in ("codec", "flow") or self.codes) and not self.tokens:
             return "tokens", "nothing", f"{_TOKENS}, for mel: {self.mel}"
         if self.codes and self.mel != "codec":
@@ -97,7 +110,7 @@ class Row:
             value = getattr(self, field)
             if value is not None and not isinstance(value, str | dict):
                 return field, repr(value), "a YAML file or a mapping of options"
-        for field in ("lm", "semantic", "acoustic", "flow", "vocoder"):
+        for field in ("lm", "semantic", "acoustic", "flow", "vae", "vocoder"):
             if "/" in getattr(self, field):
                 return field, repr(getattr(self, field)), "a tag"
         return None

@@ -39,6 +39,7 @@ class ScoringConfig:
         world_utts_of: The same for single splits.
         f0_dtw: Also VERSA's F0 metrics with DTW.
         espnet_svs: Also what ESPnet's svs1 reports (on the same utterances).
+        lsd: Also the log-spectral distance, of all utterances.
         speaker_model: Also the cosine of ESPnet-SPK embeddings to the reference: ``owner/name`` of
             the model zoo, or a folder; empty: not asked for.
         judges: More models that only measure: keys of `judges.learned.LEARNED`, each with a
@@ -58,6 +59,7 @@ class ScoringConfig:
     world_utts_of: Mapping[str, int | None] = field(default_factory=dict)
     f0_dtw: bool = False
     espnet_svs: bool = False
+    lsd: bool = False
     speaker_model: str = ""
     judges: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
@@ -140,6 +142,7 @@ def score_all(
     nj: int = 1,
     f0_dtw: bool = False,
     espnet_svs: bool = False,
+    lsd: bool = False,
 ) -> list[dict[str, Any]]:
     """Score tasks into ``folder/UTT.json``, skipping those whose inputs have not changed.
 
@@ -158,7 +161,7 @@ def score_all(
             stale.unlink()
     cache = FeatureCache(cache_dir)
     render = functools.partial(
-        Rendition, judges=judges, cache=cache, f0_dtw=f0_dtw, espnet_svs=espnet_svs
+        Rendition, judges=judges, cache=cache, f0_dtw=f0_dtw, espnet_svs=espnet_svs, lsd=lsd
     )
     todo = [t for t in tasks if _kept_key(folder / f"{t.utt}.json") != _key(render(t))]
     logging.info("%d utterances, %d of them scored before", len(tasks), len(tasks) - len(todo))

@@ -83,6 +83,10 @@ def test_every_shipped_table_can_be_read():
             "results: {a: {tokens: ground_truth, mel: codec, embedding: expected}}",
             "a: embedding: expected (expected tokens of a model",
         ),
+        ("results: {a: {mel: vae}}", "a: latents: nothing (expected latents and mel: vae"),
+        ("results: {a: {latents: ground_truth, mel: ground_truth}}", "a: latents: ground_truth"),
+        ("results: {a: {latents: lm, mel: vae}}", "a: latents: 'lm' (expected ground_truth or"),
+        ("results: {a: {tokens: lm, latents: a/b, mel: vae}}", "tokens or latents, not both"),
         ("results: {a: {tokens: lm, mel: flow, decoding: 3}}", "a: decoding: 3"),
         ("results: {a: {tokens: lm, mel: flow, flow: a/b}}", "a: flow: 'a/b' (expected a tag)"),
     ],
@@ -176,6 +180,27 @@ def test_in_a_folder_of_its_own_a_table_takes_the_runs_tokens(run):
     assert command(plan, "exp/tables/lm") == (
         f"collect dump/tokens/test/score_frames.scp {sung}/codec_ssl.scp {sung}/soft/soft.scp"
     )
+
+
+def test_latents_of_recordings_are_encoded_and_decoded_for_the_vocoder(run):
+    plan = Plan(run, "test")
+    audio = [plan.render(row) for row in read_rows(SYSTEMS, "resynthesis")]
+    own = "exp/rows/vae_resynthesis/test"
+    assert folders(plan) == [
+        f"{own}.latents", "drain", own, "drain", "drain",
+        "exp/vocoder_default/vocoder_gt_mel/test", f"{own}/wav_vocoder_default", "drain",
+    ]  # fmt: skip
+    assert audio[2].models == (Path("exp/mel_vae_default"), Path("exp/vocoder_default"))
+    assert audio[2].f0_source == "predictor"
+    assert "infer/latents --mel_scp dump/tokens/test/mel.scp" in command(plan, f"{own}.latents")
+    to_mel = command(plan, own)
+    assert f"infer/mel_vae --latents_scp {own}.latents/latents.scp" in to_mel
+    assert "--model_dir exp/mel_vae_default" in to_mel
+    plan = Plan(run, "test")
+    plan.render(Row("b", latents="exp/song/latents", mel="vae", vae="wide", vocoder="vocos"))
+    to_mel = command(plan, "exp/rows/b/test")
+    assert "--latents_scp exp/song/latents/latents.scp --model_dir exp/mel_vae_wide" in to_mel
+    assert "exp/rows/b/test/wav_vocoder_vocos" in folders(plan)
 
 
 def test_embeddings_that_the_run_does_not_expect_are_sung_for_the_row(run):

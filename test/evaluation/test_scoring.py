@@ -201,6 +201,16 @@ def test_columns_that_have_to_be_asked_for(tmp_path, judges):
     assert {"espnet_mcd_db", "espnet_semitone_acc", "spk_sim"} <= row["metrics"].keys()
 
 
+def test_the_log_spectral_distance_is_measured_where_it_is_asked_for(tmp_path, judges):
+    louder = task(tmp_path, tone())
+    write_wav(tmp_path / "ref.wav", 0.5 * tone(), FS)
+    (plain,) = score_all([louder], judges, tmp_path / "u", tmp_path)
+    assert "lsd_db" not in plain
+    (more,) = score_all([louder], judges, tmp_path / "u", tmp_path, lsd=True)
+    assert 0 < more["lsd_db"] <= 20 * np.log10(2) + 0.5
+    assert "lsd_db" in summarize("s", "test", [more])["metrics"]
+
+
 def with_consonant(low_fs: int = FS) -> np.ndarray:
     """The tones behind a fricative, whose band ends at half of a rate."""
     noise = 0.05 * np.random.default_rng(1).standard_normal(FS // 4)
