@@ -375,7 +375,7 @@ def test_what_is_said_of_comelsinger_on_dev():
     ours, plain, text = (
         of["comelsinger"],
         of["comelsinger-no_cl_svt"],
-        prose(DOCS / "comelsinger.md"),
+        prose(DOCS / "lab/comelsinger_dev.md"),
     )
 
     def told(interval, digits: int) -> str:
@@ -383,9 +383,9 @@ def test_what_is_said_of_comelsinger_on_dev():
         return f"{value} [{low}, {high}]"
 
     drawn = of["comelsinger(codes)"]["metrics"]["per"]
-    assert f"the PER is {written_to(3, drawn)} with drawn codes" in text
+    assert f"The PER is {written_to(3, drawn)} with drawn codes" in text
     assert f"and {written_to(3, ours['metrics']['per'])} with expected embeddings" in text
-    assert f"the prompts are {ours['prompt_cents']['value']:.0f} cents apart" in text
+    assert f"The prompts are {ours['prompt_cents']['value']:.0f} cents apart" in text
     leaks = told(ours["shift_cents"], 2), told(plain["shift_cents"], 2)
     assert "{} cents with them, {} without".format(*leaks) in text
     assert all(row["shift_cents"]["low"] < 0 < row["shift_cents"]["high"] for row in (ours, plain))
@@ -410,4 +410,4 @@ def test_what_is_said_of_comelsinger_on_dev():
     assert f"recognised in {written_to(3, ours['metrics']['singer_acc'])} of the utterances" in text
     lm = rows("tuning_dev.json")[-1]["metrics"]
     per, sim, acc = (written_to(3, lm[key]) for key in ("per", "singer_sim", "singer_acc"))
-    assert f"a PER of {per}, a singer similarity of {sim} and {acc} of the singers" in text
+    assert f"has a PER of {per}, a singer similarity of {sim} and {acc} of the singers" in text
