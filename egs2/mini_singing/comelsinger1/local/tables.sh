@@ -34,7 +34,7 @@ after_recipe
 mkdir -p -- "$(dirname "${out}")"
 lock "$(lock_of "${out}")"
 
-names=(ground_truth score_f0 codec_resynthesis gt_semantic+comelsinger "comelsinger(codes)" comelsinger)
+table_rows=(ground_truth score_f0 codec_resynthesis gt_semantic+comelsinger "comelsinger(codes)" comelsinger)
 for loss in ${losses}; do
   without=()
   case ${loss} in
@@ -43,7 +43,7 @@ for loss in ${losses}; do
   esac
   log "training: acoustic_${loss}"
   recipe --stage 9 --stop_stage 9 --acoustic_tag "${loss}" --acoustic_args "$(printf -- '--singing_conf %s=0 ' "${without[@]}")"
-  names+=("comelsinger-${loss}")
+  table_rows+=("comelsinger-${loss}")
 done
 
 # The folder of the wavs of a row of another recipe's run, whose paths are relative to that recipe.
@@ -59,13 +59,13 @@ if [ -n "${slm_svs}" ]; then
   mkdir -p -- "${out}"
   folder=$(wavs_of "${slm_svs}" lm+flow2+voc) || fail "${slm_svs}: run its ./run.sh ${recipe_options} first, or give --slm_svs ''"
   others=(--baseline slm_svs "${folder}")
-  names+=(slm_svs)
+  table_rows+=(slm_svs)
 fi
 
 score_table "${out}/systems.tsv" "${out}/scores" \
-  --table tables --rows "${names[@]}" --set "${eval_name}" "${others[@]}"
+  --table tables --rows "${table_rows[@]}" --set "${eval_name}" "${others[@]}"
 compare=("${run_module[@]}" espnet2_ext.bin.report ablation --scores_dir "${out}/scores" --split "${splits[@]}"
-  --systems "${names[@]}" --against comelsinger)
+  --systems "${table_rows[@]}" --against comelsinger)
 utils/guard.py "${compare[@]}" --out "${out}/comelsinger.json"
 utils/guard.py "${compare[@]}" --by singer --data_dirs "${splits[@]/#/${dumpdir}/raw/}" \
   --out "${out}/comelsinger_by_singer.json" > "${out}/comelsinger_by_singer.log"
