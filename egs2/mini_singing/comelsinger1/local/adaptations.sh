@@ -51,16 +51,16 @@ recipe "${speech[@]}" --stage 8 --stop_stage 8 --pretraining_tag speech \
 
 # The last --init_param counts: it leaves out what the model of speech lacks, and without a file the
 # training starts from nothing.
-for row in "${row_list[@]}"; do
+for method in "${row_list[@]}"; do
   start="${expdir}/pretraining_speech/${inference_model}:::model.conditions.melody"
-  case ${row} in
+  case ${method} in
     full_no_cl_svt) more="--singing_conf cl=0 --singing_conf svt=0" ;;
     prefix) more="--adaptation_conf method=prefix --model_conf virtual_tokens=20" start+=",model.virtual" ;;
     scratch) more="" start="" ;;
-    *) more="--adaptation_conf method=${row}" ;;
+    *) more="--adaptation_conf method=${method}" ;;
   esac
-  log "adaptation: ${row}"
-  recipe --stage 9 --stop_stage 9 --pretraining_tag speech --acoustic_tag "adapt_${row}" \
+  log "adaptation: ${method}"
+  recipe --stage 9 --stop_stage 9 --pretraining_tag speech --acoustic_tag "adapt_${method}" \
     --acoustic_config conf/tuning/adapt.yaml --acoustic_args "${more} --init_param ${start} ${adapted_with}"
 done
 
