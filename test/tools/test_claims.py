@@ -411,3 +411,64 @@ def test_what_is_said_of_comelsinger_on_dev():
     lm = rows("tuning_dev.json")[-1]["metrics"]
     per, sim, acc = (written_to(3, lm[key]) for key in ("per", "singer_sim", "singer_acc"))
     assert f"has a PER of {per}, a singer similarity of {sim} and {acc} of the singers" in text
+
+
+def test_what_is_said_of_comelsinger_on_the_test_sets():
+    of = {(row["system"], row["split"]): row for row in rows("comelsinger.json")}
+    text = prose(DOCS / "comelsinger.md")
+    table = (DOCS / "comelsinger.md").read_text()
+
+    def per(system: str, split: str) -> float:
+        return of[system, split]["metrics"]["per"]
+
+    tests = [test for row in of.values() for test in row.get("difference", {}).values()]
+    assert f"for all {len(tests)} tests of the table" in text
+    ours, theirs = per("comelsinger", "test_singer"), per("slm_svs", "test_singer")
+    assert (
+        f"singers is {written_to(3, ours)}, which is {written_to(3, ours - theirs)} above" in text
+    )
+    for split in ("test", "test_singer"):
+        worse = of["slm_svs", split]["difference"]["per"]
+        assert worse["ci95"][1] < 0 and worse["verdict"] == "tie"
+    drawn, real = per("comelsinger(codes)", "test"), per("gt_semantic+comelsinger", "test")
+    assert f"embeddings has a PER of {written_to(3, drawn)} on `test`" in text
+    own = written_to(3, per("comelsinger", "test"))
+    assert f"is {written_to(3, real)}, and with those that stage 6 generates it is {own}." in text
+    known, lm, unseen = (
+        written_to(3, of[system, split]["metrics"]["singer_acc"])
+        for system, split in (
+            ("comelsinger", "test"), ("slm_svs", "test"), ("comelsinger", "test_singer"),
+        )
+    )  # fmt: skip
+    assert f"({known} of the utterances, SLM-SVS {lm};" in text
+    assert f"among all 40 singers {unseen} of the utterances" in text
+    low, high = of["slm_svs", "test"]["difference"]["singer_acc"]["ci95"]
+    assert low < 0 < high
+    rank = {row["system"]: row["unseen_acc"] for row in rows("comelsinger_unseen.json")}
+
+    def told(value: float, low: float, high: float) -> str:
+        return f"{written_to(3, value)} [{written_to(3, low)}, {written_to(3, high)}]"
+
+    here, there = (told(*rank[name].values()) for name in ("comelsinger", "slm_svs"))
+    assert f"{here} are, and {there} of SLM-SVS's" in text
+
+    losses = [f"comelsinger-{name}" for name in ("no_cl", "no_scl", "no_fcl")]
+    for split in ("test", "test_singer"):
+        for name in losses:
+            assert {t["verdict"] for t in of[name, split]["difference"].values()} == {"tie"}
+        test = of["comelsinger-no_svt", split]["difference"]["rpa"]
+        assert test["verdict"] == "worse"
+        value, low, high = -test["difference"], -test["ci95"][1], -test["ci95"][0]
+        assert f"{told(value, low, high)} less" in table
+    whole = {s: of["comelsinger-no_cl_svt", s]["difference"] for s in ("test", "test_singer")}
+    assert whole["test"]["rpa"]["verdict"] == whole["test"]["semitone_acc"]["verdict"] == "worse"
+    assert {test["verdict"] for test in whole["test_singer"].values()} == {"tie"}
+
+    by_singer = [
+        test
+        for row in rows("comelsinger_by_singer.json")
+        for test in row.get("difference", {}).values()
+    ]
+    assert {test["n_song"] for test in by_singer} == {8}
+    assert {test["verdict"] for test in by_singer} == {"tie"}
+    assert f"least p of eight pairs is {written_to(3, 2 / 2**8)}" in text
