@@ -7,14 +7,21 @@ from torch import Tensor, nn
 
 
 class TimeEmbedding(nn.Module):
-    """Flow time t (B,) in [0, 1] to vectors (B, channels)."""
+    """Flow time t (B,) in [0, 1] to vectors (B, channels).
 
-    def __init__(self, channels: int, n_frequencies: int = 64) -> None:
+    Args:
+        channels: Of the vectors.
+        n_frequencies: Of the sines and cosines that t becomes.
+        inner: Width between the two layers; None: `channels`.
+    """
+
+    def __init__(self, channels: int, n_frequencies: int = 64, inner: int | None = None) -> None:
         super().__init__()
+        inner = inner or channels
         frequencies = torch.exp(torch.linspace(0, math.log(500.0), n_frequencies))
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.mlp = nn.Sequential(
-            nn.Linear(2 * n_frequencies, channels), nn.SiLU(), nn.Linear(channels, channels)
+            nn.Linear(2 * n_frequencies, inner), nn.SiLU(), nn.Linear(inner, channels)
         )
 
     def forward(self, t: Tensor) -> Tensor:
