@@ -22,6 +22,7 @@ TASKS = {
     "speechlm": "espnet2_ext.tasks.speechlm:SpeechLMTask",
     "masked": "espnet2_ext.tasks.masked:MaskedTask",
     "mel_flow": "espnet2_ext.tasks.mel_flow:MelFlowTask",
+    "latent_flow": "espnet2_ext.tasks.latent_flow:LatentFlowTask",
     "vocoder": "espnet2_ext.tasks.vocoder:VocoderTask",
     "mel_vae": "espnet2_ext.tasks.mel_vae:MelVAETask",
     "duration": "espnet2_ext.tasks.duration:DurationTask",

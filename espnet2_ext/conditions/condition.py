@@ -8,13 +8,17 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import BoolTensor, Tensor, nn
+from torch.nn.functional import pad
 
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
 
 FRAMES, SEQUENCE, VECTOR = "frames", "sequence", "vector"
+NULL, ZERO, NOISE = STAND_INS = ("null", "zero", "noise")
+"""What stands in the place of a condition that guidance leaves out: its learned null, zeros, or a
+vector drawn once (MM-Sonate, arXiv 2601.01568, compares zeros and noise)."""
 _NULL_STD = 0.02
-_ON_THE_CLOCK = ("codec_ssl", "score_frames")
+_CLOCKS = ("latents", "codec_ssl", "score_frames")
 
 
 @dataclass(frozen=True)
@@ -34,22 +38,67 @@ class Condition:
     mask: BoolTensor | None
     null: Tensor | None
 
-    def dropped(self, where: Tensor) -> "Condition":
-        """The null in its place where `where` (B,) is true; of a sequence, as its only element."""
-        if self.null is None:
-            raise ValueError(f"a condition of kind {self.kind} that was never left out")
+    def dropped(self, where: Tensor, stand_in: str = NULL) -> "Condition":
+        """Left out where `where` (B,) is true; of a sequence one element is left in its place.
+
+        Args:
+            where: True for utterances that are to be without it.
+            stand_in: What stands in its place, one of `STAND_INS`.
+
+        Raises:
+            ValueError: it has no null.
+        """
         gone = where.view(-1, *(1,) * (self.value.dim() - 1))
-        value = torch.where(gone, self.null.to(self.value.dtype), self.value)
+        value = torch.where(gone, self._stand_in(stand_in).to(self.value), self.value)
         if self.kind != SEQUENCE:
             return replace(self, value=value)
         first = torch.arange(self.mask.size(1), device=where.device) == 0
         return replace(self, value=value, mask=torch.where(where[:, None], first, self.mask))
+
+    def everywhere_dropped(self, stand_in: str = NULL) -> "Condition":
+        """Left out of every utterance; see `dropped`."""
+        return self.dropped(self.value.new_ones(len(self.value)).bool(), stand_in)
+
+    def _stand_in(self, name: str) -> Tensor:
+        """What stands in the value's place (d,)."""
+        if name == NULL:
+            if self.null is None:
+                raise ValueError(f"a condition of kind {self.kind} that was never left out")
+            return self.null
+        zeros = torch.zeros(self.value.size(-1))
+        if name == ZERO:
+            return zeros
+        return torch.randn(zeros.shape, generator=torch.Generator().manual_seed(0))
 
 
 def total(conditions: Sequence[Condition]) -> Tensor | None:
     """The sum of conditions of one kind; None of none."""
     values = [condition.value for condition in conditions]
     return reduce(torch.add, values) if values else None
+
+
+def end_to_end(conditions: Sequence[Condition]) -> tuple[Tensor, BoolTensor]:
+    """Sequences one after another, and their mask; each utterance's padding is at its end."""
+    value, mask = (torch.cat([getattr(c, x) for c in conditions], 1) for x in ("value", "mask"))
+    order = (~mask).int().argsort(dim=1, stable=True)[:, : int(mask.sum(1).max())]
+    return value.gather(1, order[..., None].expand(-1, -1, value.size(-1))), mask.gather(1, order)
+
+
+def together(conditions: Sequence[Condition]) -> Condition:
+    """Conditions of several batches as of one: the utterances of the first, of the second, ..."""
+    first = conditions[0]
+    if first.kind == VECTOR:
+        return replace(first, value=torch.cat([c.value for c in conditions]))
+    size = max(c.mask.size(1) for c in conditions)
+    longer = [size - c.mask.size(1) for c in conditions]
+    values = [pad(c.value, (0, 0, 0, n)) for c, n in zip(conditions, longer, strict=True)]
+    masks = [pad(c.mask, (0, n)) for c, n in zip(conditions, longer, strict=True)]
+    return replace(first, value=torch.cat(values), mask=torch.cat(masks))
+
+
+def clock_mask(batch: Batch) -> BoolTensor:
+    """True on the frames that are generated (B, F), or that the score has."""
+    return batch.mask(next(name for name in _CLOCKS if name in batch))
 
 
 @dataclass(frozen=True)
@@ -132,7 +181,7 @@ class ConditionEncoder(nn.Module, ABC):
         if self.kind == SEQUENCE:
             mask = torch.ones(B, 1, dtype=torch.bool, device=null.device)
             return Condition(SEQUENCE, null.expand(B, 1, -1), mask, null)
-        mask = batch.mask(next(name for name in _ON_THE_CLOCK if name in batch))
+        mask = clock_mask(batch)
         return Condition(FRAMES, null.expand(*mask.shape, -1), mask, null)
 
 

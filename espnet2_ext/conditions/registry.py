@@ -8,7 +8,13 @@ from typing import Any
 from torch import nn
 
 from espnet2_ext import conditions as folder
-from espnet2_ext.conditions.condition import CONDITIONS, Condition, ConditionEncoder, Sizes
+from espnet2_ext.conditions.condition import (
+    CONDITIONS,
+    NULL,
+    Condition,
+    ConditionEncoder,
+    Sizes,
+)
 from espnet2_ext.config_types import parse_config
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.data.streams import STREAMS
@@ -66,14 +72,22 @@ class ConditionSet(nn.ModuleDict):
         return [name for name, encoder in self.items() if encoder.kind == kind]
 
     def encode(
-        self, kind: str, batch: Batch, without: tuple[str, ...] = (), **options: Any
+        self,
+        kind: str,
+        batch: Batch,
+        without: tuple[str, ...] = (),
+        stand_in: str = NULL,
+        known: dict[str, Condition] | None = None,
+        **options: Any,
     ) -> list[Condition]:
         """The conditions of a kind, in order.
 
         Args:
             kind: `FRAMES`, `SEQUENCE` or `VECTOR`.
             batch: The streams.
-            without: Names of conditions that are left out, each for its null.
+            without: Names of conditions that are left out.
+            stand_in: What stands in their place, one of `STAND_INS`.
+            known: Conditions of this batch that are encoded already, by name; the others are added.
             options: Of the encoders' forward.
         """
         found = []
@@ -81,9 +95,10 @@ class ConditionSet(nn.ModuleDict):
             encoder = self[name]
             if encoder.stand_in is None and encoder.optional and encoder.streams[0] not in batch:
                 continue
-            condition = encoder(batch, **options)
-            if name in without:
-                everyone = condition.value.new_ones(len(condition.value)).bool()
-                condition = condition.dropped(everyone)
-            found.append(condition)
+            condition = (known or {}).get(name)
+            if condition is None:
+                condition = encoder(batch, **options)
+                if known is not None:
+                    known[name] = condition
+            found.append(condition.everywhere_dropped(stand_in) if name in without else condition)
         return found

@@ -15,9 +15,14 @@ from espnet2_ext.flow.convnext import ConvNeXtVelocity
 from espnet2_ext.flow.dit import DiTVelocity
 from espnet2_ext.flow.model import MelFlow
 from espnet2_ext.flow.token_embedding import Geometry
+from espnet2_ext.networks.mmdit import MMDiT
 from espnet2_ext.tokenizer.embedding_tables import embedding_tables
 
-VELOCITIES: dict[str, type[nn.Module]] = {"convnext": ConvNeXtVelocity, "dit": DiTVelocity}
+VELOCITIES: dict[str, type[nn.Module]] = {
+    "convnext": ConvNeXtVelocity,
+    "dit": DiTVelocity,
+    "mmdit": MMDiT,
+}
 
 
 def flow_config(values: Mapping[str, Any], place: str | Path) -> FlowConfig:
@@ -42,7 +47,7 @@ def new_model(args: Namespace, place: str | Path = "config") -> MelFlow:
 
     tokenizers = Tokenizers.load(args.tokenizer_dir)
     geometry = geometry_of(tokenizers)
-    if args.geometry and args.geometry != geometry.asdict():
+    if args.geometry and Geometry(**args.geometry) != geometry:
         raise UserError(place, f"{args.geometry}", f"{args.tokenizer_dir}'s sizes", "geometry")
     args.geometry = geometry.asdict()
     model = build_model(args, geometry, place)
@@ -57,20 +62,25 @@ def build_model(args: Namespace, geometry: Geometry, place: str | Path = "config
         UserError: an option that does not exist or does not fit.
     """
     config = flow_config(args.model_conf, f"{place}: model_conf")
-    condition = parse_config(
-        JointCondition, args.condition_conf, f"{place}: condition_conf", geometry=geometry
-    )
     if not isinstance(args.velocity, str) or args.velocity not in VELOCITIES:
         raise UserError(place, f"{args.velocity!r}", f"one of {', '.join(VELOCITIES)}", "velocity")
-    velocity = parse_config(
-        VELOCITIES[args.velocity],
-        args.velocity_conf,
-        f"{place}: velocity_conf",
-        data_dim=MelFlow.space_dim(geometry, config),
-        condition_dim=condition.channels,
-        vector_dim=condition.vector_dim,
+    network = VELOCITIES[args.velocity]
+    condition = parse_config(
+        JointCondition,
+        args.condition_conf,
+        f"{place}: condition_conf",
+        geometry=geometry,
+        text_stream=network.takes_text,
     )
     try:
+        dims = {
+            "data_dim": MelFlow.space_dim(geometry, config),
+            "condition_dim": condition.condition_dim,
+            "vector_dim": condition.vector_dim,
+        }
+        if network.takes_text:
+            dims["text_dim"] = condition.text_dim
+        velocity = parse_config(network, args.velocity_conf, f"{place}: velocity_conf", **dims)
         return MelFlow(geometry, config, condition, velocity)
     except ValueError as error:
         raise UserError(place, str(error)) from None

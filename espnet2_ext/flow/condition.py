@@ -1,18 +1,28 @@
-"""What the flow is conditioned on, joined: C on its clock, and one vector that modulates it.
+"""What the flow is conditioned on, joined: C on its clock, a vector that modulates it, and text.
 
 The LM's tokens (Flow1), the score's pitch (Flow2) and the singer, as the paper has them; beyond it,
 and off unless asked for, the score's phones and whatever else `conditions` has.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import BoolTensor, Tensor, nn
 
 from espnet2_ext.checkpoint import know_old_names
-from espnet2_ext.conditions.condition import FRAMES, SEQUENCE, VECTOR, Condition, Sizes, total
+from espnet2_ext.conditions.condition import (
+    FRAMES,
+    NULL,
+    SEQUENCE,
+    VECTOR,
+    Condition,
+    Sizes,
+    end_to_end,
+    together,
+    total,
+)
 from espnet2_ext.conditions.pitch import PITCH_KINDS
 from espnet2_ext.conditions.registry import ConditionSet
 from espnet2_ext.data.batch import Batch
@@ -35,30 +45,43 @@ class Joined:
     """What steers a velocity.
 
     Args:
-        c: C (B, F, channels).
+        c: C (B, F, channels); None without conditions on the clock, for a network with text.
         vector: (B, channels); None in an encoder without conditions of this kind.
+        text: Sequences end to end (B, S, channels), for a network with a stream of text; None
+            without sequences, or where C has them.
     """
 
-    c: Condition
+    c: Condition | None
     vector: Condition | None
+    text: Condition | None = None
 
-    def dropped(self, where: Tensor) -> "Joined":
-        """Each its learned null where `where` (B,) is true.
+    def dropped(self, where: Tensor, stand_in: str = NULL) -> "Joined":
+        """Each left out where `where` (B,) is true (`Condition.dropped`).
 
-        Both go together: what is left would steer a velocity that guidance takes to be steered by
+        All go together: what is left would steer a velocity that guidance takes to be steered by
         nothing.
         """
-        vector = None if self.vector is None else self.vector.dropped(where)
-        return replace(self, c=self.c.dropped(where), vector=vector)
+        return self._each(lambda part: part.dropped(where, stand_in))
+
+    def _each(self, change: Callable[[Condition], Condition]) -> "Joined":
+        parts = (self.c, self.vector, self.text)
+        return Joined(*(None if part is None else change(part) for part in parts))
+
+    @staticmethod
+    def together(several: Sequence["Joined"]) -> "Joined":
+        """Of several batches as of one."""
+        rows = zip(*((one.c, one.vector, one.text) for one in several), strict=True)
+        return Joined(*(None if row[0] is None else together(row) for row in rows))
 
 
 class JointCondition(nn.Module):
-    """Conditions of a batch to C and a vector.
+    """Conditions of a batch to C, a vector and text.
 
     It runs once per utterance, whatever the number of ODE steps.
 
     Args:
         geometry: Sizes of the tokens.
+        text_stream: The velocity network has a stream for sequences; else C attends to them.
         channels: Width.
         n_layers: ConvNeXt blocks.
         kernel_size: Of the blocks.
@@ -88,6 +111,7 @@ class JointCondition(nn.Module):
         more: Mapping[str, Any] | None = None,
         drop: Mapping[str, float] | None = None,
         tokens: bool = True,
+        text_stream: bool = False,
     ) -> None:
         super().__init__()
         if pitch not in ("none", *PITCH_KINDS):
@@ -110,44 +134,75 @@ class JointCondition(nn.Module):
         sizes = Sizes(channels, geometry.sizes, geometry.embed_dim, geometry.n_phones)
         self.channels = channels
         self.encoders = ConditionSet(conf, sizes, "condition_conf")
-        attends = bool(self.encoders.of_kind(SEQUENCE))
-        self.attention = CrossAttention(channels) if attends else None
+        has = {kind: bool(self.encoders.of_kind(kind)) for kind in (FRAMES, SEQUENCE, VECTOR)}
+        if has[SEQUENCE] and not has[FRAMES] and not text_stream:
+            names = ", ".join(self.encoders.of_kind(SEQUENCE))
+            raise ValueError(f"{names} without a condition on the clock: needs velocity mmdit")
+        self.text_dim = channels if has[SEQUENCE] and text_stream else 0
+        self.condition_dim = channels if has[FRAMES] or not text_stream else 0
+        self.vector_dim = channels if has[VECTOR] else 0
+        self.attention = CrossAttention(channels) if has[SEQUENCE] and not text_stream else None
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(channels, kernel_size, dropout=dropout) for _ in range(n_layers)
+            ConvNeXtBlock(channels, kernel_size, dropout=dropout)
+            for _ in range(n_layers if self.condition_dim else 0)
         )
-        self.norm = nn.LayerNorm(channels)
-        self.null = nn.Parameter(0.02 * torch.randn(channels))
-        has_vector = bool(self.encoders.of_kind(VECTOR))
-        self.null_vector = nn.Parameter(0.02 * torch.randn(channels)) if has_vector else None
+        self.norm = nn.LayerNorm(channels) if self.condition_dim else None
+        self.null = _null(self.condition_dim)
+        self.null_vector = _null(self.vector_dim)
+        self.null_text = _null(self.text_dim)
         know_old_names(self, _OLD_NAMES)
 
-    @property
-    def vector_dim(self) -> int:
-        """Size of the vector; 0 without."""
-        return 0 if self.null_vector is None else self.channels
-
-    def forward(self, batch: Batch, without: tuple[str, ...] = ()) -> Joined:
+    def forward(
+        self,
+        batch: Batch,
+        mask: BoolTensor,
+        without: tuple[str, ...] = (),
+        stand_in: str = NULL,
+        known: dict[str, Condition] | None = None,
+    ) -> Joined:
         """Join the conditions of a batch.
 
         Args:
             batch: What the conditions read. Where none of the vectors is there, the learned null
                 stands in.
+            mask: True on the frames that are generated (B, F).
             without: Names of conditions to leave out, each by itself.
+            stand_in: What stands in their place, one of `STAND_INS`.
+            known: Vectors and sequences of the batch that are encoded already, by their names; what
+                is not there is added. (Frames may see the vectors, and are encoded anew.)
         """
-        mask = batch.mask("codec_ssl")
-        vector = None
-        if self.null_vector is not None:
-            vector = total(self.encoders.encode(VECTOR, batch, without))
+        leave = {"without": without, "stand_in": stand_in}
+        vector = text = None
+        if self.vector_dim:
+            vector = total(self.encoders.encode(VECTOR, batch, **leave, known=known))
             if vector is None:
                 vector = self.null_vector.expand(batch.size, -1)
-        h = total(self.encoders.encode(FRAMES, batch, without, vector=vector))
-        if vector is not None:
-            h = h + vector[:, None]
-        for condition in self.encoders.encode(SEQUENCE, batch, without):
-            h = self.attention(h, condition.value, condition.mask)
-        for block in self.blocks:
-            h = block(h, mask[..., None])
-        c = Condition(FRAMES, self.norm(h), mask, self.null)
+        sequences = self.encoders.encode(SEQUENCE, batch, **leave, known=known)
+        if self.text_dim:
+            text = Condition(SEQUENCE, *end_to_end(sequences), self.null_text)
+            sequences = []
+        c = None
+        if self.condition_dim:
+            h = total(self.encoders.encode(FRAMES, batch, **leave, vector=vector))
+            c = Condition(FRAMES, self._c(h, mask, vector, sequences), mask, self.null)
         if vector is not None:
             vector = Condition(VECTOR, vector, None, self.null_vector)
-        return Joined(c, vector)
+        return Joined(c, vector, text)
+
+    def _c(
+        self, h: Tensor | None, mask: BoolTensor, vector: Tensor | None, sequences: list[Condition]
+    ) -> Tensor:
+        """C (B, F, channels) of the sum of frames `h`, of the vector, and of what C attends to."""
+        if h is None:
+            h = self.null.new_zeros(*mask.shape, self.channels)
+        if vector is not None:
+            h = h + vector[:, None]
+        for sequence in sequences:
+            h = self.attention(h, sequence.value, sequence.mask)
+        for block in self.blocks:
+            h = block(h, mask[..., None])
+        return self.norm(h)
+
+
+def _null(dim: int) -> nn.Parameter | None:
+    return nn.Parameter(0.02 * torch.randn(dim)) if dim else None

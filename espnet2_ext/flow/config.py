@@ -6,7 +6,7 @@ from espnet2_ext.flow.corruption import CorruptionConfig
 from espnet2_ext.flow.features import SpaceConfig
 from espnet2_ext.flow.loss import KINDS
 from espnet2_ext.flow.own_pitch import OwnPitchConfig
-from espnet2_ext.flow.sampler import TIME_GRIDS
+from espnet2_ext.flow.sampler import TIME_SAMPLINGS
 
 RESIDUALS = ("none", "codec", "encoder")
 BFLOAT16 = ("auto", "on", "off")
@@ -25,7 +25,8 @@ class FlowConfig:
             mel) or "encoder" (a regression from C, trained beside the flow).
         sigma: Width of the path's end.
         loss: "l2" (eq. 4) or "l1".
-        time_sampling: "uniform", or "cosine" as the authors' scripts: more times near the noise.
+        time_sampling: "uniform"; "cosine" as the authors' scripts: more times near the noise; or
+            "logit_normal": more in the middle.
         condition_dropout: Probability of training without any condition (C and the singer vector
             each become their learned null), for guidance.
         base_weight: Weight of the regression's loss with ``residual: encoder``.
@@ -56,7 +57,7 @@ class FlowConfig:
         for name, choices in (
             ("residual", RESIDUALS),
             ("loss", KINDS),
-            ("time_sampling", TIME_GRIDS),
+            ("time_sampling", TIME_SAMPLINGS),
             ("bfloat16", BFLOAT16),
         ):
             if getattr(self, name) not in choices:

@@ -1,5 +1,7 @@
 """Velocity network of ConvNeXt blocks: local, fast, exact under padding."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,7 +22,12 @@ class ConvNeXtVelocity(nn.Module):
         kernel_size: Of the depthwise convolutions.
         expansion: Of the bottlenecks.
         dropout: In the bottlenecks.
+
+    Attributes:
+        takes_text: See `MMDiT`.
     """
+
+    takes_text: ClassVar[bool] = False
 
     def __init__(
         self,

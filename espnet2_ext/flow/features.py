@@ -1,4 +1,4 @@
-"""The space that the flow works in: mel (or codec embedding) and F0, stacked per token frame.
+"""The space that the flow works in: mel (or codec embedding) and F0 per token frame, or latents.
 
 All mel frames of one token frame are one vector, as are their F0 and voicing values: the networks
 run at the token rate, and nothing has to be upsampled.
@@ -14,7 +14,8 @@ from espnet2_ext.audio.pitch import OCTAVE, hz_to_midi, midi_to_hz
 from espnet2_ext.conditions.pitch_features import MIDDLE_MIDI, fill_gaps, nominal_curve, smooth
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
 
-OUTPUTS = ("mel", "codec")
+LATENT_SPACE = "latent"
+OUTPUTS = ("mel", "codec", LATENT_SPACE)
 F0_MODES = ("relative", "absolute")
 ABSOLUTE_SCALE = 6.0
 
@@ -24,7 +25,8 @@ class SpaceConfig:
     """What the flow generates.
 
     Args:
-        output: "mel" (the paper's Voc) or "codec" (CD: the codec's embedding).
+        output: "mel" (the paper's Voc), "codec" (CD: the codec's embedding) or "latent" (of a
+            mel-VAE, which hold the pitch too).
         predict_f0: Also log-F0 and voicing.
         f0_mode: "relative" to the nominal note (Flow2 only) or "absolute".
         f0_scale: Semitones that make one unit of the relative F0 channel.
@@ -52,21 +54,25 @@ class SpaceConfig:
             raise ValueError(f"output {self.output!r} is none of {', '.join(OUTPUTS)}")
         if self.f0_mode not in F0_MODES:
             raise ValueError(f"f0_mode {self.f0_mode!r} is none of {', '.join(F0_MODES)}")
+        if self.output == LATENT_SPACE and self.predict_f0:
+            raise ValueError("output latent needs predict_f0 false: latents hold the pitch")
 
 
 @dataclass(frozen=True)
 class Features:
-    """Generated features of one utterance; T mel frames, F token frames.
+    """Generated features of one utterance; T mel frames, F token frames, L latent frames.
 
     Attributes:
         mel: Natural-log mel (T, n_mels); None where the codec's embedding is no mel.
         f0: F0 in Hz (T,), 0 where unvoiced; None if the model predicts none.
         codes: Codec codes (F, n_codebooks), for a model that generates codec embeddings.
+        latents: Of a mel-VAE (L, C), normalised, for a model that generates them.
     """
 
     mel: Tensor | None
     f0: Tensor | None
     codes: LongTensor | None = None
+    latents: Tensor | None = None
 
     def completed(self, n_frames: int, silence: float) -> "Features":
         """With silence after the end, up to `n_frames` mel frames; codes know none and stay.
@@ -117,8 +123,10 @@ class FeatureSpace(nn.Module):
         if geometry.mel_codec:
             self.register_buffer("codec_mel_scale", torch.ones(geometry.embed_dim))
             self.register_buffer("codec_mel_shift", torch.zeros(geometry.embed_dim))
-        is_mel = config.output == "mel"
-        self.spectral_dim = self.per_token * self.n_mels if is_mel else geometry.embed_dim
+        dims = {"mel": self.per_token * self.n_mels, "codec": geometry.embed_dim}
+        self.spectral_dim = (dims | {LATENT_SPACE: geometry.latent_dim})[config.output]
+        if not self.spectral_dim:
+            raise ValueError(f"output {config.output} of a geometry that has none")
         self.pitch_dim = 2 * self.per_token if config.predict_f0 else 0
         self.dim = self.spectral_dim + self.pitch_dim
 
@@ -194,6 +202,9 @@ class FeatureSpace(nn.Module):
         self, x: Tensor, codec: CodecEmbedding, midi: LongTensor | None, mask: Tensor
     ) -> list[Features]:
         """Vectors x (B, F, dim) of a padded batch to one `Features` per utterance."""
+        if self.config.output == LATENT_SPACE:
+            lengths = mask.sum(1).tolist()
+            return [Features(None, None, latents=x[b, :n]) for b, n in enumerate(lengths)]
         spectral, pitch = x.split([self.spectral_dim, self.pitch_dim], -1)
         codes = mel = f0 = None
         if self.config.output == "mel":

@@ -194,9 +194,7 @@ class FlowInference:
             name: [x[:n] if _follows_tokens(name) else x for x, n in zip(s, shared, strict=True)]
             for name, s in more.items()
         }
-        if config.guidance and not self.model.config.condition_dropout:
-            found = f"{config.guidance} for a model trained with condition_dropout 0"
-            raise UserError("flow", found, "0: no unconditional velocity was learned", "guidance")
+        self.model.check_guidance(config)
         order = sorted(range(len(tokens)), key=lambda k: len(tokens[k]))
         results: dict[int, Features] = {}
         while order:

@@ -1,6 +1,8 @@
-"""Conditional flow matching from tokens to mel or codec embeddings (SLM-SVS paper, section 2.3)."""
+"""Conditional flow matching: tokens to mel or codec embeddings (SLM-SVS paper, section 2.3), or any
+conditions to the latents of a mel-VAE (InstructAudio, arXiv 2511.18487).
+"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,15 +11,19 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import LongTensor, Tensor, nn
 
+from espnet2_ext.conditions.condition import NULL, Condition
+from espnet2_ext.conditions.registry import streams_read
 from espnet2_ext.data.batch import Batch
+from espnet2_ext.errors import UserError
 from espnet2_ext.flow.condition import Joined, JointCondition
 from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.corruption import corrupt
-from espnet2_ext.flow.features import Features, FeatureSpace
+from espnet2_ext.flow.features import LATENT_SPACE, Features, FeatureSpace
+from espnet2_ext.flow.guidance import guided
 from espnet2_ext.flow.loss import masked_loss
 from espnet2_ext.flow.own_pitch import OwnPitch, joined
 from espnet2_ext.flow.path import LinearPath
-from espnet2_ext.flow.sampler import SamplingConfig, guided, integrate, warp_time
+from espnet2_ext.flow.sampler import SamplingConfig, integrate, warp_time
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
 from espnet2_ext.networks.ema import EMA
 from espnet2_ext.score.frames import MIDI_COLUMN
@@ -38,6 +44,15 @@ class Conditions:
     mask: Tensor
     midi: LongTensor | None
     base: Tensor
+
+    @staticmethod
+    def together(several: Sequence["Conditions"]) -> "Conditions":
+        """What steers the velocity, of several sets as of one batch; the rest is the last's."""
+        last = several[-1]
+        pitch = last.pitch and Joined.together([one.pitch for one in several])
+        steering = Joined.together([one.steering for one in several])
+        mask = torch.cat([one.mask for one in several])
+        return replace(last, steering=steering, pitch=pitch, mask=mask)
 
 
 class MelFlow(AbsESPnetModel):
@@ -64,6 +79,8 @@ class MelFlow(AbsESPnetModel):
         self.space = FeatureSpace(geometry, config.space)
         self.networks = nn.ModuleDict({"condition": condition, "velocity": velocity})
         if config.residual == "encoder":
+            if not condition.condition_dim:
+                raise ValueError("residual encoder needs a condition on the clock; use none")
             self.networks["base"] = nn.Linear(condition.channels, self.space.dim)
         if config.own_pitch is not None:
             if not config.space.predict_f0 or config.space.f0_mode != "relative":
@@ -84,6 +101,21 @@ class MelFlow(AbsESPnetModel):
         """Networks of F0 and voicing alone, where there are any."""
         return self.networks["pitch"] if self.config.own_pitch is not None else None
 
+    @property
+    def clock(self) -> str:
+        """The stream whose frames are generated, or that has as many."""
+        return "latents" if self.config.space.output == LATENT_SPACE else "codec_ssl"
+
+    @property
+    def streams_read(self) -> tuple[str, ...]:
+        """Data streams that the conditions read."""
+        return streams_read(self.networks["condition"].encoders.values())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.networks.parameters()).device
+
     @staticmethod
     def space_dim(geometry: Geometry, config: FlowConfig) -> int:
         """Channels of the space that the velocity network works in."""
@@ -97,14 +129,14 @@ class MelFlow(AbsESPnetModel):
                 ``mel``, natural log (B, T, n_mels), T = F * frames_per_token; ``f0``, Hz (B, T), 0
                 where unvoiced; what the conditions read; ``sampled``, tokens of the same score
                 sampled from an LM (B, F, nq), to train on instead; with them ``soft``, the codec
-                embeddings (B, F, D) that the LM expects (`speechlm.soft`).
+                embeddings (B, F, D) that the LM expects (`speechlm.soft`). A flow of latents is
+                given ``latents`` (B, L, C) and what its conditions read.
 
         Returns:
             Loss, statistics, batch size.
         """
         batch = Batch(streams)
-        truth, mask = batch["codec_ssl"], batch.mask("codec_ssl")
-        x_1, weight = self.target(batch, mask)
+        x_1, weight = self.target(batch, batch.mask(self.clock))
         given = self._given(batch)
         if self.training:
             loss, stats = self.losses(self.condition(given), x_1, weight)
@@ -116,10 +148,12 @@ class MelFlow(AbsESPnetModel):
                 loss, stats = self.losses(conditions, x_1, weight)
                 stats |= self.sampled_errors(conditions, x_1, weight)
         stats = {"loss": loss.detach(), **stats}
-        return force_gatherable((loss, stats, len(truth)), loss.device)
+        return force_gatherable((loss, stats, len(x_1)), loss.device)
 
     def _given(self, batch: Batch) -> Batch:
         """The batch with the tokens that the flow is shown: corrupted, or sampled from an LM."""
+        if self.clock == "latents":
+            return batch
         truth, sampled, soft = batch["codec_ssl"], batch.get("sampled"), batch.get("soft")
         tokens, expected = truth, None
         if self.training:
@@ -144,7 +178,9 @@ class MelFlow(AbsESPnetModel):
 
     def target(self, batch: Batch, mask: Tensor) -> tuple[Tensor, Tensor]:
         """x_1 (B, F, dim), normalised, and the loss weight of every element."""
-        if self.config.space.output == "mel":
+        if self.config.space.output == LATENT_SPACE:
+            x_1 = batch["latents"]
+        elif self.config.space.output == "mel":
             x_1 = self.space.encode_mel(batch["mel"])
         else:
             x_1 = self.codec.normalise(self.codec(batch["codec_ssl"][..., 1:]))
@@ -155,40 +191,60 @@ class MelFlow(AbsESPnetModel):
             weight = torch.cat([weight, pitch_weight], -1)
         return x_1, weight * mask[..., None]
 
-    def condition(self, batch: Batch, without: tuple[str, ...] = ()) -> Conditions:
+    def condition(
+        self,
+        batch: Batch,
+        without: tuple[str, ...] = (),
+        stand_in: str = NULL,
+        known: dict[str, Condition] | None = None,
+    ) -> Conditions:
         """Encode what the flow is conditioned on; runs once per utterance.
 
         Args:
             batch: ``codec_ssl`` (B, F, nq), -1 for a token that is not there, and, as the
                 configuration needs them, ``score_frames`` (B, F, 4), ``prompt`` (B, P, nq),
                 ``soft`` (B, F, D), codec embeddings in place of those of the codes, and the streams
-                of other conditions.
+                of other conditions. A flow of latents takes the number of frames from ``latents``
+                (B, L, C), whatever these hold.
             without: Names of conditions to leave out, each by itself.
+            stand_in: What stands in their place, one of `STAND_INS`.
+            known: As `JointCondition.forward` takes it.
         """
-        tokens, embedding = batch["codec_ssl"], batch.get("soft")
+        mask = batch.mask(self.clock)
+        shown = self._with_embeddings(batch)
+        pitch = None
+        with self.autocast(mask.device):
+            steering = self.networks["condition"](shown, mask, without, stand_in, known)
+            if self.own_pitch is not None:
+                pitch = self.own_pitch.encode(shown, mask, without, stand_in)
+        base = self._base(shown, mask, steering, pitch)
+        return Conditions(steering, pitch, mask[..., None], _midi_of(batch), base)
+
+    def _with_embeddings(self, batch: Batch) -> Batch:
+        """The batch with its codes' embeddings, normalised, where there is a codec."""
+        if not self.geometry.n_codebooks:
+            return batch
+        embedding = batch.get("soft")
         if embedding is None:
-            embedding = self.codec(tokens[..., 1:])
+            embedding = self.codec(batch["codec_ssl"][..., 1:])
         shown = batch.having(token_embedding=self.codec.normalise(embedding))
         if "prompt" in batch:
             prompt = self.codec.normalise(self.codec(batch["prompt"][..., 1:]))
             shown = shown.having(prompt_embedding=prompt)
-        pitch = None
-        with self.autocast(tokens.device):
-            steering = self.networks["condition"](shown, without)
-            if self.own_pitch is not None:
-                pitch = self.own_pitch.encode(shown, without)
+        return shown
+
+    def _base(self, shown: Batch, mask: Tensor, steering: Joined, pitch: Joined | None) -> Tensor:
+        """What the flow adds to (B, F, dim), by ``residual``."""
         if self.config.residual == "encoder":
             base = self.networks["base"](steering.c.value.float())
-            if pitch is not None:
-                base = joined(base, self.own_pitch.base(pitch.c.value.float()))
-        else:
-            base = torch.zeros((*tokens.shape[:2], self.space.dim), device=tokens.device)
+            if pitch is None:
+                return base
+            return joined(base, self.own_pitch.base(pitch.c.value.float()))
+        base = torch.zeros((*mask.shape, self.space.dim), device=mask.device)
         if self.config.residual == "codec":
-            codec_mel = self.space.codec_mel(embedding)
+            codec_mel = self.space.codec_mel(self.codec.denormalise(shown["token_embedding"]))
             base[..., : self.space.spectral_dim] = self.space.encode_mel(codec_mel)
-        return Conditions(
-            steering, pitch, batch.mask("codec_ssl")[..., None], _midi_of(batch), base
-        )
+        return base
 
     def in_bfloat16(self, device: torch.device) -> bool:
         """Whether the networks compute in bfloat16: by the configuration, and by the machine."""
@@ -290,40 +346,87 @@ class MelFlow(AbsESPnetModel):
             stats["vuv_error"] = (((pitch > 0) != (truth > 0)) & real).sum() / real.sum()
         return stats
 
-    def drop(self, conditions: Conditions, dropped: Tensor) -> Conditions:
+    def drop(self, conditions: Conditions, dropped: Tensor, stand_in: str = NULL) -> Conditions:
         """Without all that steers the velocity where `dropped` (B,) is true; the base stays.
 
         The base of a residual is added to what the velocity has led to and never enters it.
         """
-        pitch = conditions.pitch and conditions.pitch.dropped(dropped)
-        return replace(conditions, steering=conditions.steering.dropped(dropped), pitch=pitch)
+        pitch = conditions.pitch and conditions.pitch.dropped(dropped, stand_in)
+        steering = conditions.steering.dropped(dropped, stand_in)
+        return replace(conditions, steering=steering, pitch=pitch)
 
     def velocity(self, x_t: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """u_theta(x_t, t | C) (B, F, dim) at x_t (B, F, dim) and times t (B,)."""
-        c, vector = conditions.steering.c.value, conditions.steering.vector
-        vector = None if vector is None else vector.value
+        steering = conditions.steering
+        c, vector = (None if p is None else p.value for p in (steering.c, steering.vector))
+        text = () if steering.text is None else (steering.text.value, steering.text.mask)
         with self.autocast(x_t.device):
-            u = self.networks["velocity"](x_t, t, c, conditions.mask, vector)
+            u = self.networks["velocity"](x_t, t, c, conditions.mask, vector, *text)
             if conditions.pitch is None:
                 return u
             x_pitch = x_t[..., self.space.spectral_dim :]
             return joined(u, self.own_pitch(x_pitch, t, conditions.pitch, conditions.mask))
 
+    def check_guidance(self, config: SamplingConfig) -> None:
+        """Refuse guidance that this model cannot give.
+
+        Raises:
+            UserError: by a condition that it does not have or that was never left out, or by all of
+                them of a model that was never trained without.
+        """
+        encoders = self.networks["condition"].encoders
+        learned = [name for name, encoder in encoders.items() if encoder.stand_in is not None]
+        able = learned if config.negative == NULL else list(encoders)
+        for name in config.guidance_by:
+            if name not in able or self.own_pitch is not None:
+                expected = f"one of {', '.join(able)}" if self.own_pitch is None else "guidance"
+                raise UserError(
+                    "flow", f"{name!r}", f"{expected} (see docs/flow.md)", "guidance_by"
+                )
+        if config.guidance and config.negative == NULL and not self.config.condition_dropout:
+            found = f"{config.guidance} for a model trained with condition_dropout 0"
+            raise UserError("flow", found, "0: no unconditional velocity was learned", "guidance")
+
+    def nested(self, batch: Batch, config: SamplingConfig) -> list[Conditions]:
+        """The sets of conditions that guidance compares, from the least to all; one without it.
+
+        Vectors and sequences are encoded once, whatever the number of sets.
+        """
+        if config.guidance_by:
+            names, known = tuple(config.guidance_by), {}
+            return [
+                self.condition(batch, names[k:], config.negative, known)
+                for k in range(len(names) + 1)
+            ]
+        every = self.condition(batch)
+        if not config.guidance:
+            return [every]
+        everyone = torch.ones(batch.size, dtype=torch.bool, device=every.mask.device)
+        return [self.drop(every, everyone, config.negative), every]
+
     @torch.no_grad()
-    def sample(self, conditions: Conditions, x_0: Tensor, config: SamplingConfig) -> Tensor:
-        """Solve the ODE (eq. 6) from unit noise `x_0` (B, F, dim) to x_1, normalised."""
+    def sample(
+        self, conditions: Conditions | Sequence[Conditions], x_0: Tensor, config: SamplingConfig
+    ) -> Tensor:
+        """Solve the ODE (eq. 6) from unit noise `x_0` (B, F, dim) to x_1, normalised.
+
+        Args:
+            conditions: What steers; for guidance the sets that `nested` gives.
+            x_0: Noise.
+            config: Solver and guidance.
+        """
+        sets = [conditions] if isinstance(conditions, Conditions) else conditions
 
         def field_of(given: Conditions) -> Any:
             return lambda x, t: self.velocity(x, t.expand(len(x)), given).float()
 
-        unconditional = None
-        if config.guidance:
-            everyone = torch.ones(len(x_0), dtype=torch.bool, device=x_0.device)
-            unconditional = field_of(self.drop(conditions, everyone))
-        u = guided(field_of(conditions), unconditional, config.guidance)
+        every, several = sets[-1], Conditions.together(sets)
+        weights = config.weights if len(sets) > 1 else []
+        interval = config.guidance_start, config.guidance_end
+        u = guided(field_of(every), field_of(several), weights, interval)
         x = integrate(u, self._tempered(x_0, config), config)
         if self.config.residual != "none":
-            x = x * self.residual_std + conditions.base
+            x = x * self.residual_std + every.base
         return x
 
     def _tempered(self, x_0: Tensor, config: SamplingConfig) -> Tensor:
@@ -337,13 +440,14 @@ class MelFlow(AbsESPnetModel):
     def generate(self, batch: Batch, x_0: Tensor, config: SamplingConfig) -> list[Features]:
         """Features of a batch (as `condition` takes it) from unit noise x_0 (B, F, dim)."""
         with self.averaged():
-            conditions = self.condition(batch)
-            x = self.sample(conditions, x_0, config)
-        return self.space.decode(x, self.codec, conditions.midi, batch.mask("codec_ssl"))
+            sets = self.nested(batch, config)
+            x = self.sample(sets, x_0, config)
+        return self.space.decode(x, self.codec, sets[-1].midi, batch.mask(self.clock))
 
-    def collect_feats(self, mel: Tensor, mel_lengths: Tensor, **_: Any) -> Mapping[str, Tensor]:
-        """For ESPnet's statistics stage: the mel and its lengths."""
-        return {"mel": mel, "mel_lengths": mel_lengths}
+    def collect_feats(self, **streams: Tensor) -> Mapping[str, Tensor]:
+        """For ESPnet's statistics stage: the mel, or the latents, and their lengths."""
+        name = "latents" if self.clock == "latents" else "mel"
+        return {key: streams[key] for key in (name, f"{name}_lengths")}
 
 
 def _midi_of(batch: Batch) -> LongTensor | None:

@@ -54,10 +54,10 @@ class OwnPitch(nn.Module):
         )
         self.base = nn.Linear(config.channels, pitch_dim)
 
-    def encode(self, batch: Batch, without: tuple[str, ...] = ()) -> Joined:
+    def encode(self, batch: Batch, mask: Tensor, without: tuple[str, ...], stand_in: str) -> Joined:
         """Conditions of a batch; names in `without` that these networks do not have say nothing."""
-        known = self.condition.encoders
-        return self.condition(batch, tuple(name for name in without if name in known))
+        own = tuple(name for name in without if name in self.condition.encoders)
+        return self.condition(batch, mask, own, stand_in)
 
     def forward(self, x_t: Tensor, t: Tensor, steering: Joined, mask: Tensor) -> Tensor:
         """Velocity (B, F, pitch_dim) of the pitch channels at x_t (B, F, pitch_dim), t (B,)."""

@@ -22,22 +22,26 @@ class Geometry:
     """Sizes that tokens and features have; written to config.yaml when the model is built.
 
     Args:
-        ssl_size: SSL codes.
+        ssl_size: SSL codes; 0 where there are no tokens.
         n_codebooks: Codec streams.
         codebook_size: Codes of each codec stream.
         embed_dim: Size of the codec's frame embedding.
         mel: Mel configuration, as a mapping.
         mel_codec: The embedding is an affine image of the mel frames (mel_rvq).
         n_phones: Size of the phone set; 0 where no part of the model sees phones.
+        latent_dim: Channels of a mel-VAE's latents; 0 where there is none.
+        latent_fps: Its frames per second.
     """
 
-    ssl_size: int
-    n_codebooks: int
-    codebook_size: int
-    embed_dim: int
+    ssl_size: int = 0
+    n_codebooks: int = 0
+    codebook_size: int = 0
+    embed_dim: int = 0
     mel: dict[str, Any] = field(default_factory=lambda: MelConfig().asdict())
     mel_codec: bool = False
     n_phones: int = 0
+    latent_dim: int = 0
+    latent_fps: float = 0.0
 
     @property
     def nq(self) -> int:
@@ -46,6 +50,8 @@ class Geometry:
 
     @property
     def sizes(self) -> list[int]:
+        if not self.ssl_size:
+            return []
         return [self.ssl_size] + [self.codebook_size] * self.n_codebooks
 
     @property

@@ -5,6 +5,7 @@ import torch
 
 from espnet2_ext.data.batch import Batch
 from espnet2_ext.errors import UserError
+from espnet2_ext.flow.guidance import extrapolated, guided
 from espnet2_ext.flow.inference import FlowInference
 from espnet2_ext.flow.sampler import SamplingConfig
 
@@ -106,8 +107,9 @@ def test_training_and_sampling_drop_the_singer_with_the_rest(
     seen.clear()
     flow = FlowInference(model)
     flow.generate(*utterances(make_batch([12, 9])), SamplingConfig(n_steps=2, guidance=0.7))
-    assert len(seen) == 4
-    for (c, vector), (no_c, no_vector) in zip(seen[::2], seen[1::2], strict=True):
+    assert len(seen) == 2
+    for c, vector in seen:  # both in one batch
+        (no_c, c), (no_vector, vector) = c.chunk(2), vector.chunk(2)
         assert (no_c == condition.null).all() and (no_vector == condition.null_vector).all()
         assert not (c == condition.null).all(-1).any()
         assert not (vector == condition.null_vector).all(-1).any()
@@ -119,3 +121,28 @@ def test_guidance_of_a_flow_that_always_had_its_conditions_is_refused(make_model
     flow.generate(*given, SamplingConfig(n_steps=1))
     with pytest.raises(UserError, match="guidance: 0.7 for a model trained with condition_dropout"):
         flow.generate(*given, SamplingConfig(n_steps=1, guidance=0.7))
+
+
+def test_the_nested_sum():
+    """v_0 + sum_i w_i (v_i - v_{i-1})."""
+    v_0, v_1, v_2 = torch.randn(3, 4, dtype=torch.float64)
+    found = extrapolated([v_0, v_1, v_2], [2.0, 3.0])
+    torch.testing.assert_close(found, v_0 + 2 * (v_1 - v_0) + 3 * (v_2 - v_1))
+    torch.testing.assert_close(extrapolated([v_0, v_1, v_2], [1.0, 1.0]), v_2)
+    assert extrapolated([v_0], []) is v_0
+
+
+def test_guidance_is_one_batch_and_keeps_to_its_interval():
+    calls = []
+
+    def nested(x, t):
+        calls.append(len(x))
+        return torch.cat([x[:2], x[2:] + 1])
+
+    alone = lambda x, t: x + 1  # noqa: E731
+    field = guided(alone, nested, [1.7], (0.2, 0.8))
+    x = torch.randn(2, 3)
+    for t, weight in ((0.1, 1.0), (0.2, 1.7), (0.5, 1.7), (0.8, 1.7), (0.9, 1.0)):
+        torch.testing.assert_close(field(x, torch.tensor(t, dtype=torch.float64)), x + weight)
+    assert calls == [4, 4, 4]
+    assert guided(alone, nested, []) is alone

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from espnet2_ext.flow.sampler import SamplingConfig, guided, integrate, time_grid
+from espnet2_ext.flow.sampler import SamplingConfig, integrate, time_grid, warp_time
 
 
 @pytest.mark.parametrize("solver", ["euler", "midpoint"])
@@ -36,10 +36,13 @@ def test_time_grids_rise_from_0_to_1():
     assert time_grid(10, "cosine").diff()[0] < 0.05
 
 
-def test_guidance_extrapolates_from_the_unconditional_field():
-    v = guided(lambda x, t: x + 1, lambda x, t: x, 0.7)
-    torch.testing.assert_close(v(torch.zeros(3), torch.tensor(0.0)), torch.full((3,), 1.7))
-    assert guided(len, None, 0.7) is len
+def test_logit_normal_times_are_normal_in_their_logit():
+    s = torch.linspace(0, 1, 10_001, dtype=torch.float64)
+    t = warp_time(s, "logit_normal")
+    assert t[0] == 0 and t[-1] == 1 and t[5000] == 0.5 and (t.diff() >= 0).all()
+    z = torch.logit(t[1:-1])
+    assert abs(z.mean()) < 1e-6 and abs(z.std() - 1) < 1e-3
+    assert ((t > 0.25) & (t < 0.75)).double().mean() > 0.7
 
 
 def test_bad_options_are_refused():
@@ -49,6 +52,11 @@ def test_bad_options_are_refused():
         {"n_steps": 2**40},
         {"time_grid": "x"},
         {"guidance": -0.5},
+        {"guidance": 0.5, "guidance_by": {"text": 2.0}},
+        {"guidance_by": {"text": -1.0}},
+        {"negative": "silence"},
+        {"guidance_start": 0.6, "guidance_end": 0.5},
+        {"guidance_end": 1.5},
         {"noise_temperature": -1.0},
         {"f0_temperature": -1.0},
         {"rtol": 0.0},
