@@ -285,6 +285,10 @@ class ArkWriter:
         save_ark(self._file, {key: array})
         self._entries.append((key, f"{self.ark}:{offset}"))
 
+    def repeat(self, key: str, other: str) -> None:
+        """Give `key` the array of `other`, which was written before, without writing it again."""
+        self._entries.append((key, dict(self._entries)[other]))
+
     def __exit__(self, *exc: Any) -> None:
         self._stack.__exit__(*exc)
         if exc[0] is None:

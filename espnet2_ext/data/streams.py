@@ -69,6 +69,9 @@ STREAMS = {
         Stream("notes", FRAMES, NOTE, len(NOTE_COLUMNS)),
         Stream("targets", FRAMES, NOTE, len(TARGET_COLUMNS)),
         Stream("text_ids", TEXT, None, None),
+        Stream("lyrics_ids", TEXT, None, None),  # of `data.lyric_symbols`
+        Stream("instruction", FRAMES, None, "state_dim"),  # hidden states of a language model
+        Stream("instruction_ids", TEXT, None, None),  # SentencePiece
         Stream("timbre", EMBEDDING, None, None),
     )
 }

@@ -98,7 +98,7 @@ class LatentInference:
         self.model.check_guidance(config)
         latents: dict[int, Tensor] = {}
         for batch in self._batches(lengths, config.solver in ADAPTIVE_SOLVERS):
-            noise = [self._noise(lengths[k], f"{config.seed} {names[k]}") for k in batch]
+            noise = [self.noise(lengths[k], f"{config.seed} {names[k]}") for k in batch]
             rows = {name: [values[k] for k in batch] for name, values in streams.items()}
             latents.update(zip(batch, self._generate_batch(noise, rows, config), strict=True))
         return [latents[k] for k in range(len(lengths))]
@@ -124,7 +124,8 @@ class LatentInference:
             features = self.model.generate(batch, x_0, config)
         return [f.latents.cpu() for f in features]
 
-    def _noise(self, n_frames: int, seed: str) -> Tensor:
+    def noise(self, n_frames: int, seed: str) -> Tensor:
+        """Unit noise (n_frames, C), on the CPU."""
         generator = torch.Generator().manual_seed(zlib.crc32(seed.encode()))
         return torch.randn(n_frames, self.model.space.dim, generator=generator)
 

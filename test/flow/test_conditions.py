@@ -79,9 +79,12 @@ def make_given(make_batch):
         torch.manual_seed(seed)
         more = Batch.of(
             text_ids=[torch.randint(256, (n,)) for n in (7 + seed, 5)],
+            lyrics_ids=[torch.randint(90, (n,)) for n in (6 + seed, 4)],
+            instruction=[torch.randn(n, 3584) for n in (3 + seed, 5)],
+            instruction_ids=[torch.randint(1000, (n,)) for n in (4 + seed, 3)],
             timbre=[torch.randn(192) for _ in LENGTHS],
         )
-        streams = {n + end for n in ("text_ids", "timbre") for end in ("", "_lengths")}
+        streams = {n + end for n in more.names for end in ("", "_lengths")}
         score = batch["score_frames"]
         score[..., 0] = torch.randint(2, score.shape[:2])
         score[..., 2:] = torch.arange(score.size(1))[:, None] // 3

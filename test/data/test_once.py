@@ -1,0 +1,89 @@
+"""Instructions and lyrics as streams: each distinct text is encoded once."""
+
+import numpy as np
+import pytest
+import torch
+
+from espnet2_ext.bin import data
+from espnet2_ext.data.lyric_symbols import lyric_ids, lyric_symbols
+from espnet2_ext.data.once import write_once
+from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_scp, read_table, write_text
+from espnet2_ext.tokenizer.text_states import TextPieces, TextStates
+
+TEXTS = "a a calm song\nb a loud song\nc a calm song\n"
+
+
+def run(*argv) -> int:
+    with pytest.raises(SystemExit) as exit_:
+        data.main([str(a) for a in argv])
+    return exit_.value.code
+
+
+def test_utterances_of_one_text_share_one_array(tmp_path):
+    calls = []
+
+    def encode(text, utt):
+        calls.append((text, utt))
+        return np.full((len(text), 2), float(len(calls)))
+
+    texts = {"a": "x", "b": "yy", "c": "x"}
+    assert write_once(tmp_path, "instruction", texts, encode) == 2
+    assert calls == [("x", "a"), ("yy", "b")]
+    found, places = read_scp(tmp_path / "instruction.scp"), read_table(tmp_path / "instruction.scp")
+    assert places["a"] == places["c"] != places["b"]
+    assert found["c"].tolist() == [[1.0, 1.0]] and found["b"].shape == (2, 2)
+
+
+def test_pieces_are_fitted_once_and_give_the_ids_of_each_text(tmp_path):
+    write_text(tmp_path / "text", TEXTS)
+    command = ("instructions", "--text", tmp_path / "text", "--pieces", tmp_path / "spm.model")
+    for name in ("first", "again"):
+        assert run(*command, "--output_dir", tmp_path / name, "--n_symbols", 280) == 0
+    first, again = (read_scp(tmp_path / n / "instruction_ids.scp") for n in ("first", "again"))
+    pieces = TextPieces(tmp_path / "spm.model")
+    for utt, text in read_table(tmp_path / "text").items():
+        assert pieces.model.decode(first[utt].tolist()) == text
+        np.testing.assert_array_equal(first[utt], again[utt])
+        np.testing.assert_array_equal(first[utt], pieces(text, utt))
+    with pytest.raises(UserError, match="c: instruction: no text"):
+        pieces("", "c")
+
+
+def test_lyrics_become_ids(tmp_path):
+    write_text(tmp_path / "text", "a [S0] 你好 [S1] 好\nb 你\n")
+    assert run("lyrics", "--text", tmp_path / "text", "--output_dir", tmp_path / "out") == 0
+    found = read_scp(tmp_path / "out" / "lyrics_ids.scp")
+    assert found["a"].tolist() == lyric_ids(["[S0]", "n", "i", "h", "ao", "[S1]", "h", "ao"])
+    assert found["b"].tolist() == lyric_ids(lyric_symbols("你"))
+    write_text(tmp_path / "text", "a [S7] 你好\n")
+    assert run("lyrics", "--text", tmp_path / "text", "--output_dir", tmp_path / "out") == 2
+
+
+@pytest.mark.slow
+def test_states_are_those_of_the_language_model(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+    from transformers import Qwen2Config, Qwen2Model
+
+    words = {w: k for k, w in enumerate(("?", "a", "calm", "loud", "song"))}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="?").save_pretrained(tmp_path)
+    torch.manual_seed(0)
+    config = Qwen2Config(vocab_size=8, hidden_size=12, intermediate_size=16, num_hidden_layers=2,
+                         num_attention_heads=2, num_key_value_heads=1)  # fmt: skip
+    Qwen2Model(config).save_pretrained(tmp_path)
+    write_text(tmp_path / "text", TEXTS)
+    command = ("instructions", "--text", tmp_path / "text", "--model", tmp_path)
+    assert run(*command, "--output_dir", tmp_path / "out") == 0
+    found = read_scp(tmp_path / "out" / "instruction.scp")
+    model = AutoModel.from_pretrained(tmp_path).eval()
+    ids = AutoTokenizer.from_pretrained(tmp_path)("a loud song", return_tensors="pt").input_ids
+    with torch.no_grad():
+        expected = model(ids).last_hidden_state[0]
+    np.testing.assert_allclose(found["b"], expected, atol=1e-5)
+    with pytest.raises(UserError, match="layer: 3 .expected -3 to 2"):
+        TextStates(str(tmp_path), layer=3)
+    with pytest.raises(UserError, match="nowhere"):
+        TextStates(str(tmp_path / "nowhere"))
