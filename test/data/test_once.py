@@ -63,8 +63,13 @@ def test_lyrics_become_ids(tmp_path):
 @pytest.mark.slow
 def test_states_are_those_of_the_language_model(tmp_path):
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
-    from transformers import Qwen2Config, Qwen2Model
+    from transformers import (
+        AutoModel,
+        AutoTokenizer,
+        PreTrainedTokenizerFast,
+        Qwen2Config,
+        Qwen2Model,
+    )
 
     words = {w: k for k, w in enumerate(("?", "a", "calm", "loud", "song"))}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="?"))
