@@ -43,9 +43,16 @@ def setup_requirements():
     return [Requirement(text) for group in json.loads(out.stdout) for text in group]
 
 
+# Packages of extras that tools/install.sh leaves out: they have no wheel, or need a package without one.
+LEFT_OUT = {"tinysoundfont"}  # PyAudio needs a compiler and PortAudio
+
+
 def test_every_requirement_of_setup_py_is_pinned_to_a_version_that_satisfies_it():
     pinned = pins()
     for requirement in setup_requirements():
+        if requirement.name in LEFT_OUT:
+            assert canonicalize_name(requirement.name) not in pinned
+            continue
         pin = pinned[canonicalize_name(requirement.name)]
         (spec,) = pin.specifier
         assert spec.operator == "=="
