@@ -43,7 +43,7 @@ def setup_requirements():
     return [Requirement(text) for group in json.loads(out.stdout) for text in group]
 
 
-# Packages of extras that tools/install.sh leaves out: they have no wheel, or need a package without one.
+# Packages of extras that tools/install.sh leaves out: they need a package that has no wheel.
 LEFT_OUT = {"tinysoundfont"}  # PyAudio needs a compiler and PortAudio
 
 
