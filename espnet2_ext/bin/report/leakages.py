@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--dir", type=Path, required=True, help="holds SYSTEM/SET/leakage.json")
     add("--systems", nargs="+", required=True, help="rows, in order")
-    add("--splits", nargs="+", required=True, help="sets of each system")
+    add("--splits", nargs="*", default=[], help="sets of each system; none: octave prompts alone")
     add("--out", type=Path, required=True, help="LEAKAGES.json; LEAKAGES.md beside it")
 
 

@@ -64,3 +64,8 @@ score_table() { # score_table SYSTEMS_TSV SCORES_DIR OPTION...: renders rows of 
   on decode --num_threads "${nj}" --log "$2/logs/score.log" score --table "$1" --scores_dir "$2" \
     --judges_dir "${judges_dir}" --config "${scoring_config}" --nj "${nj}" --world_utts "${world_utts}" "${score_words[@]}"
 }
+octave_prompts() { # octave_prompts PACK DIR SET UTTS: SET sung by a pack, with prompts of training an octave apart
+  step octave "$2" --files "$1" --with "$3" "$4" -- \
+    on train --num_threads "${nj}" report/leakage --model "$1" --data_dir "${dumpdir}/raw/$3" \
+    --prompt_dir "${dumpdir}/raw/${train_set}" --utts "$4" --nj "${nj}" --out_dir "$2"
+}

@@ -2,7 +2,7 @@
 # Table VII of CoMelSinger (Zhao et al. 2026), after ./run.sh: a model of semantic to acoustic tokens that
 # learned to speak, without a melody, is adapted to singing in six ways, each for the same steps; beside
 # them full adaptation by the token loss alone, and the same training from nothing.
-#   ./run.sh && local/adaptations.sh     writes exp/adaptations/adaptations.{json,md}
+#   ./run.sh && local/adaptations.sh     writes exp/adaptations/{adaptations,octave}.{json,md}
 # Can be run again: what is done is kept.
 # shellcheck disable=SC2034,SC2154
 set -euo pipefail
@@ -15,6 +15,8 @@ called_with=("$@") # named by locks
 
 split=test_singer      # evaluated: singers that no training has heard
 rows="full lora llrd pitch prefix progressive full_no_cl_svt scratch"
+octave_rows="full full_no_cl_svt"  # sung with two prompts an octave apart: does the prompt's melody leak?
+octave_utts=24         # utterances of that
 speech_minutes=40      # of the speech that is learned first
 cast=many              # its voices: none of the corpus'
 pretraining_args=      # more options of the training on speech, e.g. "--max_epoch 1"
@@ -68,4 +70,12 @@ recipe --stage 5 --stop_stage 5
 score_table "${out}/systems.tsv" "${out}/scores" --table adaptations --rows "${row_list[@]}" --set "${eval_name}"
 utils/guard.py "${run_module[@]}" espnet2_ext.bin.report ablation --scores_dir "${out}/scores" --split "${splits[@]}" \
   --systems "${row_list[@]}" --against full --exp_dirs "${row_list[@]/#/${expdir}/acoustic_adapt_}" --out "${out}/adaptations.json"
-log "finished in ${SECONDS} s: ${out}/adaptations.json"
+
+read -ra octave_list <<< "${octave_rows}"
+for method in "${octave_list[@]}"; do
+  recipe --stage 15 --stop_stage 15 --pretraining_tag speech --acoustic_tag "adapt_${method}" \
+    --acoustic_config conf/tuning/adapt.yaml --pack_name "adapt_${method}"
+  octave_prompts "${expdir}/packed/adapt_${method}.zip" "${out}/${method}/octave" "${valid_set}" "${octave_utts}"
+done
+utils/guard.py "${run_module[@]}" espnet2_ext.bin.report leakages --dir "${out}" --systems "${octave_list[@]}" --out "${out}/octave.json"
+log "finished in ${SECONDS} s: ${out}/adaptations.json, ${out}/octave.json"

@@ -61,9 +61,7 @@ pack_of() { # pack_of ROW: packs the models of a row; prints where
 }
 for row in "${row_list[@]}"; do
   pack=$(pack_of "${row}")
-  step octave "${out}/${row}/octave" --files "${pack}" --with "${octave_utts}" -- \
-    on train --num_threads "${nj}" report/leakage --model "${pack}" --data_dir "${dumpdir}/raw/${splits[0]}" \
-    --prompt_dir "${dumpdir}/raw/${train_set}" --utts "${octave_utts}" --nj "${nj}" --out_dir "${out}/${row}/octave"
+  octave_prompts "${pack}" "${out}/${row}/octave" "${splits[0]}" "${octave_utts}"
 done
 utils/guard.py "${run_module[@]}" espnet2_ext.bin.report leakages --dir "${out}" --systems "${row_list[@]}" \
   --splits "${splits[@]}" --out "${out}/leakages.json"
