@@ -33,6 +33,14 @@ HEADS = {m.name: m.short for m in ALL_METRICS} | {"n_utt": "utterances", **EXPRE
 HEADS |= TIMING_HEADS
 HEADS |= {"unseen_acc": "unseen"}  # of tuning_dev.json
 HEADS |= {"shift_cents": "octave prompts, cents"}  # of comelsinger_dev.json
+HEADS |= {
+    "median_cents": "outputs apart, cents",
+    "prompt_cents": "prompts apart, cents",
+    "share": "share followed",
+    "leaks": "leaks told",
+}  # of `report leakages`
+HEADS |= {"parameters": "parameters that train"}  # of `report ablation --exp_dirs`
+HEADS |= {metric.name: metric.head for metric in STATISTICS}
 HEADS |= {  # of benchmarks/real_singing.py
     "seconds": "s", "fs": "Hz", "notes": "notes", "findings": "findings", "kinds": "kinds",
     "corr": "F0 corr", "within_50_cents": "within 50 cents", "octave_errors": "octave errors",
@@ -71,7 +79,7 @@ def _value(row: Row, column: str) -> tuple[float | None, Sequence[float] | None]
     """A value and its 95% interval, from a row of scores or of expressiveness."""
     if column in row.get("metrics", {}):
         return row["metrics"][column], row["ci95"].get(column)
-    found = row[column]
+    found = row["training"][column] if column in row.get("training", {}) else row[column]
     if isinstance(found, Mapping):
         return found["value"], (found["low"], found["high"])
     return found, None

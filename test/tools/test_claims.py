@@ -472,3 +472,44 @@ def test_what_is_said_of_comelsinger_on_the_test_sets():
     assert {test["n_song"] for test in by_singer} == {8}
     assert {test["verdict"] for test in by_singer} == {"tie"}
     assert f"least p of eight pairs is {written_to(3, 2 / 2**8)}" in text
+
+
+def test_what_is_said_of_leaks_and_of_adaptations_of_comelsinger():
+    text = prose(DOCS / "comelsinger.md")
+    leaks = rows("comelsinger_leakage.json")
+    assert {row["leaks"] for row in leaks if "leaks" in row} == {0}
+    for row in leaks:
+        if row["split"] == "octave":
+            assert row["shift_cents"]["low"] < 0 < row["shift_cents"]["high"]
+
+    of = {row["system"]: row for row in rows("comelsinger_adaptations.json")}
+
+    def told(interval: list[float], digits: int = 3) -> str:
+        value, low, high = (written_to(digits, x) for x in interval)
+        return f"{value} [{low}, {high}]"
+
+    def loss(system: str, metric: str) -> list[float]:
+        test = of[system]["difference"][metric]
+        assert test["verdict"] == "worse"
+        return [-test["difference"], -test["ci95"][1], -test["ci95"][0]]
+
+    assert f"With them {told(loss('full_no_cl_svt', 'semitone_acc'))} more" in text
+    full, plain = (of[s]["metrics"]["semitone_acc"] for s in ("full", "full_no_cl_svt"))
+    assert f"({written_to(3, full)} against {written_to(3, plain)})" in text
+    scratch, adapted = (written_to(3, of[s]["metrics"]["per"]) for s in ("scratch", "full"))
+    assert f"has a PER of {scratch}, where `full` has {adapted}" in text
+    assert (
+        max(row["metrics"]["semitone_acc"] for row in of.values())
+        == (of["scratch"]["metrics"]["semitone_acc"])
+    )
+    for name in ("lora", "llrd", "progressive"):
+        assert {test["verdict"] for test in of[name]["difference"].values()} == {"tie"}
+    notes = [told(loss(name, "note_acc")) for name in ("pitch", "prefix")]
+    assert "accuracy {} and {} lower".format(*notes) in text
+    for name in ("pitch", "prefix"):
+        assert of[name]["difference"]["singer_sim"]["difference"] > 0
+
+    octave = {row["system"]: row["shift_cents"] for row in rows("comelsinger_octave.json")}
+    apart = [told(list(octave[name].values()), 0) for name in ("full", "full_no_cl_svt")]
+    assert f"lie {apart[0]} cents apart" in text and f"and {apart[1]} without" in text
+    assert all(shift["low"] > 0 for shift in octave.values())
