@@ -76,11 +76,14 @@ def split_voices(args: argparse.Namespace, command: str) -> None:
 def read_prompt(args: argparse.Namespace) -> "list[Path] | Voice | None":
     """The voice that is no singer's, read before any model is loaded; raises `UserError`."""
     from espnet2_ext.audio.wav import read_voice
-    from espnet2_ext.inference.voice import Voice
 
     for path in args.prompt or ():
         read_voice(path)
-    return Voice.load(args.voice_file) if args.voice_file else args.prompt
+    if args.voice_file is None:
+        return args.prompt
+    from espnet2_ext.inference.voice import Voice
+
+    return Voice.load(args.voice_file)
 
 
 def score_options(args: argparse.Namespace) -> dict[str, str | int]:

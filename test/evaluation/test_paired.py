@@ -37,7 +37,9 @@ def write_scores(folder, systems):
 def test_every_metric_says_which_way_is_better():
     """An error, a distance or a distortion is better low; all else is better high."""
     for name, metric in BY_NAME.items():
-        is_error = any(word in name for word in ("rmse", "error", "mcd")) or name.endswith("per")
+        is_error = any(word in name for word in ("rmse", "error", "mcd", "lsd")) or name.endswith(
+            "per"
+        )
         assert metric.lower_is_better is is_error, name
     with pytest.raises(TypeError, match="lower_is_better"):
         Metric("new", "New", "new", lambda u: 1.0, lambda u: 1.0)
