@@ -11,6 +11,11 @@ import pytest
 import torch
 from hypothesis import settings
 
+# Tests start hundreds of processes, and in most of them imports are what takes time: where the
+# environment forbids bytecode (container images do), each would compile all of torch and ESPnet.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # The same examples each time, and no time limit: machines are busy.
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("suite")

@@ -112,8 +112,10 @@ fi
   || give_up "espnet2-ext itself cannot be installed" "run this again from a clean checkout"
 
 # ---- import everything once ----
+# Bytecode is written even where the environment forbids it (container images do): without it every
+# command compiles all that it imports anew.
 echo "install: importing everything once"
-versions=$(cd "${root}" && "${vpython}" tools/check_install.py 2>>"${log}") \
+versions=$(cd "${root}" && env -u PYTHONDONTWRITEBYTECODE "${vpython}" tools/check_install.py 2>>"${log}") \
   || fail "$(echo "${versions}" | tail -n 1) -- remove ${venv} and run this again (everything it said: ${log})"
 printf '%s\n%s\n' "${digest}" "${versions}" > "${stamp}.part"
 mv "${stamp}.part" "${stamp}"

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
     ],
 )
 def test_a_forbidden_import_is_named(tmp_path, module, forbidden):
-    shutil.copytree(ROOT / "espnet2_ext", tmp_path / "espnet2_ext")
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "espnet2_ext", tmp_path / "espnet2_ext", ignore=ignore)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     with open(tmp_path / f"espnet2_ext/{module}.py", "a") as file:
         file.write(f"\nimport espnet2_ext.{forbidden}\n")
