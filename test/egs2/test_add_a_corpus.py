@@ -18,7 +18,7 @@ _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTAL
 def test_the_page_adds_a_corpus(tmp_path):
     recipe = checkout(tmp_path, "mini_singing").parents[1] / "humming" / "speechlm1"
     (tmp_path / "espnet2_ext").unlink()
-    ignore = shutil.ignore_patterns("__pycache__")
+    ignore = shutil.ignore_patterns("*.pyc.*")  # bytecode that another process is writing
     shutil.copytree(ROOT / "espnet2_ext", tmp_path / "espnet2_ext", ignore=ignore)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     own = {"PYTHONPATH": str(tmp_path), "PATH": path}

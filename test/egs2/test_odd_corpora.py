@@ -16,6 +16,7 @@ from espnet2_ext.files import read_scp, read_table, write_table
 from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
 
+from . import warm_python
 from .kills import processes_in
 from .recipes import REAL_PYTHON, checkout, run
 
@@ -105,12 +106,12 @@ def content(recipe: Path) -> dict[str, bytes]:
     }
 
 
-def kill_when(recipe: Path, there: str, *options: str) -> None:
+def kill_when(recipe: Path, there: str, *options: str, **environment: str) -> None:
     """Start the recipe, and kill it when a file of that pattern is there."""
     with open(recipe / "killed.log", "w") as log:
         process = subprocess.Popen(
             ["./run.sh", "--size", "debug", "--stop_stage", "6", *OPTIONS, *options],
-            cwd=recipe, stdout=log, stderr=log, env={**os.environ, **REAL_PYTHON},
+            cwd=recipe, stdout=log, stderr=log, env={**os.environ, **environment},
         )  # fmt: skip
     deadline = time.monotonic() + 300
     while not any(recipe.glob(there)) and process.poll() is None:
@@ -133,10 +134,12 @@ def test_killed_and_resumed_with_other_options_it_ends_as_if_nothing_had_been(od
         if moved:
             write_table(recipe / "data" / name / "score.scp", moved)
     shutil.copyfile(odd / "local/data.sh", recipe / "local/data.sh")
-    kill_when(recipe, "dump/raw/org/train/wav/e*.wav", "--nj", "2")
-    kill_when(recipe, "dump/raw/train/wav.scp", "--max_wav_duration", "3", "--nj", "1")
-    kill_when(recipe, "dump/tokens/*/chunks/*/done", "--prompt_seed", "7", "--nj", "2")
-    kill_when(recipe, "dump/tokens/vocabulary/logs/*", "--min_wav_duration", "0.7", "--nj", "2")
+    warm = {"OMP_NUM_THREADS": "1", **warm_python.environment()}
+    kill_when(recipe, "dump/raw/org/train/wav/e*.wav", "--nj", "2", **REAL_PYTHON)
+    kill_when(recipe, "dump/raw/train/wav.scp", "--max_wav_duration", "3", "--nj", "1", **warm)
+    kill_when(recipe, "dump/tokens/*/chunks/*/done", "--prompt_seed", "7", "--nj", "2", **warm)
+    seconds = ("--min_wav_duration", "0.7")
+    kill_when(recipe, "dump/tokens/vocabulary/logs/*", *seconds, "--nj", "2", **warm)
     status, output = run(recipe, *OPTIONS, "--prompt_seed", "1")
     assert status == 0, output[-3000:]
     resumed, whole = content(recipe), content(odd)

@@ -41,6 +41,7 @@ def recipe(tmp_path_factory) -> Path:
 
 
 def test_killed_in_training_it_resumes_and_ends_with_everything(recipe):
+    finish(start(recipe, "--stop_stage", "6"))
     logs = [recipe / f"exp/{name}_debug/train.log" for name in ("speechlm", "flow")]
     # Two branches run, each with a launcher and a training: killing the script ends them all.
     kill_when(lambda: all(log.is_file() for log in logs), start(recipe, **REAL_PYTHON), recipe)
@@ -71,7 +72,8 @@ def test_killed_in_every_stage_it_ends_with_the_same(recipe, tmp_path_factory):
         begun = functools.partial(has_begun, killed, stage, time.time())
         # Resumed with other numbers of jobs and shards.
         jobs = ("--nj", str(1 + stage % 3), "--inference_nj", str(1 + stage % 2))
-        said = kill_when(begun, start(killed, "--parallel_stages", "false", *jobs), killed)
+        options = ("--parallel_stages", "false", "--stop_stage", str(stage), *jobs)
+        said = kill_when(begun, start(killed, *options), killed)
         assert f"stage {stage}: reads" in said and f"stage {stage}: done" not in said
         for done in range(1, stage):
             assert f"stage {done}: done before" in said or f"stage {done}: done (" in said

@@ -30,9 +30,15 @@ import time
 from pathlib import Path
 
 PACKAGES = (
-    "torch", "torchaudio", "scipy.signal", "librosa", "soundfile", "kaldiio", "pyworld",
+    "torch", "torchaudio", "librosa.core.audio", "soundfile", "soxr", "kaldiio", "pyworld",
+    "pypinyin", "mido",
+    "scipy.signal", "scipy.interpolate", "scipy.ndimage", "scipy.sparse.csgraph",
+    "scipy.spatial.distance", "scipy.stats",
     "espnet2.train.trainer", "espnet2.tasks.abs_task", "espnet2.gan_tts.hifigan.loss",
-    "transformers.models.qwen3", "deepspeed", "matplotlib.pyplot", "jinja2",
+    "espnet2.main_funcs.pack_funcs",
+    "transformers.models.qwen3", "transformers.models.llama.modeling_llama", "deepspeed",
+    "torch.distributed.launcher", "torchdiffeq", "huggingface_hub", "safetensors.torch",
+    "swift_f0", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "jinja2",
 )  # fmt: skip
 GRACE_SEC = 10.0
 MAX_BYTES = 1 << 20
@@ -75,10 +81,13 @@ def environment() -> dict[str, str]:
 
 def serve(path: str) -> None:
     """Import, say so by listening at `path`, and fork for whoever asks, until our parent ends."""
+    import gc
     import importlib
 
     for name in PACKAGES:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a worker's collections pass over none of this, and so copy none of it
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
