@@ -138,12 +138,11 @@ training=(launch --ngpu "${ngpu}")
 if [ "${ngpu}" -gt 0 ]; then training=(--gpu "${ngpu}" "${training[@]}"); fi
 acoustic_stages="7 ${pretraining_config:+8 }9" semantic_stages="6 11 judges"
 branch_stages=" 1 2 3 4 5 6 7 ${pretraining_config:+8 }9 10 11 12 13 14 15 "
-in_branch acoustic "${acoustic_stages}"
-in_branch semantic "${semantic_stages}"
+in_branch acoustic "${acoustic_stages}" semantic "${semantic_stages}"
 
 if "${print_paths}"; then
   print_settings "${row_settings[@]}" eval_tokens judges_dir datadir nj tokenize_nj tokenize_threads \
-    scoring_config train_set valid_set test_sets python
+    scoring_config train_set valid_set test_sets python pack_name
   exit 0
 fi
 need_files 4 "${tokenizer_config}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 6 "${semantic_config}" \

@@ -172,7 +172,7 @@ training=("${training_resources[@]}" "${training[@]}")
 
 if "${print_paths}"; then
   print_settings "${row_settings[@]}" eval_tokens judges_dir sung_dir soft_tokens datadir nj tokenize_nj tokenize_threads \
-    scoring_config train_set valid_set test_sets python
+    scoring_config train_set valid_set test_sets python pack_name
   exit 0
 fi
 
@@ -180,8 +180,7 @@ fi
 lm_stages="7 8 9 judges" acoustic_stages="10 12"
 if "${flow_on_samples}"; then lm_stages="7 8 9 10" acoustic_stages="12 judges"; fi
 branch_stages=" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 "
-in_branch lm "${lm_stages}"
-in_branch acoustic "${acoustic_stages}"
+in_branch lm "${lm_stages}" acoustic "${acoustic_stages}"
 
 # What the stages to run read is there before the first of them starts.
 need_files 4 "${tokenizer_config}" ${duration_inference_config:+10 "${duration_inference_config}"} 2 "${mel_config}" 3 "${exclude:-${mel_config}}" \

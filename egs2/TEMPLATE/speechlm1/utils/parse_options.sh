@@ -6,10 +6,11 @@
 
 __option_error() { echo "$(basename "$0"): error: $*" >&2; exit 2; }
 
-# The defaults of a script, and what they mean, from `name=value  # meaning` above help_message.
+# The defaults of a script, and what they mean, from `name=value  # meaning` above help_message, or above
+# the first script of utils/ that it sources.
 __option_help() {
   awk '
-    /^help_message=/ { exit }
+    /^help_message=/ || /^\. utils\// { exit }
     /^set -/ { options = 1 }
     !options { next }
     /^# [A-Z][^.]*$/ { header = substr($0, 3); next }
@@ -28,6 +29,9 @@ __option_help() {
   ' "$1"
 }
 
+# Where the script is, which has gone to its recipe's folder.
+__script=$0
+[ -r "${__script}" ] || __script="local/${0##*/}"
 __i=1
 while [ "${__i}" -lt $# ]; do
   if [ "${!__i}" = "--config" ]; then
@@ -41,7 +45,7 @@ done
 
 while [ $# -gt 0 ]; do
   case $1 in
-    --help|-h) printf '%s\n' "${help_message:-no help for $(basename "$0")}"; __option_help "$0"; exit 0 ;;
+    --help|-h) printf '%s\n' "${help_message:-no help for $(basename "$0")}"; __option_help "${__script}"; exit 0 ;;
     --) shift; break ;;
     --config) [ $# -ge 2 ] || __option_error "--config needs a file"; shift 2 ;;
     --*=*) __option_error "$1: write the value as an argument of its own, --name value" ;;
@@ -61,4 +65,4 @@ while [ $# -gt 0 ]; do
     *) break ;;
   esac
 done
-unset __i __next __name
+unset __i __next __name __script

@@ -42,9 +42,11 @@ branch_out() { # branch_out NAME...: runs these branches, with --branch NAME, an
   done
   drain
 }
-in_branch() { # in_branch NAME STAGES...: the branch of this name runs these stages, and no others
-  [ "${branch}" = "$1" ] || return 0
-  branch_stages=" ${*:2} "
+in_branch() { # in_branch [NAME STAGES]...: a run with --branch NAME runs its stages, and no others
+  [ -n "${branch}" ] || return 0
+  while [ $# -gt 0 ] && [ "${branch}" != "$1" ]; do shift 2; done
+  [ $# -gt 0 ] || fail "--branch is set by --parallel_stages alone"
+  branch_stages=" $2 "
   if [ "${nj}" -gt 1 ]; then nj=$((nj / 2)); fi
 }
 branches() { # branches FIRST LAST: are there branches, of a run of stages between these?

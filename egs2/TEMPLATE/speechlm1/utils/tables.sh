@@ -7,11 +7,6 @@
 # shellcheck disable=SC2034,SC2154
 set -euo pipefail
 
-log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
-fail() { echo "tables.sh: error: $*" >&2; exit 2; }
-SECONDS=0
-called_with=("$@") # named by locks
-
 table=                 # 1: against ESPnet's own models; 2: what each part of the recipe is worth
 recipe_options=        # options of ./run.sh that the run was made with, e.g. "--size debug"
 split=                 # evaluated; default: the first of the recipe's test sets
@@ -28,13 +23,8 @@ out=                   # default: exp/tables
 help_message="Usage: local/table1.sh or local/table2.sh [options]
 Options (--name value; a --config FILE first), with their defaults:"
 if [ -f conf/tables.conf ]; then set -- --config conf/tables.conf "$@"; fi
-. utils/parse_options.sh
-. utils/steps.sh
-. utils/rows.sh
-[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
+. utils/after_run.sh
 [[ ${table} == [12] ]] || fail "--table ${table}: expected 1 or 2"
-. ./path.sh
-. ./cmd.sh
 
 read -ra baseline_list <<< "${baselines}"
 read -ra baseline_words <<< "${baseline_options}"
@@ -42,12 +32,10 @@ score_words=(--f0_dtw true)
 after_recipe
 : "${split:=${test_sets%% *}}"
 splits=("${split}")
-: "${out:=${expdir}/tables}"
 for needed in "${lm_exp}" "${sung_dir}/${eval_name}" "${flow_exp}" "${vocoder_exp}" "${judges_dir}"; do
   [ -f "${needed}/.done" ] || fail "no ${needed}: run ./run.sh ${recipe_options} first"
 done
-mkdir -p -- "$(dirname "${out}")"
-lock "$(lock_of "${out}")"
+hold_out "${expdir}/tables"
 
 train_flow1() { # train_flow1 TAG ARGS
   log "training: flow_$1"

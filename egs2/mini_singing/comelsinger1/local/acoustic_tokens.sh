@@ -9,25 +9,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
-fail() { echo "acoustic_tokens.sh: error: $*" >&2; exit 2; }
-SECONDS=0
-called_with=("$@") # named by locks
-
 split=dev              # the choice is made on it
 codebooks="1 2 4 6 8"  # rows, rising; the last is how many are fitted
 against=4              # the row that the others are held against
 world_utts=16          # utterances with WORLD metrics
 recipe_options=        # options of ./run.sh that the run was made with
 out=                   # default: exp/tables
-help_message="Usage: local/acoustic_tokens.sh [options]
-Options (--name value), with their defaults:"
-. utils/parse_options.sh
-. utils/steps.sh
-. utils/rows.sh
-[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
-. ./path.sh
-. ./cmd.sh
+. utils/after_run.sh
 read -ra numbers <<< "${codebooks}"
 splits=("${split}") score_words=()
 after_recipe

@@ -8,11 +8,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
-fail() { echo "adaptations.sh: error: $*" >&2; exit 2; }
-SECONDS=0
-called_with=("$@") # named by locks
-
 split=test_singer      # evaluated: singers that no training has heard
 rows="full lora llrd pitch prefix progressive full_no_cl_svt scratch"
 octave_rows="full full_no_cl_svt"  # sung with two prompts an octave apart: does the prompt's melody leak?
@@ -25,23 +20,14 @@ recipe_options=        # options of ./run.sh that the run was made with
 world_utts=0           # utterances with WORLD metrics
 nj=2
 out=                   # default: exp/adaptations
-help_message="Usage: local/adaptations.sh [options]
-Options (--name value), with their defaults:"
-. utils/parse_options.sh
-. utils/steps.sh
-. utils/rows.sh
-[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
-. ./path.sh
-. ./cmd.sh
+. utils/after_run.sh
 adapted_with=${acoustic_args} spoken_with=${pretraining_args}
 read -ra row_list <<< "${rows}"
 splits=("${split}")
 score_words=()
 recipe_options+=" --test_sets ${split}"
 after_recipe
-: "${out:=${expdir}/adaptations}"
-mkdir -p -- "$(dirname "${out}")"
-lock "$(lock_of "${out}")"
+hold_out "${expdir}/adaptations"
 
 # Speech of other voices, tokenized as the singing is; a model of it.
 speech=(--train_set speech_train --valid_set speech_dev --test_sets speech_dev --prompt_sets "")

@@ -8,11 +8,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
-fail() { echo "leakage.sh: error: $*" >&2; exit 2; }
-SECONDS=0
-called_with=("$@") # named by locks
-
 split="test test_singer"  # with the recipe's own prompts
 rows="comelsinger comelsinger-no_cl_svt slm_svs"  # of local/tables.sh
 octave_utts=24         # utterances that are sung with two prompts
@@ -20,20 +15,13 @@ slm_svs=../speechlm1   # the recipe whose pack is slm_svs
 recipe_options=        # options of ./run.sh that the runs were made with
 tables=                # of local/tables.sh; default: exp/tables
 out=                   # default: exp/leakage
-help_message="Usage: local/leakage.sh [options]
-Options (--name value), with their defaults:"
-. utils/parse_options.sh
-. utils/steps.sh
-. utils/rows.sh
-[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
-. ./path.sh
-. ./cmd.sh
+. utils/after_run.sh
 read -ra row_list <<< "${rows}"
 read -ra splits <<< "${split}"
 after_recipe
-: "${out:=${expdir}/leakage}" "${tables:=${expdir}/tables}"
+: "${tables:=${expdir}/tables}"
+hold_out "${expdir}/leakage"
 mkdir -p -- "${out}"
-lock "$(lock_of "${out}")"
 
 for set in "${splits[@]}"; do
   raw="${dumpdir}/raw/${set}"
@@ -49,13 +37,18 @@ for set in "${splits[@]}"; do
   done
 done
 
-pack_of() { # pack_of ROW: packs the models of a row; prints where
+pack_of() { # pack_of ROW: packs the models of a row, or finds the other recipe's pack; prints where
   local name="leakage_$1" words=(--stage 15 --stop_stage 15 --pack_name "leakage_$1")
-  case $1 in
-    slm_svs) (cd -- "${slm_svs}" && realpath -- exp/packed/*.zip | head -n 1); return ;;
-    comelsinger) ;;
-    *) words+=(--acoustic_tag "${1#comelsinger-}") ;;
-  esac
+  if [ "$1" = slm_svs ]; then
+    (
+      cd -- "${slm_svs}"
+      read_settings < <(recipe --print_paths true)
+      wait "$!"
+      realpath -- "${expdir}/packed/${pack_name}.zip"
+    )
+    return
+  fi
+  [ "$1" = comelsinger ] || words+=(--acoustic_tag "${1#comelsinger-}")
   recipe "${words[@]}" >&2
   echo "${expdir}/packed/${name}.zip"
 }

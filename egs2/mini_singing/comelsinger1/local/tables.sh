@@ -8,31 +8,17 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
-fail() { echo "tables.sh: error: $*" >&2; exit 2; }
-SECONDS=0
-called_with=("$@") # named by locks
-
 split="test test_singer"  # evaluated
 losses="no_cl no_scl no_fcl no_svt no_cl_svt"  # rows that lack some
 slm_svs=../speechlm1   # the recipe whose run is held beside ours; empty: none
 recipe_options=        # options of both ./run.sh that the runs were made with
 world_utts=24          # utterances with WORLD metrics, of each set; they take the longest
 out=                   # default: exp/tables
-help_message="Usage: local/tables.sh [options]
-Options (--name value), with their defaults:"
-. utils/parse_options.sh
-. utils/steps.sh
-. utils/rows.sh
-[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
-. ./path.sh
-. ./cmd.sh
+. utils/after_run.sh
 read -ra splits <<< "${split}"
 score_words=()
 after_recipe
-: "${out:=${expdir}/tables}"
-mkdir -p -- "$(dirname "${out}")"
-lock "$(lock_of "${out}")"
+hold_out "${expdir}/tables"
 
 table_rows=(ground_truth score_f0 codec_resynthesis gt_semantic+comelsinger "comelsinger(codes)" comelsinger)
 for loss in ${losses}; do

@@ -8,32 +8,18 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
-fail() { echo "ablations.sh: error: $*" >&2; exit 2; }
-SECONDS=0
-called_with=("$@") # named by locks
-
 split=dev              # everything is tuned on it; test comes last
 rows="start soft unguided no_guidance kept no_soft"  # of conf/ablations.yaml
 against=start          # the row that the others are held against
 world_utts=16          # utterances with WORLD metrics
 recipe_options=        # options of ./run.sh that the run was made with
 out=                   # default: exp/ablations
-help_message="Usage: local/ablations.sh [options]
-Options (--name value), with their defaults:"
-. utils/parse_options.sh
-. utils/steps.sh
-. utils/rows.sh
-[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
-. ./path.sh
-. ./cmd.sh
+. utils/after_run.sh
 read -ra row_list <<< "${rows}"
 splits=("${split}") score_words=()
 after_recipe
-: "${out:=${expdir}/ablations}"
 systems_config=conf/ablations.yaml
-mkdir -p -- "$(dirname "${out}")"
-lock "$(lock_of "${out}")"
+hold_out "${expdir}/ablations"
 
 # The flow goes on training for a third of its steps on what the LM sings of the training set, and
 # sees the score's phones too.

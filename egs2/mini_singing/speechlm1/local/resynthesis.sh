@@ -6,11 +6,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
-fail() { echo "resynthesis.sh: error: $*" >&2; exit 2; }
-SECONDS=0
-called_with=("$@") # named by locks
-
 split=dev              # resynthesised
 vae_config=conf/train_mel_vae.yaml
 mel_config=../../../conf/mel.yaml  # as of the run
@@ -18,19 +13,10 @@ ngpu=0
 world_utts=16          # utterances with WORLD metrics
 recipe_options=        # options of ./run.sh that the run was made with
 out=                   # default: exp/resynthesis
-help_message="Usage: local/resynthesis.sh [options]
-Options (--name value), with their defaults:"
-. utils/parse_options.sh
-. utils/steps.sh
-. utils/rows.sh
-[ $# -eq 0 ] || fail "no positional arguments are taken: $*"
-. ./path.sh
-. ./cmd.sh
+. utils/after_run.sh
 splits=("${split}") score_words=(--lsd true)
 after_recipe
-: "${out:=${expdir}/resynthesis}"
-mkdir -p -- "$(dirname "${out}")"
-lock "$(lock_of "${out}")"
+hold_out "${expdir}/resynthesis"
 
 of_set() { # of_set train|valid SET: ESPnet's options for its mels
   echo "--$1_data_path_and_name_and_type ${tokens}/$2/mel.scp,mel,kaldi_ark --$1_shape_file ${tokens}/$2/utt2num_frames"
