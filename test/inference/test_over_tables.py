@@ -10,6 +10,7 @@ import torch
 
 from espnet2_ext.audio.mel import MelConfig
 from espnet2_ext.audio.wav import read_wav
+from espnet2_ext.bin import infer
 from espnet2_ext.data.streams import StreamSizes, write_stream
 from espnet2_ext.files import read_scp, read_table
 from espnet2_ext.inference.codec_step import CodecStep
@@ -18,6 +19,7 @@ from espnet2_ext.inference.pipeline import Pipeline
 from espnet2_ext.inference.step import Step
 from espnet2_ext.resumable import Shard
 from espnet2_ext.tokenizer.mel_rvq import MelRVQ, MelRVQConfig
+from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,27 @@ def test_of_a_residual_codec_the_first_codebooks_alone_are_decoded():
         (found,) = step({"codec_ssl": [codes]}, ["a"])["mel"]
         torch.testing.assert_close(found, torch.full((10, 4), level))
     assert CodecStep(tokenizers).options == "" != CodecStep(tokenizers, codebooks=2).options
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--codec_ssl", "t.scp", "--codebooks", "0"], "--codebooks: 0 (expected 1 to 2"),
+        (["--codes", "t.scp", "--codebooks", "3"], "--codebooks: 3 (expected 1 to 2"),
+        (["--soft", "t.scp", "--codebooks", "1"], "--codebooks: 1 (expected 1 to 2, and codes"),
+    ],
+)
+def test_codebooks_that_a_codec_does_not_have_are_refused(
+    options, said, tmp_path, monkeypatch, capsys
+):
+    mel = MelConfig(n_mels=4, hop_length=240, fps=50)
+    codec = MelRVQ(mel, MelRVQConfig(n_codebooks=2, codebook_size=2))
+    tokenizers = SimpleNamespace(codec=codec, mel=mel, sizes=[4, 2, 2])
+    monkeypatch.setattr(Tokenizers, "load", lambda *given, **more: tokenizers)
+    command = ["codec", "--tokenizer_dir", str(tmp_path), "--output_dir", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as ended:
+        infer.main([*command, *options])
+    assert ended.value.code == 2 and said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stream", ["codec_ssl", "codes"])

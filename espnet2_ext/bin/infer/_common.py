@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from espnet2_ext.speechlm.inference import DecodingConfig, SpeechLMInference
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Options of every step."""
+def add_common(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
+    """Options of every step; `dtype`: its networks compute in a precision that may be asked for."""
     add = parser.add_argument
     add("--output_dir", type=Path, required=True)
     Shard.add_options(parser)
     add("--chunk_utts", type=int, default=CHUNK_UTTS, help="utterances between savepoints")
     add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
-    add_dtype(parser)
+    if dtype:
+        add_dtype(parser)
 
 
 def check_common(args: argparse.Namespace) -> None:

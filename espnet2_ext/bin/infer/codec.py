@@ -18,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--codes", type=Path, help="instead: the codec's codes alone, as a CD flow writes")
     add("--soft", type=Path, help="instead: expected embeddings, as `infer soft` writes")
     add("--codebooks", type=int, help="decode the first so many alone; default: all")
-    add_common(parser)
+    add_common(parser, dtype=False)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_mel_vae(parser)
     add("--wav_scp", type=Path, help="audio at the model's rate")
     add("--mel_scp", type=Path, help="instead: natural-log mels of it")
-    add_common(parser)
+    add_common(parser, dtype=False)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--wav_scp", type=Path, required=True, help="audio at the mel's rate")
     add("--mel_config", type=Path, default=Path("conf/mel.yaml"))
-    add_common(parser)
+    add_common(parser, dtype=False)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ from espnet2_ext.bin.infer._common import add_common, add_mel_vae, check_common,
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_mel_vae(parser)
     parser.add_argument("--latents_scp", type=Path, required=True, help="of `infer latents`")
-    add_common(parser)
+    add_common(parser, dtype=False)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--model_file", type=Path, required=True, help="EXP/valid.loss.best.pth")
     add("--inference_config", type=Path, help="YAML of how frames become notes")
     add("--codec_ssl", type=Path, required=True, help="codec_ssl.scp, of recordings or sampled")
-    add_common(parser)
+    add_common(parser, dtype=False)
 
 
 def run(args: argparse.Namespace) -> None:
