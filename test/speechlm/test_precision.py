@@ -19,7 +19,7 @@ from espnet2_ext.speechlm.packing import Segments, packed_attention
 from .conftest import make_args, make_batch, make_model, make_utterance
 
 COMMANDS = {
-    infer: ("speechlm", "soft", "flow", "codec", "vocoder"),
+    infer: ("speechlm", "soft", "flow", "vocoder"),
     report: ("leakage", "rolled_score"),
 }
 PARSERS = {"sing": sing.get_parser()} | {

@@ -1,12 +1,12 @@
 """Numbers that prose draws from results are those of the JSON."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+from .claims import DOCS, bare, line_of, prose, rows, span, written, written_to
+
 DEFAULT, SAMPLED = "lm+flow2+voc", "lm+flow2+voc (sampled codes, flow noise .2)"
 TRUTH, CODEC = "gt_tokens+flow2+voc", "codec_resynthesis"
 USUAL, FREE = "test", "test+test_takes"
@@ -32,28 +32,6 @@ EXPRESSED = [
     (USUAL, DEFAULT, "vibrato_depth", "vibrato to {}"),
     (USUAL, DEFAULT, "mel_gv", "global variance to {}"),
 ]
-
-
-def rows(name: str) -> list[dict[str, Any]]:
-    return json.loads((DOCS / "results" / name).read_text())
-
-
-def prose(page: Path) -> str:
-    """Its text in one line, without tables."""
-    lines = page.read_text().splitlines()
-    return " ".join(" ".join(line for line in lines if not line.startswith("|")).split())
-
-
-def line_of(page: str, *cells: str) -> str:
-    """The one line of a table of docs/ that begins with these cells."""
-    begins = "| " + " | ".join(cells) + " |"
-    (line,) = {x for x in (DOCS / page).read_text().splitlines() if x.startswith(begins)}
-    return line
-
-
-def written(value: float) -> str:
-    """As prose has it: .57, 1.02."""
-    return f"{value:.2f}".removeprefix("0")
 
 
 @pytest.mark.parametrize(("split", "system", "key", "words"), EXPRESSED)
@@ -262,22 +240,6 @@ def test_what_is_said_to_be_lost_in_which_stage():
     assert f"loses {similarity} of similarity" in text and f"within {similarity} of simil" in text
 
 
-def written_to(digits: int, value: float) -> str:
-    """As prose has it: .046."""
-    return f"{value:.{digits}f}".removeprefix("0")
-
-
-def bare(digits: int, value: float) -> str:
-    """As prose has it where a leading zero is left out and a whole number stays."""
-    return f"{value:.{digits}f}".removeprefix("0") if value < 1 else f"{value:.{digits}f}"
-
-
-def span(found: list[dict[str, Any]], key: str, digits: int) -> str:
-    """Smallest to largest."""
-    values = [row[key] for row in found]
-    return f"{bare(digits, min(values))} to {bare(digits, max(values))}"
-
-
 def test_what_is_said_of_real_singing():
     found = rows("real_singing.json")
     text = prose(DOCS / "real_singing.md")
@@ -368,148 +330,3 @@ def test_what_is_said_of_the_run_on_many_singers():
     )
     assert f"F0 spreads within notes {spread} as much as in" in text
     assert f"vibrato is {depth} as deep. The global variance is {gv}:" in text
-
-
-def test_what_is_said_of_comelsinger_on_dev():
-    of = {row["system"]: row for row in rows("comelsinger_dev.json")}
-    ours, plain, text = (
-        of["comelsinger"],
-        of["comelsinger-no_cl_svt"],
-        prose(DOCS / "lab/comelsinger_dev.md"),
-    )
-
-    def told(interval, digits: int) -> str:
-        value, low, high = (written_to(digits, interval[key]) for key in ("value", "low", "high"))
-        return f"{value} [{low}, {high}]"
-
-    drawn = of["comelsinger(codes)"]["metrics"]["per"]
-    assert f"The PER is {written_to(3, drawn)} with drawn codes" in text
-    assert f"and {written_to(3, ours['metrics']['per'])} with expected embeddings" in text
-    assert f"The prompts are {ours['prompt_cents']['value']:.0f} cents apart" in text
-    leaks = told(ours["shift_cents"], 2), told(plain["shift_cents"], 2)
-    assert "{} cents with them, {} without".format(*leaks) in text
-    assert all(row["shift_cents"]["low"] < 0 < row["shift_cents"]["high"] for row in (ours, plain))
-
-    def differs(system: str, metric: str) -> str:
-        test = of[f"comelsinger-{system}"]["difference"][metric]
-        value, low, high = (written_to(3, x) for x in (test["difference"], *test["ci95"]))
-        return f"{value} [{low}, {high}]"
-
-    tests = [test for row in of.values() for test in row.get("difference", {}).values()]
-    assert {test["verdict"] for test in tests} == {"tie"}
-    least = 2 / 2**12  # songs
-    assert min(test["p_value"] for test in tests) >= least and least * len(tests) > 0.05
-    assert of["comelsinger-no_cl"]["difference"]["semitone_acc"]["p_value"] == least  # every song
-    times = f"{written_to(4, least)}, times {len(tests)} tests {written_to(3, least * len(tests))}"
-    assert times in text
-    assert f"within 50 cents of the note by {differs('no_cl', 'semitone_acc')}" in text
-    assert f"{differs('no_cl', 'singer_sim')} of similarity" in text
-    assert f"PER by {differs('no_svt', 'per')} and" in text
-    shifts = [row["shift_cents"]["value"] for row in of.values()]
-    assert max(abs(shift) for shift in shifts if shift is not None) < 0.5
-    assert f"recognised in {written_to(3, ours['metrics']['singer_acc'])} of the utterances" in text
-    lm = rows("tuning_dev.json")[-1]["metrics"]
-    per, sim, acc = (written_to(3, lm[key]) for key in ("per", "singer_sim", "singer_acc"))
-    assert f"has a PER of {per}, a singer similarity of {sim} and {acc} of the singers" in text
-
-
-def test_what_is_said_of_comelsinger_on_the_test_sets():
-    of = {(row["system"], row["split"]): row for row in rows("comelsinger.json")}
-    text = prose(DOCS / "comelsinger.md")
-    table = (DOCS / "comelsinger.md").read_text()
-
-    def per(system: str, split: str) -> float:
-        return of[system, split]["metrics"]["per"]
-
-    tests = [test for row in of.values() for test in row.get("difference", {}).values()]
-    assert f"for all {len(tests)} tests of the table" in text
-    ours, theirs = per("comelsinger", "test_singer"), per("slm_svs", "test_singer")
-    assert (
-        f"singers is {written_to(3, ours)}, which is {written_to(3, ours - theirs)} above" in text
-    )
-    for split in ("test", "test_singer"):
-        worse = of["slm_svs", split]["difference"]["per"]
-        assert worse["ci95"][1] < 0 and worse["verdict"] == "tie"
-    drawn, real = per("comelsinger(codes)", "test"), per("gt_semantic+comelsinger", "test")
-    assert f"embeddings has a PER of {written_to(3, drawn)} on `test`" in text
-    own = written_to(3, per("comelsinger", "test"))
-    assert f"is {written_to(3, real)}, and with those that stage 6 generates it is {own}." in text
-    known, lm, unseen = (
-        written_to(3, of[system, split]["metrics"]["singer_acc"])
-        for system, split in (
-            ("comelsinger", "test"), ("slm_svs", "test"), ("comelsinger", "test_singer"),
-        )
-    )  # fmt: skip
-    assert f"({known} of the utterances, SLM-SVS {lm};" in text
-    assert f"among all 40 singers {unseen} of the utterances" in text
-    low, high = of["slm_svs", "test"]["difference"]["singer_acc"]["ci95"]
-    assert low < 0 < high
-    rank = {row["system"]: row["unseen_acc"] for row in rows("comelsinger_unseen.json")}
-
-    def told(value: float, low: float, high: float) -> str:
-        return f"{written_to(3, value)} [{written_to(3, low)}, {written_to(3, high)}]"
-
-    here, there = (told(*rank[name].values()) for name in ("comelsinger", "slm_svs"))
-    assert f"{here} are, and {there} of SLM-SVS's" in text
-
-    losses = [f"comelsinger-{name}" for name in ("no_cl", "no_scl", "no_fcl")]
-    for split in ("test", "test_singer"):
-        for name in losses:
-            assert {t["verdict"] for t in of[name, split]["difference"].values()} == {"tie"}
-        test = of["comelsinger-no_svt", split]["difference"]["rpa"]
-        assert test["verdict"] == "worse"
-        value, low, high = -test["difference"], -test["ci95"][1], -test["ci95"][0]
-        assert f"{told(value, low, high)} less" in table
-    whole = {s: of["comelsinger-no_cl_svt", s]["difference"] for s in ("test", "test_singer")}
-    assert whole["test"]["rpa"]["verdict"] == whole["test"]["semitone_acc"]["verdict"] == "worse"
-    assert {test["verdict"] for test in whole["test_singer"].values()} == {"tie"}
-
-    by_singer = [
-        test
-        for row in rows("comelsinger_by_singer.json")
-        for test in row.get("difference", {}).values()
-    ]
-    assert {test["n_song"] for test in by_singer} == {8}
-    assert {test["verdict"] for test in by_singer} == {"tie"}
-    assert f"least p of eight pairs is {written_to(3, 2 / 2**8)}" in text
-
-
-def test_what_is_said_of_leaks_and_of_adaptations_of_comelsinger():
-    text = prose(DOCS / "comelsinger.md")
-    leaks = rows("comelsinger_leakage.json")
-    assert {row["leaks"] for row in leaks if "leaks" in row} == {0}
-    for row in leaks:
-        if row["split"] == "octave":
-            assert row["shift_cents"]["low"] < 0 < row["shift_cents"]["high"]
-
-    of = {row["system"]: row for row in rows("comelsinger_adaptations.json")}
-
-    def told(interval: list[float], digits: int = 3) -> str:
-        value, low, high = (written_to(digits, x) for x in interval)
-        return f"{value} [{low}, {high}]"
-
-    def loss(system: str, metric: str) -> list[float]:
-        test = of[system]["difference"][metric]
-        assert test["verdict"] == "worse"
-        return [-test["difference"], -test["ci95"][1], -test["ci95"][0]]
-
-    assert f"With them {told(loss('full_no_cl_svt', 'semitone_acc'))} more" in text
-    full, plain = (of[s]["metrics"]["semitone_acc"] for s in ("full", "full_no_cl_svt"))
-    assert f"({written_to(3, full)} against {written_to(3, plain)})" in text
-    scratch, adapted = (written_to(3, of[s]["metrics"]["per"]) for s in ("scratch", "full"))
-    assert f"has a PER of {scratch}, where `full` has {adapted}" in text
-    assert (
-        max(row["metrics"]["semitone_acc"] for row in of.values())
-        == (of["scratch"]["metrics"]["semitone_acc"])
-    )
-    for name in ("lora", "llrd", "progressive"):
-        assert {test["verdict"] for test in of[name]["difference"].values()} == {"tie"}
-    notes = [told(loss(name, "note_acc")) for name in ("pitch", "prefix")]
-    assert "accuracy {} and {} lower".format(*notes) in text
-    for name in ("pitch", "prefix"):
-        assert of[name]["difference"]["singer_sim"]["difference"] > 0
-
-    octave = {row["system"]: row["shift_cents"] for row in rows("comelsinger_octave.json")}
-    apart = [told(list(octave[name].values()), 0) for name in ("full", "full_no_cl_svt")]
-    assert f"lie {apart[0]} cents apart" in text and f"and {apart[1]} without" in text
-    assert all(shift["low"] > 0 for shift in octave.values())
