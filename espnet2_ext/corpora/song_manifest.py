@@ -9,12 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from espnet2_ext.corpora.described import (
-    Described,
-    read_attributes,
-    read_instructions,
-    write_described,
-)
 from espnet2_ext.corpora.preparer import (
     MAX_BAD,
     PreparedSet,
@@ -25,6 +19,12 @@ from espnet2_ext.corpora.preparer import (
     license_statement,
     only_once,
     write_sets,
+)
+from espnet2_ext.data.described import (
+    Described,
+    read_attributes,
+    read_instructions,
+    write_described,
 )
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_jsonl

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rows import LM, MASKED, NO_WAV, RECORDINGS, VAE, Row, tag_of
+from espnet2_ext.evaluation.rows import FLOW, LM, MASKED, NO_WAV, RECORDINGS, VAE, Row, tag_of
 from espnet2_ext.files import read_text, read_yaml, write_text
 
 TOKENS, FEATURES, DECODED_CODES, WAVS = range(4)
@@ -128,10 +128,10 @@ class Plan:
         self._step(WAVS, "13", to, (vocoder, *made_from), files, words,
                    ["to_wavs", codec, *options], ("--beside",))  # fmt: skip
         models = [vocoder]
-        if by_flow or row.codes:
+        if by_flow or row.codes or row.latents == FLOW:
             models.insert(0, self._exp("flow", row.flow))
         if row.mel == VAE:
-            models.insert(0, self._exp("mel_vae", row.vae))
+            models.insert(0, self._vae(row))
         if row.tokens == LM:
             models.insert(0, self._exp("lm", row.lm))
         if row.tokens == MASKED:
@@ -154,6 +154,11 @@ class Plan:
         if not tag:
             return Path(self.run[f"{kind}_exp"])
         return Path(self.run["expdir"]) / f"{kind.replace('lm', 'speechlm')}_{tag}"
+
+    def _vae(self, row: Row) -> Path:
+        """Of the run, or of one that a script trained beside it."""
+        own = self.run.get("mel_vae_exp")
+        return Path(own) if own and not row.vae else self._exp("mel_vae", row.vae or "default")
 
     def _own(self, row: Row, ending: str = "") -> Path:
         if self.out is not None:
@@ -343,7 +348,7 @@ class Plan:
 
     def _of_vae(self, row: Row) -> Path:
         """Folder of the mel that a mel-VAE makes of latents."""
-        exp, to = self._exp("mel_vae", row.vae), self._own(row)
+        exp, to = self._vae(row), self._own(row)
         latents, made_from = self._latents(row, exp)
         table = ["--latents_scp", latents / "latents.scp"]
         self._vae_step(FEATURES, "vae", exp, to, made_from, ["infer/mel_vae", *table])
@@ -351,12 +356,35 @@ class Plan:
 
     def _latents(self, row: Row, exp: Path) -> tuple[Path, tuple[Path, ...]]:
         """Folder of a row's latents, and what it was made in; those of recordings are encoded."""
+        if row.latents == FLOW:
+            to = self._of_latent_flow(row)
+            return to, (to,)
         if row.latents != RECORDINGS:
             return Path(row.latents), _decoded_in(Path(row.latents))
         to, recorded = self._own(row, ".latents"), self._recorded
         mel = ["--mel_scp", recorded.frames / "mel.scp"]
         self._vae_step(TOKENS, "latents", exp, to, recorded.made_from, ["infer/latents", *mel])
         return to, (to,)
+
+    def _of_latent_flow(self, row: Row) -> Path:
+        """Folder of the latents that a flow makes of what is said of the set."""
+        run, exp = self.run, self._exp("flow", row.flow)
+        config, described = self._config(row, row.sampling, "flow"), Path(run["described"])
+        if self.out is not None or isinstance(row.sampling, dict):
+            to = self._own(row, ".latents")
+        else:
+            tag = tag_of("flow", config, "") if row.sampling else run["flow_inference_tag"]
+            to = exp / f"decode_{tag}" / self.set_name
+        streams = described / self.set_name
+        self._step(
+            TOKENS, "8", to, (exp, streams), (config,), (run["flow_model"], run["device"]),
+            ["on", "infer", "--jobs", run["inference_nj"], "infer/latent_flow",
+             "--train_config", exp / "config.yaml", "--model_file", exp / run["flow_model"],
+             "--inference_config", config, "--stream_dir", streams, "--output_dir", to,
+             "--device", run["device"]],
+            ("--beside",),
+        )  # fmt: skip
+        return to
 
     def _vae_step(
         self, level: int, name: str, exp: Path, to: Path, made_from: tuple[Path, ...],

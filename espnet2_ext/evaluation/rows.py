@@ -12,7 +12,7 @@ from espnet2_ext.ids import check_id
 
 RECORDINGS = "ground_truth"
 LM, MASKED = "lm", "masked"
-VAE = "vae"
+FLOW, VAE = "flow", "vae"
 NO_WAV = "none"
 """Of a row that is the written note as F0, without audio."""
 F0_SOURCES = ("", "feats", "predictor", "score", "model")
@@ -33,8 +33,8 @@ class Row:
         embedding: ``expected``: the codec, or the flow of another system's tokens, reads the
             embeddings that the token model expected, not those of its codes. Default: codes; the
             flow of the LM's tokens as the LM's decoding says.
-        latents: Where a mel-VAE's latents come from: ``ground_truth`` (the recordings'), or a
-            folder with a ``latents.scp``.
+        latents: Where a mel-VAE's latents come from: ``ground_truth`` (the recordings'), ``flow``
+            (a flow of latents makes them), or a folder with a ``latents.scp``.
         mel: ``ground_truth``, ``codec``, ``flow``, ``vae`` (it decodes the latents), or a folder
             with another system's ``mel.scp``.
         wav: ``vocoder`` (of the mel), ``ground_truth``, a folder with a ``wav.scp``, or ``none``:
@@ -48,7 +48,7 @@ class Row:
             ``ground_truth``: those of the recordings.
         acoustic: Tag of the masked generator of acoustic tokens.
         flow: Tag of the flow.
-        vae: Tag of the mel-VAE, exp/mel_vae_TAG.
+        vae: Tag of the mel-VAE, exp/mel_vae_TAG; a run that names none has ``default``.
         vocoder: Tag of the vocoder.
         decoding: YAML of the LM's or masked generators' decoding, or a mapping of changes to the
             recipe's (or to that of its key ``base``).
@@ -68,7 +68,7 @@ class Row:
     semantic: str = ""
     acoustic: str = ""
     flow: str = ""
-    vae: str = "default"
+    vae: str = ""
     vocoder: str = ""
     decoding: Any = None
     sampling: Any = None
@@ -96,8 +96,8 @@ class Row:
             return "latents", self.latents or "nothing", "latents and mel: vae, or neither"
         if self.latents and self.tokens:
             return "latents", self.latents, "tokens or latents, not both"
-        if self.latents not in ("", RECORDINGS) and not _is_folder(self.latents):
-            return "latents", repr(self.latents), "ground_truth or a folder"
+        if self.latents not in ("", RECORDINGS, FLOW) and not _is_folder(self.latents):
+            return "latents", repr(self.latents), "ground_truth, flow or a folder"
         if (self.mel in ("codec", "flow") or self.codes) and not self.tokens:
             return "tokens", "nothing", f"{_TOKENS}, for mel: {self.mel}"
         if self.codes and self.mel != "codec":

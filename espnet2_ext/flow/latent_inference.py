@@ -68,6 +68,11 @@ class LatentInference:
         model = build_strict(lambda: build_model(args, geometry, config), state, config, weights)
         return cls(model.to(device), batch_frames, dtype)
 
+    @property
+    def streams_read(self) -> tuple[str, ...]:
+        """Streams that the model's conditions read."""
+        return self.model.streams_read
+
     @torch.no_grad()
     def generate(
         self,
@@ -132,7 +137,7 @@ class LatentInference:
     def _check(
         self, lengths: Sequence[int], streams: Mapping[str, Sequence[Tensor]], names: Sequence[str]
     ) -> None:
-        read = self.model.streams_read
+        read = self.streams_read
         for name, values in streams.items():
             if name not in read:
                 raise UserError("flow", "not read by this model", f"one of {', '.join(read)}", name)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from espnet2_ext.audio.wav import write_wav
-from espnet2_ext.corpora.described import ATTRIBUTES, INSTRUCTIONS
 from espnet2_ext.corpora.song_manifest import prepare
 from espnet2_ext.data.data_dir import DataDir, fix, subset
+from espnet2_ext.data.described import ATTRIBUTES, INSTRUCTIONS
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_jsonl_table, read_table
 from espnet2_ext.lint import lint_data_dir

@@ -85,7 +85,7 @@ def test_every_shipped_table_can_be_read():
         ),
         ("results: {a: {mel: vae}}", "a: latents: nothing (expected latents and mel: vae"),
         ("results: {a: {latents: ground_truth, mel: ground_truth}}", "a: latents: ground_truth"),
-        ("results: {a: {latents: lm, mel: vae}}", "a: latents: 'lm' (expected ground_truth or"),
+        ("results: {a: {latents: lm, mel: vae}}", "a: latents: 'lm' (expected ground_truth, flow"),
         ("results: {a: {tokens: lm, latents: a/b, mel: vae}}", "tokens or latents, not both"),
         ("results: {a: {tokens: lm, mel: flow, decoding: 3}}", "a: decoding: 3"),
         ("results: {a: {tokens: lm, mel: flow, flow: a/b}}", "a: flow: 'a/b' (expected a tag)"),
@@ -201,6 +201,27 @@ def test_latents_of_recordings_are_encoded_and_decoded_for_the_vocoder(run):
     to_mel = command(plan, "exp/rows/b/test")
     assert "--latents_scp exp/song/latents/latents.scp --model_dir exp/mel_vae_wide" in to_mel
     assert "exp/rows/b/test/wav_vocoder_vocos" in folders(plan)
+
+
+def test_a_flow_makes_latents_of_what_is_said_of_the_set(run):
+    run |= {"described": "dump/described_default", "mel_vae_exp": "exp/mel_vae_songs"}
+    plan = Plan(run, "eval_test")
+    audio = plan.render(Row("instructaudio", latents="flow", mel="vae"))
+    latents = "exp/flow_default/decode_default_seed_1/eval_test"
+    assert folders(plan)[:3] == [latents, "drain", "exp/rows/instructaudio/eval_test"]
+    call = command(plan, latents)
+    assert "infer/latent_flow --train_config exp/flow_default/config.yaml" in call
+    assert "--stream_dir dump/described_default/eval_test" in call
+    to_mel = command(plan, "exp/rows/instructaudio/eval_test")
+    assert f"--latents_scp {latents}/latents.scp --model_dir exp/mel_vae_songs" in to_mel
+    assert [path.name for path in audio.models] == [
+        "mel_vae_songs", "flow_default", "vocoder_default"
+    ]  # fmt: skip
+    changed = Plan(run, "eval_test")
+    changed.render(Row("more", latents="flow", mel="vae", sampling={"guidance": 3}, vae="wide"))
+    assert folders(changed)[0] == "exp/rows/more/eval_test.latents"
+    to_mel = command(changed, "exp/rows/more/eval_test")
+    assert "--model_dir exp/mel_vae_wide" in to_mel
 
 
 def test_embeddings_that_the_run_does_not_expect_are_sung_for_the_row(run):

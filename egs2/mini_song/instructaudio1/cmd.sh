@@ -1,1 +1,1 @@
-../../TEMPLATE/speechlm1/cmd.sh
+../../TEMPLATE/instructaudio1/cmd.sh

@@ -11,10 +11,10 @@ pytest.importorskip("espeakng_loader")
 from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.bin import make_mini_song
 from espnet2_ext.corpora import mini_song
-from espnet2_ext.corpora.described import ATTRIBUTES, INSTRUCTIONS
 from espnet2_ext.corpora.mini_song.config import SETS, SongConfig
 from espnet2_ext.corpora.mini_song.making import make_corpus
 from espnet2_ext.corpora.mini_song.mixing import level_db
+from espnet2_ext.data.described import ATTRIBUTES, INSTRUCTIONS
 from espnet2_ext.errors import UserError
 from espnet2_ext.files import read_jsonl_table, read_table
 from espnet2_ext.lint import lint_data_dir

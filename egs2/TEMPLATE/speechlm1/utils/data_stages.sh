@@ -117,7 +117,7 @@ tokenize_sets() {
 }
 join_tables() { # join_tables TOKEN_DIR...
   local table
-  for table in codec_ssl.scp score_frames.scp svs_frames.scp prompt.scp mel.scp f0.scp utt2num_frames utt2spk; do
+  for table in codec_ssl.scp score_frames.scp svs_frames.scp prompt.scp mel.scp f0.scp lyrics_ids.scp instruction.scp instruction_ids.scp utt2num_frames utt2spk; do
     rm -f -- "${step_dir}/${table}"
     [ -f "$1/${table}" ] || continue
     sort -- "${@/%//${table}}" > "${step_dir}/${table}"

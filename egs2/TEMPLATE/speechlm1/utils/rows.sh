@@ -7,6 +7,7 @@ row_settings=(expdir dumpdir tokens tokenizer_dir eval_name device inference_nj
   tag lm_exp semantic_exp acoustic_exp transcription_exp transcription_model
   inference_model inference_config inference_args inference_tag
   flow_exp flow_model flow_inference_config flow_inference_args flow_inference_tag
+  mel_vae_exp described
   vocoder_exp vocoder_model vocoder_f0 duration_exp duration_model duration_inference_config systems_config row)
 
 rows() { # rows plan|table|models OPTION...: what bin.rows says of the rows

@@ -26,11 +26,8 @@ inputs_of_trainings() { # once there are tokens: into the arrays frames_of and t
   trained_on=("${tokens}/${train_set}" "${tokens}/${valid_set}")
 }
 
-train_vocoder() { # train_vocoder N
-  begin "$1" "vocoder training" "${tokens}/{${train_set},${valid_set}}: mel f0, ${dumpdir}/raw/<set>/wav.scp, ${vocoder_config}" \
-    "${vocoder_exp}: config.yaml, ${vocoder_model}" || return 0
+learn_vocoder() { # with the streams of the array data
   longer "${vocoder_config}" "${tokens}/${train_set}/utt2num_frames" "${tuned_on_frames}"
-  data_of mel f0
   step --training --vocoder_tag 12 "${vocoder_exp}" --from "${trained_on[@]}" --files "${vocoder_config}" \
     --with "${vocoder_args}" "${more_steps[@]}" -- \
     on cuda "${training[@]}" espnet2_ext.bin.train vocoder --resume true \
@@ -38,6 +35,12 @@ train_vocoder() { # train_vocoder N
     --train_data_path_and_name_and_type "${dumpdir}/raw/${train_set}/wav.scp,wav,sound" \
     --valid_data_path_and_name_and_type "${dumpdir}/raw/${valid_set}/wav.scp,wav,sound" \
     "${frames_of[@]}" "${vocoder_words[@]}"
+}
+train_vocoder() { # train_vocoder N
+  begin "$1" "vocoder training" "${tokens}/{${train_set},${valid_set}}: mel f0, ${dumpdir}/raw/<set>/wav.scp, ${vocoder_config}" \
+    "${vocoder_exp}: config.yaml, ${vocoder_model}" || return 0
+  data_of mel f0
+  learn_vocoder
   end
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import STEMS, write_jsonl, write_table
+from espnet2_ext.files import STEMS, read_jsonl_table, write_jsonl, write_table
 from espnet2_ext.score.formats.json_fields import take, take_list
 
 ATTRIBUTES, INSTRUCTIONS = "attributes.jsonl", "instructions.jsonl"
@@ -94,3 +94,24 @@ def write_described(data_dir: str | Path, described: Mapping[str, Described]) ->
             write_table(data_dir / name, stems)
         else:
             (data_dir / name).unlink(missing_ok=True)
+
+
+def read_described(data_dir: str | Path) -> dict[str, Described]:
+    """Attributes and instructions of the utterances of a data directory; {} where it has none.
+
+    Raises:
+        UserError: a file that cannot be read, naming the line.
+    """
+    data_dir = Path(data_dir)
+    if not (data_dir / ATTRIBUTES).is_file():
+        return {}
+    attributes = read_jsonl_table(data_dir / ATTRIBUTES)
+    given = data_dir / INSTRUCTIONS
+    instructions = read_jsonl_table(given) if given.is_file() else {}
+    return {
+        utt: Described(
+            read_attributes({k: v for k, v in row.items() if k != "utt"}, f"{given}: {utt}"),
+            instructions.get(utt, {}).get("instructions", ()),
+        )
+        for utt, row in attributes.items()
+    }

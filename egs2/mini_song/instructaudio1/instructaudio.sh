@@ -1,0 +1,1 @@
+../../TEMPLATE/instructaudio1/instructaudio.sh
