@@ -45,7 +45,7 @@ def test_each_description_is_an_utterance_whose_tables_point_to_the_same_arrays(
 
 
 def test_one_drawn_description_keeps_the_id_and_kinds_are_chosen(folders):
-    raw, tables, out = folders
+    raw, _tables, out = folders
     drawn = set()
     for seed in range(8):
         assert run("--data_dir", raw, "--output_dir", out, "--draw", seed, "--kinds", "song") == 0

@@ -25,7 +25,7 @@ def test_frames_are_the_scores_and_as_many_as_the_latents():
 
 
 def test_the_second_speakers_phones_have_numbers_of_their_own():
-    words = "[S0] l a [S1] n i".split()
+    words = ["[S0]", "l", "a", "[S1]", "n", "i"]
     frames = latent_score(SCORE, 10, 5, words, spoken=True)
     second = [one + len(LYRIC_SYMBOLS) for one in IDS[2:]]
     assert frames[:, 0].tolist() == [*IDS[:2], second[0], second[1], second[1]]
@@ -34,4 +34,4 @@ def test_the_second_speakers_phones_have_numbers_of_their_own():
 
 def test_a_text_of_other_phones_is_refused():
     with pytest.raises(ValueError, match="3 phones of the text are not the 4 of the score"):
-        latent_score(SCORE, 10, 5, "[S0] l a n".split())
+        latent_score(SCORE, 10, 5, ["[S0]", "l", "a", "n"])
