@@ -23,6 +23,20 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=_seed, default=0, help="of all sampling, from 0")
 
 
+def add_described(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """What a model of described sound is told."""
+    add = parser.add_argument
+    add("--instruction", required=required, help="how it is to sound, in plain words (a pack of "
+        "docs/instructaudio.md)")  # fmt: skip
+    add("--seconds", type=float, help="length; default: the score's, or as long as speech takes")
+
+
+def check_seconds(seconds: float | None) -> None:
+    """Refuse a length that is none; raises `UserError`."""
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise UserError("--seconds", f"{seconds:g}", "more than 0")
+
+
 def add_voice(parser: argparse.ArgumentParser, default: str) -> None:
     """Whose voice; `default` says whose it is otherwise."""
     add = parser.add_argument

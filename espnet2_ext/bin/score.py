@@ -20,6 +20,8 @@ from espnet2_ext.evaluation.songs import UTT2SONG, read_songs, with_songs
 from espnet2_ext.evaluation.table import summarize
 from espnet2_ext.files import read_table, read_text, write_json, write_table
 from espnet2_ext.ids import check_id
+from espnet2_ext.judges.attributes import NAME as ATTRIBUTE_JUDGE
+from espnet2_ext.judges.attributes import AttributeJudge, read_attributes
 from espnet2_ext.judges.data import require
 from espnet2_ext.judges.f0 import EXTRACTORS
 from espnet2_ext.judges.learned import load_learned
@@ -126,6 +128,7 @@ def _row(args: argparse.Namespace) -> Row:
 def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Namespace) -> None:
     refs, singers = read_table(row.ref_dir / "wav.scp"), read_table(row.ref_dir / "utt2spk")
     scores = read_scores(row.ref_dir)
+    attributes = read_attributes(row.ref_dir)
     hyps = read_hypotheses(row.wavs, refs, row.ref_dir)
     limit = config.world_limit(row.split) if args.world_utts is None else args.world_utts
     # Drawn from the references, so that every system of a split is measured on the same ones.
@@ -140,7 +143,8 @@ def _score(row: Row, judges: Judges, config: ScoringConfig, args: argparse.Names
             )  # fmt: skip
         if utt not in scores:
             raise UserError(row.ref_dir / "score.scp", f"no line for {utt!r}", "each id of wav.scp")
-        tasks.append(Task(utt, wav, refs[utt], scores[utt], singer, utt in with_world))
+        world, about = utt in with_world, attributes.get(utt, {})
+        tasks.append(Task(utt, wav, refs[utt], scores[utt], singer, world, about))
     cache_dir = Path(args.cache_dir or Path(args.judges_dir) / "cache")
     logging.info("%s on %s", row.system, row.split)
     utts = score_all(tasks, judges, row.out_dir / "utts", cache_dir, args.nj, config.f0_dtw,
@@ -206,6 +210,7 @@ def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges
     speakers = {}
     if config.speaker_model:
         speakers["spk_sim"] = load_speaker_model(config.speaker_model, fetch_mos)
+    heard = folder / f"{ATTRIBUTE_JUDGE}.yaml"
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("singers.json")])
     return Judges(
         f0=EXTRACTORS[config.f0_extractor],
@@ -219,6 +224,7 @@ def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges
         ),
         speakers=speakers | learned.speakers,
         words=learned.words,
+        attributes=AttributeJudge.load(folder) if heard.is_file() else None,
     )  # fmt: skip
 
 

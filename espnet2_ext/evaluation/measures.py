@@ -10,6 +10,7 @@ from typing import Any
 
 from espnet2_ext.evaluation.metric import HIGHER, LOWER, Metric, mean, pooled
 from espnet2_ext.evaluation.rendition import Rendition
+from espnet2_ext.judges.attributes import ATTRIBUTES, listen
 from espnet2_ext.judges.f0 import FPS
 from espnet2_ext.metrics.contour import contour_scores
 from espnet2_ext.metrics.espnet_svs import espnet_features, espnet_scores
@@ -111,6 +112,26 @@ def _singer(r: Rendition) -> Values:
     }  # fmt: skip
 
 
+def _words_of(kind: str, kinds: tuple[str, ...]) -> Metric:
+    """PER of utterances of some kinds alone."""
+    name, head = f"per_{kind}", f"PER ({kind})"
+
+    def value(u: Mapping[str, Any]) -> float | None:
+        return u.get("phone_errors") if u.get("kind") in kinds else None
+
+    return Metric(name, head, head, value, lambda u: u["n_phones"], LOWER)
+
+
+def _kind(r: Rendition) -> Values:
+    return {"kind": r.task.attributes["kind"]}
+
+
+def _attributes(r: Rendition) -> Values:
+    heard = listen(r.hyp, r.fs, r.judges.f0)
+    right = r.judges.attributes.right(heard, r.task.attributes)
+    return {f"acc_{name}": value for name, value in right.items()}
+
+
 def _has(name: str, few: bool = False) -> Callable[[Rendition], bool]:
     """Whether the model of a metric is there; of `few` utterances, those that WORLD is run on."""
     return lambda r: r.judges.has(name) and (_with_world(r) or not few)
@@ -202,6 +223,13 @@ MEASURES = (
     Measure("lsd", _lsd, (
         mean("lsd_db", "LSD dB (no DTW)", "LSD dB", LOWER, 2),
     ), lambda r: r.lsd, extra=True),
+    Measure("kind", _kind, (
+        _words_of("song", ("song",)), _words_of("speech", ("speech", "dialogue")),
+    ), lambda r: "kind" in r.task.attributes, extra=True),
+    Measure("attributes", _attributes, tuple(
+        mean(f"acc_{name}", f"{name} acc (attribute judge)", f"{name} acc", HIGHER)
+        for name in ATTRIBUTES
+    ), lambda r: r.judges.attributes is not None and bool(r.task.attributes), extra=True),
     _recognized("whisper_per", "PER (Whisper)"),
     _recognized("firered_per", "PER (FireRedASR)"),
     _speaker("spk_sim", "speaker sim, ESPnet-SPK"),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.digest import digest_files
 from espnet2_ext.evaluation.written_f0 import WRITTEN_VERSION, written_f0
 from espnet2_ext.files import atomic_path
+from espnet2_ext.judges.attributes import AttributeJudge
 from espnet2_ext.judges.f0 import FPS, Extractor, ceiling_of, frame_times
 from espnet2_ext.judges.phone_recognizer import PhoneRecognizer
 from espnet2_ext.judges.singer_embedder import SingerEmbedder
@@ -50,6 +52,7 @@ class Judges:
     fingerprint: str
     speakers: Mapping[str, SpeakerModel] = field(default_factory=dict)
     words: Mapping[str, WordRecognizer] = field(default_factory=dict)
+    attributes: AttributeJudge | None = None
 
     @property
     def learned(self) -> dict[str, SpeakerModel | MosPredictor | WordRecognizer]:
@@ -77,6 +80,7 @@ class Task:
         score: What both sing, with the recording's phones.
         singer: Of the recording.
         with_world: Whether metrics that take WORLD's analysis are measured of it.
+        attributes: What it is described by.
     """
 
     utt: str
@@ -85,6 +89,7 @@ class Task:
     score: MusicScore
     singer: str
     with_world: bool
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class FeatureCache:

@@ -49,6 +49,9 @@ class ScoringConfig:
         rename_phones: Symbols of that model to ours.
         fit_recognizer: Options of `judges.fitting.FitConfig`.
         fit_embedder: Options of `judges.fitting.EmbedderFitConfig`.
+        fit_attributes: Options of `judges.fitting_attributes.AttributeFitConfig`, where the
+            recordings have attributes.
+        per_bar: PER on real dev audio above which the recogniser is no judge.
         centroid_utts: Real utterances a singer's centroid is made of.
         dev_utts: Utterances of dev on which fitting reports its PER.
         qualify_utts: Recordings with known F0 on which the F0 extractor must qualify.
@@ -67,6 +70,8 @@ class ScoringConfig:
     rename_phones: Mapping[str, str] = field(default_factory=dict)
     fit_recognizer: Mapping[str, Any] = field(default_factory=dict)
     fit_embedder: Mapping[str, Any] = field(default_factory=dict)
+    fit_attributes: Mapping[str, Any] = field(default_factory=dict)
+    per_bar: float = 0.05
     centroid_utts: int = 20
     dev_utts: int = 30
     qualify_utts: int = 30
@@ -126,6 +131,7 @@ def _key(rendition: Rendition) -> str:
     task, judges = rendition.task, rendition.judges
     parts = (
         judges.fingerprint, rendition.digests, repr(task.score), task.singer,
+        *([sorted(map(str, task.attributes.items()))] if task.attributes else ()),
         sorted(f"{m.name} {m.version}" for m in MEASURES if m.applies(rendition)),
         sorted((metric, model.name) for metric, model in judges.learned.items()
                if model.name and judges.has(metric)),

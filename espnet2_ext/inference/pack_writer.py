@@ -93,11 +93,9 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
     Raises:
         UserError: a part is missing or damaged.
     """
-    from espnet2.main_funcs.pack_funcs import pack
-
     from espnet2_ext.tokenizer.tokenizers import Tokenizers
 
-    out, system = Path(out).resolve(), SYSTEMS[sources.system]
+    system = SYSTEMS[sources.system]
     tokenizers = Tokenizers.load(sources.tokenizer_dir)
     steps = system.steps(sources.inference, hasattr(tokenizers.codec, "decode_mel"))
     with scratch_folder() as folder:
@@ -107,7 +105,7 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
             _copy(sources.vocabulary_dir, folder / "vocabulary", names)
         used = {word for step in steps for word in step.values()} | {TRANSCRIPTION}
         for model in used & sources.models.keys():
-            _write_model(folder / model, *sources.models[model], sources.inference.get(model))
+            write_model(folder / model, *sources.models[model], sources.inference.get(model))
         prompts = choose_prompts(sources.tokens_dir, tokenizers.n_streams)
         save_safetensors(prompts, folder / "prompts.safetensors")
         licences = {p.parent.name: read_text(p) for p in sorted(folder.glob(f"*/{LICENCE_FILE}"))}
@@ -130,13 +128,21 @@ def write_pack(sources: PackSources, out: str | Path, about: dict[str, Any]) -> 
         does = {step["step"]: STEPS[step["step"]].does for step in steps}
         card = model_card(manifest, does, tokenizers.mel, tokenizers.phones, results, system.rows)
         (folder / "README.md").write_text(card, encoding="utf-8")
-        files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
-        with atomic_path(out) as part:
-            _pack_in(folder, pack, files, part)
+        return write_archive(folder, out)
+
+
+def write_archive(folder: Path, out: str | Path) -> Path:
+    """Write all files of a folder as an archive, atomically, with ESPnet's packer."""
+    from espnet2.main_funcs.pack_funcs import pack
+
+    out = Path(out).resolve()
+    files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    with atomic_path(out) as part:
+        _pack_in(folder, pack, files, part)
     return out
 
 
-def _write_model(
+def write_model(
     folder: Path, experiment: Path, checkpoint: str, options: Mapping[str, Any] | None
 ) -> None:
     """``config.yaml``, ``model.safetensors``, and what else there is of a model."""

@@ -119,6 +119,22 @@ def _vocoder(files: PackFiles, model: str) -> Step:
     return VocoderStep(files.load(model, VocoderInference, dtype=files.dtype))
 
 
+def _latent_flow(files: PackFiles, model: str) -> Step:
+    from espnet2_ext.flow.latent_inference import LatentInference
+    from espnet2_ext.flow.sampler import SamplingConfig
+    from espnet2_ext.inference.latent_flow_step import LatentFlowStep
+
+    flow = files.load(model, LatentInference, dtype=files.dtype)
+    return LatentFlowStep(flow, files.options(model, SamplingConfig))
+
+
+def _mel_vae(files: PackFiles, model: str) -> Step:
+    from espnet2_ext.inference.mel_vae_steps import DecodeStep
+    from espnet2_ext.mel_vae.inference import MelVAE
+
+    return DecodeStep(files.load(model, MelVAE))
+
+
 def _transcription(files: PackFiles, model: str) -> Step:
     from espnet2_ext.inference.transcription_step import TranscriptionStep
     from espnet2_ext.transcription.decode import DecodingConfig
@@ -166,17 +182,25 @@ STEPS: Mapping[str, PackedStep] = {
     "flow": PackedStep(_flow, "makes mel-spectrograms and F0 of the tokens (flow matching)"),
     "codec": PackedStep(_codec, "decodes the tokens to mel-spectrograms or audio", ("stream",)),
     "vocoder": PackedStep(_vocoder, "makes the samples (vocoder)"),
+    "latent_flow": PackedStep(_latent_flow, "makes latents of what is described (flow matching)"),
+    "mel_vae": PackedStep(_mel_vae, "decodes latents to mel-spectrograms (mel-VAE)"),
     "transcription": PackedStep(_transcription, "hears the notes in tokens (transcription)"),
 }
 
 
-def build_pipeline(files: PackFiles, steps: list[dict[str, str]], place: str) -> Pipeline:
+def build_pipeline(
+    files: PackFiles,
+    steps: list[dict[str, str]],
+    place: str,
+    given: tuple[str, ...] = ("score", "prompt"),
+) -> Pipeline:
     """The pipeline of a pack.
 
     Args:
         files: The pack.
         steps: The manifest's: of each its name (``step``), and what `PackedStep.takes` names.
         place: The manifest, for errors.
+        given: Streams that are there before the first step.
 
     Raises:
         UserError: an unknown step, a step twice, one that lacks what it reads, or a model that
@@ -190,9 +214,9 @@ def build_pipeline(files: PackFiles, steps: list[dict[str, str]], place: str) ->
         if name in built:
             raise UserError(place, f"{name} twice", "each step once", "steps")
         step = STEPS[name]
-        given = {key: check_id(entry.get(key, ""), f"{place}: {name}", key) for key in step.takes}
-        built[name] = step.build(files, **given)
+        takes = {key: check_id(entry.get(key, ""), f"{place}: {name}", key) for key in step.takes}
+        built[name] = step.build(files, **takes)
     try:
-        return Pipeline(built)
+        return Pipeline(built, given)
     except ValueError as error:
         raise UserError(place, str(error), field="steps") from None

@@ -120,7 +120,7 @@ def fit_recognizer(
         return loss
 
     parameters = [*network.parameters(), *align_head.parameters()]
-    _train(network, parameters, loss_of_batch, config, "phone recogniser")
+    train_judge(network, parameters, loss_of_batch, config, "phone recogniser")
     return CtcPhoneRecognizer(recognizer, network)
 
 
@@ -162,7 +162,7 @@ def fit_embedder(
         margin = config.margin * nn.functional.one_hot(target, n_classes)
         return nn.functional.cross_entropy(config.scale * (cosines - margin), target)
 
-    _train(network, [*network.parameters(), centres], loss_of_batch, config, "singer embedder")
+    train_judge(network, [*network.parameters(), centres], loss_of_batch, config, "singer embedder")
     return ConvSingerEmbedder(embedder, network)
 
 
@@ -179,7 +179,7 @@ def phone_error_rate(recognizer: CtcPhoneRecognizer, recordings: Sequence[Record
     return errors / max(1, n_ref)
 
 
-def _train(network, parameters, loss_of_batch, config, name: str) -> None:
+def train_judge(network, parameters, loss_of_batch, config, name: str) -> None:
     optimizer = torch.optim.AdamW(parameters, config.lr, weight_decay=config.weight_decay)
     warmup = max(1, round(config.warmup * config.steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(

@@ -53,12 +53,16 @@ def judge_mel(wav: np.ndarray, fs: int) -> Tensor:
 
 @dataclass(frozen=True)
 class TrunkConfig:
-    """Size of a trunk; it sees about ``n_blocks * (kernel - 1)`` half-rate frames."""
+    """Size of a trunk; it sees about ``n_blocks * (kernel - 1)`` half-rate frames.
+
+    `n_inputs` numbers are a frame: the mel's, and whatever else a judge hears.
+    """
 
     channels: int = 160
     n_blocks: int = 5
     kernel: int = 7
     dropout: float = 0.1
+    n_inputs: int = N_MELS
 
 
 class Block(nn.Module):
@@ -81,19 +85,19 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Log-mel (B, T, 64) -> (B, ceil(T / 2), channels); padding does not leak into real frames."""
+    """Frames (B, T, n_inputs) -> (B, ceil(T / 2), channels); padding reaches no real frame."""
 
     def __init__(self, config: TrunkConfig) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(N_MELS))
-        self.register_buffer("std", torch.ones(N_MELS))
-        self.stem = nn.Conv1d(N_MELS, config.channels, 5, stride=SUBSAMPLING, padding=2)
+        self.register_buffer("mean", torch.zeros(config.n_inputs))
+        self.register_buffer("std", torch.ones(config.n_inputs))
+        self.stem = nn.Conv1d(config.n_inputs, config.channels, 5, stride=SUBSAMPLING, padding=2)
         self.stem_norm = nn.LayerNorm(config.channels)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
         self.norm = nn.LayerNorm(config.channels)
 
     def set_statistics(self, mel: Tensor) -> None:
-        """Take mean and deviation per channel from frames (T, 64) of training audio."""
+        """Take mean and deviation per channel from frames (T, n_inputs) of training audio."""
         self.mean.copy_(mel.mean(0))
         self.std.copy_(mel.std(0).clamp_min(1e-3))
 

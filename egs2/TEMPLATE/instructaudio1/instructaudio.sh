@@ -32,6 +32,7 @@ local_data_opts=       # options of local/data.sh
 train_set=train        # names of data directories in data/
 valid_set=dev
 test_sets="test"       # evaluated; everything is tuned on valid_set alone
+judge_set=             # what the judges learn from; default: train_set
 mel_config=            # sampling rate, frame rate, mel; default: the toolkit's conf/mel.yaml
 min_wav_duration=0.5   # seconds; shorter and longer utterances of train and dev are left out
 max_wav_duration=30
@@ -101,8 +102,9 @@ for option in local_data_opts mel_vae_args flow_args vocoder_args judge_args sco
   read -ra "${option%_*}_words" <<< "${!option}"
 done
 read -ra kinds_words <<< "${kinds}"
-prompt_sets=""
+prompt_sets=${judge_set} # formatted with the others
 read_sets
+generated_sets=("${train_set}" "${valid_set}" "${test_list[@]}")
 : "${mel_vae_tag:=$(tag_of mel_vae "${mel_vae_config}" "${mel_vae_args}")}"
 : "${flow_tag:=$(tag_of latent_flow "${flow_config}" "${kinds:+${kinds} alone }${flow_args}")}"
 : "${flow_inference_tag:=$(tag_of latent_flow "${flow_inference_config}" "")}"
@@ -146,7 +148,7 @@ filter_lengths 3
 
 if begin 4 "mels" "${dumpdir}/raw/<set>/wav.scp, ${mel_config}" "${tokens}/<set>: mel (ark, scp); ${eval_tokens}: the same of all test sets"; then
   no_id_twice "${dumpdir}/raw"
-  for set in "${all_sets[@]}"; do
+  for set in "${generated_sets[@]}"; do
     step --beside 4 "${tokens}/${set}" --from "${dumpdir}/raw/${set}" --files "${mel_config}" -- \
       on decode infer/mel --wav_scp "${dumpdir}/raw/${set}/wav.scp" --mel_config "${mel_config}" --output_dir "${tokens}/${set}"
   done
@@ -196,7 +198,7 @@ fit_pieces() {
 }
 if begin 6 "latents, scores, lyrics and instructions" "${tokens}/<set>: mel, ${mel_vae_exp}/${mel_vae_model}, ${dumpdir}/raw/<set>" \
     "${latents}/<set>: latents, latents.json; ${described}/<set>: latents score_frames lyrics_ids ${instruction_stream} (scp), described2utt"; then
-  for set in "${all_sets[@]}"; do
+  for set in "${generated_sets[@]}"; do
     step --beside 6 "${latents}/${set}" --from "${tokens}/${set}" "${mel_vae_exp}" --with "${mel_vae_model}" "${device}" -- \
       on infer infer/latents --model_dir "${mel_vae_exp}" --model_file "${mel_vae_model}" \
       --mel_scp "${tokens}/${set}/mel.scp" --output_dir "${latents}/${set}" --device "${device}"
@@ -258,4 +260,20 @@ fi
 judges_in_branch 11
 score_rows 11
 report 12 "${corpus_name}: InstructAudio" "" "${mel_vae_exp}" "${flow_exp}" "${vocoder_exp}"
+
+if begin 13 "pack" "${flow_exp}, ${mel_vae_exp}, ${vocoder_exp}, ${pieces}" "${expdir}/packed/${pack_name}.zip"; then
+  [ -z "${instruction_model}" ] || fail "a pack holds SentencePiece instructions, not a language model's: --skip_packing true"
+  results=()
+  [ ! -f "${expdir}/results.json" ] || results=(--results "${expdir}/results.json")
+  step 16 "${expdir}/packed" --from "${flow_exp}" "${mel_vae_exp}" "${vocoder_exp}" "${pieces}" --with "${pack_name}" \
+    --files "${flow_inference_config}" ${results:+"${results[1]}"} -- \
+    on train pack_described --flow_dir "${flow_exp}" --flow_file "${flow_model}" --mel_vae_dir "${mel_vae_exp}" \
+    --mel_vae_file "${mel_vae_model}" --vocoder_dir "${vocoder_exp}" --vocoder_file "${vocoder_model}" \
+    --sampling_config "${flow_inference_config}" --pieces "${pieces}/pieces.model" \
+    --latents_json "${latents}/${train_set}/latents.json" --data_dir "${dumpdir}/raw/${train_set}" "${results[@]}" \
+    --name "${pack_name}" --corpus "${corpus_name}" --command "run.sh ${called_with[*]}" --out "${expdir}/packed/${pack_name}.zip"
+  log "packed model: ${expdir}/packed/${pack_name}.zip"
+  [ -z "${hf_repo}" ] || utils/guard.py "${run_module[@]}" espnet2_ext.bin.hub upload "${expdir}/packed/${pack_name}.zip" "${hf_repo}"
+  end
+fi
 log "finished in ${SECONDS} s"

@@ -10,16 +10,24 @@ from pathlib import Path
 
 import numpy as np
 
+from espnet2_ext.digest import digest_files
 from espnet2_ext.evaluation.scoring import ScoringConfig
 from espnet2_ext.files import parse_config, read_json, write_json
+from espnet2_ext.judges.attributes import AttributeJudge
 from espnet2_ext.judges.data import digest_data, known_f0, load_recordings
-from espnet2_ext.judges.f0 import qualify
+from espnet2_ext.judges.f0 import EXTRACTORS, qualify
 from espnet2_ext.judges.fitting import (
     EmbedderFitConfig,
     FitConfig,
     fit_embedder,
     fit_recognizer,
     phone_error_rate,
+)
+from espnet2_ext.judges.fitting_attributes import (
+    AttributeFitConfig,
+    attribute_accuracy,
+    fit_attributes,
+    load_heard,
 )
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer
 from espnet2_ext.judges.quality import QUALITY, require_qualified
@@ -29,11 +37,14 @@ from espnet2_ext.judges.store import embed_folder, load_centroids, save_centroid
 from espnet2_ext.lock import hold_to_the_end
 from espnet2_ext.one_thread import one_thread
 
-PER_BAR = 0.05
+ACCURACY_BAR = 0.95
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data_dir", required=True, help="singing to train on (real audio)")
+    parser.add_argument(
+        "--learn_dir", help="train the judges on this instead; --data_dir gives singers' voices"
+    )
     parser.add_argument("--dev_dir", required=True, help="singing to measure the judges on")
     parser.add_argument("--out_dir", required=True)
     parser.add_argument("--config", help="conf/scoring.yaml")
@@ -57,24 +68,30 @@ def run(args: argparse.Namespace) -> None:
     out_dir = Path(args.out_dir)
     fit = parse_config(FitConfig, config.fit_recognizer, args.config or "fit_recognizer")
     fit_voice = parse_config(EmbedderFitConfig, config.fit_embedder, args.config or "fit_embedder")
+    learn_dir = args.learn_dir or args.data_dir
     contents = [digest_data(folder) for folder in (args.data_dir, *args.centroid_dirs)]
+    learned = digest_data(learn_dir) if args.learn_dir else contents[0]
     hold_to_the_end(out_dir)
     done = _Done(out_dir / "fitted.json")
     train: dict[str, Recording] = {}
 
-    key = _digest("recognizer", asdict(fit), contents[0])
+    key = _digest("recognizer", asdict(fit), learned)
     if not done.has("recognizer", key):
-        train = load_recordings(args.data_dir)
+        train = load_recordings(learn_dir)
         fit_recognizer(list(train.values()), fit).save(out_dir)
         done.add("recognizer", key)
     recognizer = CtcPhoneRecognizer.load(out_dir)
 
-    voice_key = _digest("embedder", asdict(fit_voice), contents[0])
+    voice_key = _digest("embedder", asdict(fit_voice), learned)
     if not done.has("embedder", voice_key):
-        train = train or load_recordings(args.data_dir)
+        train = train or load_recordings(learn_dir)
         fit_embedder(list(train.values()), fit_voice).save(out_dir)
         done.add("embedder", voice_key)
     embedder = ConvSingerEmbedder.load(out_dir)
+
+    attributes_key = ""
+    if (Path(learn_dir) / "attributes.jsonl").is_file():
+        attributes_key = _fit_attributes(args, learn_dir, config, learned, done)
 
     centroid_key = _digest(voice_key, config.centroid_utts, contents)
     if not done.has("centroids", centroid_key):
@@ -90,10 +107,12 @@ def run(args: argparse.Namespace) -> None:
     measured_on = [digest_data(f) for f in (args.dev_dir, args.qualify_dir) if f]
     quality_key = _digest(
         key, centroid_key, measured_on, args.true_f0_period, list(names), config.dev_utts,
-        config.qualify_utts,
+        config.qualify_utts, *([attributes_key] if attributes_key else []),
     )  # fmt: skip
     if not done.has("quality", quality_key):
         quality = _measure_dev(args, config, recognizer, embedder, out_dir)
+        if attributes_key:
+            quality["attributes"] = _measure_attributes(args.dev_dir, config, out_dir)
         if args.qualify_dir:
             quality["f0"] = {name: _qualify(name, args, config) for name in names}
         else:
@@ -102,13 +121,39 @@ def run(args: argparse.Namespace) -> None:
         done.add("quality", quality_key)
     quality = read_json(out_dir / QUALITY)
     require_qualified(quality, config.f0_extractor, out_dir / QUALITY)
-    if quality["dev_per"] > PER_BAR:
+    if quality["dev_per"] > config.per_bar:
         logging.warning(
             "PER %.3f on real dev audio, above %.2f: the recogniser is no judge",
             quality["dev_per"],
-            PER_BAR,
+            config.per_bar,
         )
+    for name, accuracy in quality.get("attributes", {}).items():
+        if accuracy < ACCURACY_BAR:
+            logging.warning(
+                "%s is heard rightly of %.2f of real dev audio, below %.2f: a weak judge of it",
+                name, accuracy, ACCURACY_BAR,
+            )  # fmt: skip
     print(json.dumps(quality, indent=2))
+
+
+def _fit_attributes(
+    args: argparse.Namespace, learn_dir: str, config: ScoringConfig, learned: str, done: "_Done"
+) -> str:
+    """Fit the attribute judge, unless it was; returns what it was fitted from."""
+    place = args.config or "fit_attributes"
+    fit = parse_config(AttributeFitConfig, config.fit_attributes, place)
+    described = digest_files(Path(learn_dir) / "attributes.jsonl")
+    key = _digest("attributes", asdict(fit), learned, described, config.f0_extractor)
+    if not done.has("attributes", key):
+        heard = load_heard(learn_dir, EXTRACTORS[config.f0_extractor])
+        fit_attributes(*heard, fit).save(Path(args.out_dir))
+        done.add("attributes", key)
+    return key
+
+
+def _measure_attributes(dev_dir: str, config: ScoringConfig, out_dir: Path) -> dict[str, float]:
+    heard = load_heard(dev_dir, EXTRACTORS[config.f0_extractor])
+    return attribute_accuracy(AttributeJudge.load(out_dir), *heard)
 
 
 def _measure_dev(args, config, recognizer, embedder, out_dir) -> dict:
