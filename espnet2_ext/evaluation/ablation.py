@@ -7,7 +7,8 @@ from typing import Any
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.comparison import read_utterances
-from espnet2_ext.evaluation.measures import METRICS
+from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
+from espnet2_ext.evaluation.metric import Metric
 from espnet2_ext.evaluation.paired import PairedTest, corrected, paired_test
 from espnet2_ext.evaluation.songs import with_songs
 from espnet2_ext.evaluation.table import Utterances
@@ -23,6 +24,7 @@ def ablation_rows(
     systems: Sequence[str],
     against: str,
     groups: Mapping[str, str] | None = None,
+    metrics: Sequence[Metric] = METRICS,
 ) -> list[dict[str, Any]]:
     """Rows as in results.json, each with its difference from `against`.
 
@@ -32,6 +34,7 @@ def ablation_rows(
         systems: Rows, in order. One that was not scored on a split has no row there.
         against: The row that the others of its split are held against; one of them.
         groups: What intervals and tests count, by utterance (the singer, say); None: songs.
+        metrics: What is tested.
 
     Returns:
         Rows; each but those of `against` has ``"difference"``: by metric a `PairedTest` as a
@@ -55,7 +58,7 @@ def ablation_rows(
                 continue
             rows[-1]["difference"] = {}
             utts = _utterances(scores_dir, system, split, groups)
-            for metric in METRICS:
+            for metric in metrics:
                 test = paired_test(metric, utts, reference)
                 if test is not None:
                     tests[len(rows) - 1, metric.name] = test
@@ -75,9 +78,19 @@ def _utterances(
     return utts if groups is None else with_songs(utts, groups)
 
 
-def ablation_markdown(rows: Sequence[dict[str, Any]], against: str) -> str:
+def metrics_of(names: Sequence[str]) -> list[Metric]:
+    """Metrics by their names, in the order of tables; raises `UserError` for an unknown one."""
+    every = {metric.name: metric for metric in (*METRICS, *EXTRA_METRICS)}
+    if unknown := [name for name in names if name not in every]:
+        raise UserError("--metrics", unknown[0], f"one of {', '.join(every)}")
+    return [metric for name, metric in every.items() if name in names]
+
+
+def ablation_markdown(
+    rows: Sequence[dict[str, Any]], against: str, names: Sequence[str] = SHOWN
+) -> str:
     """Values, then differences with 95% intervals, bold where interval and test agree."""
-    metrics = [m for m in METRICS if m.name in SHOWN]
+    metrics = metrics_of(names)
     columns = [m.name for m in metrics]
     head = ["| row | split | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     lines = list(head)

@@ -81,14 +81,22 @@ class TextPieces:
 
     @staticmethod
     def fit(texts: Iterable[str], n_symbols: int) -> bytes:
-        """A model of at most `n_symbols` pieces, as its file holds it; the rest is bytes."""
+        """A model of at most `n_symbols` pieces, as its file holds it; the rest is bytes.
+
+        Raises:
+            UserError: fewer pieces than the texts have characters.
+        """
         from sentencepiece import SentencePieceTrainer
 
         model = io.BytesIO()
-        SentencePieceTrainer.train(
-            sentence_iterator=iter(texts), model_writer=model, vocab_size=n_symbols,
-            hard_vocab_limit=False, byte_fallback=True, num_threads=1, minloglevel=2,
-        )  # fmt: skip
+        try:
+            SentencePieceTrainer.train(
+                sentence_iterator=iter(texts), model_writer=model, vocab_size=n_symbols,
+                hard_vocab_limit=False, byte_fallback=True, num_threads=1, minloglevel=2,
+            )  # fmt: skip
+        except RuntimeError as error:
+            reason = str(error).rpartition("] ")[2].partition(". ")[0]
+            raise UserError("instructions", reason, "more pieces", "--n_symbols") from None
         return model.getvalue()
 
     def __call__(self, text: str, place: str) -> np.ndarray:

@@ -50,6 +50,11 @@ def test_pieces_are_fitted_once_and_give_the_ids_of_each_text(tmp_path):
         pieces("", "c")
 
 
+def test_fewer_pieces_than_characters_is_one_line():
+    with pytest.raises(UserError, match=r"--n_symbols: Vocabulary size is smaller .* more pieces"):
+        TextPieces.fit(["abcdefgh"], 10)
+
+
 def test_lyrics_become_ids(tmp_path):
     write_text(tmp_path / "text", "a [S0] 你好 [S1] 好\nb 你\n")
     assert run("lyrics", "--text", tmp_path / "text", "--output_dir", tmp_path / "out") == 0

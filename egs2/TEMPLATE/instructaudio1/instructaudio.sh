@@ -32,7 +32,8 @@ local_data_opts=       # options of local/data.sh
 train_set=train        # names of data directories in data/
 valid_set=dev
 test_sets="test"       # evaluated; everything is tuned on valid_set alone
-judge_set=             # what the judges learn from; default: train_set
+judge_data=            # script that makes recordings the judges learn from, as local/judge_data.sh; default:
+                       # they learn from train_set
 mel_config=            # sampling rate, frame rate, mel; default: the toolkit's conf/mel.yaml
 min_wav_duration=0.5   # seconds; shorter and longer utterances of train and dev are left out
 max_wav_duration=30
@@ -102,9 +103,8 @@ for option in local_data_opts mel_vae_args flow_args vocoder_args judge_args sco
   read -ra "${option%_*}_words" <<< "${!option}"
 done
 read -ra kinds_words <<< "${kinds}"
-prompt_sets=${judge_set} # formatted with the others
+prompt_sets=""
 read_sets
-generated_sets=("${train_set}" "${valid_set}" "${test_list[@]}")
 : "${mel_vae_tag:=$(tag_of mel_vae "${mel_vae_config}" "${mel_vae_args}")}"
 : "${flow_tag:=$(tag_of latent_flow "${flow_config}" "${kinds:+${kinds} alone }${flow_args}")}"
 : "${flow_inference_tag:=$(tag_of latent_flow "${flow_inference_config}" "")}"
@@ -122,6 +122,7 @@ mel_vae_exp="${expdir}/mel_vae_${mel_vae_tag}"
 flow_exp="${expdir}/flow_${flow_tag}"
 vocoder_exp="${expdir}/vocoder_${vocoder_tag}"
 vocoder_f0=predictor
+judge_dir=${judge_data:+${dumpdir}/raw/org/judges}
 use_launchers
 training=(launch --ngpu "${ngpu}")
 if [ "${ngpu}" -gt 0 ]; then training=(--gpu "${ngpu}" "${training[@]}"); fi
@@ -134,7 +135,7 @@ if "${print_paths}"; then
     python pack_name
   exit 0
 fi
-need_files 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 5 "${mel_vae_config}" 7 "${flow_config}" \
+need_files 2 "${judge_data:-${mel_config}}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 5 "${mel_vae_config}" 7 "${flow_config}" \
   8 "${flow_inference_config}" 9 "${vocoder_config}" 11 "${scoring_config}"
 
 share_data "${datadir}" "${dumpdir}"
@@ -144,11 +145,18 @@ make_dir "${expdir}"
 if [ -z "${branch}" ] && [ "${stop_stage}" -ge 8 ]; then rows plan --set "${eval_name}" > /dev/null; fi
 prepare_data 1
 format_audio 2
+if [ -n "${judge_data}" ] && begin 2 "data of the judges" "what ${judge_data} makes" "${datadir}_judges, ${judge_dir}"; then
+  step 1j "${datadir}_judges" --files "${judge_data}" -- \
+    env datadir="${datadir}_judges" PYTHON="${python}" utils/run.py "${datadir}_judges/logs/data.log" "${judge_data}" --nj "${nj}"
+  step 2j "${judge_dir}" --from "${datadir}_judges" --files "${mel_config}" -- \
+    format_and_validate "${datadir}_judges/judges" "$(yaml_value "${mel_config}" fs)"
+  end
+fi
 filter_lengths 3
 
 if begin 4 "mels" "${dumpdir}/raw/<set>/wav.scp, ${mel_config}" "${tokens}/<set>: mel (ark, scp); ${eval_tokens}: the same of all test sets"; then
   no_id_twice "${dumpdir}/raw"
-  for set in "${generated_sets[@]}"; do
+  for set in "${all_sets[@]}"; do
     step --beside 4 "${tokens}/${set}" --from "${dumpdir}/raw/${set}" --files "${mel_config}" -- \
       on decode infer/mel --wav_scp "${dumpdir}/raw/${set}/wav.scp" --mel_config "${mel_config}" --output_dir "${tokens}/${set}"
   done
@@ -182,10 +190,10 @@ if [ -n "${instruction_model}" ]; then
   instruction_stream=instruction how_encoded=(--model "${instruction_model}" --device "${device}")
 fi
 describe() { # describe SET OPTION...: of bin.data descriptions
-  local data="${dumpdir}/raw/$1"
-  on train --log "${step_dir}/logs/scores.log" data/latent_scores --data_dir "${data}" --latents_dir "${latents}/$1" \
+  local raw="${dumpdir}/raw/$1"
+  on train --log "${step_dir}/logs/scores.log" data/latent_scores --data_dir "${raw}" --latents_dir "${latents}/$1" \
     --output_dir "${step_dir}/scores"
-  on train --log "${step_dir}/logs/descriptions.log" data/descriptions --data_dir "${data}" --tables_dir "${latents}/$1" \
+  on train --log "${step_dir}/logs/descriptions.log" data/descriptions --data_dir "${raw}" --tables_dir "${latents}/$1" \
     "${step_dir}/scores" --output_dir "${step_dir}" "${@:2}"
   on train --log "${step_dir}/logs/lyrics.log" data/lyrics --text "${step_dir}/lyrics.txt" --output_dir "${step_dir}"
   on cuda --log "${step_dir}/logs/instructions.log" data/instructions --text "${step_dir}/instruction.txt" \
@@ -198,7 +206,7 @@ fit_pieces() {
 }
 if begin 6 "latents, scores, lyrics and instructions" "${tokens}/<set>: mel, ${mel_vae_exp}/${mel_vae_model}, ${dumpdir}/raw/<set>" \
     "${latents}/<set>: latents, latents.json; ${described}/<set>: latents score_frames lyrics_ids ${instruction_stream} (scp), described2utt"; then
-  for set in "${generated_sets[@]}"; do
+  for set in "${all_sets[@]}"; do
     step --beside 6 "${latents}/${set}" --from "${tokens}/${set}" "${mel_vae_exp}" --with "${mel_vae_model}" "${device}" -- \
       on infer infer/latents --model_dir "${mel_vae_exp}" --model_file "${mel_vae_model}" \
       --mel_scp "${tokens}/${set}/mel.scp" --output_dir "${latents}/${set}" --device "${device}"

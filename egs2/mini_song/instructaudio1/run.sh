@@ -8,14 +8,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 options=(
-  --train_set train --valid_set dev --test_sets "test test_phrasing test_combination" --judge_set judges
+  --train_set train --valid_set dev --test_sets "test test_phrasing test_combination"
   --parallel_stages true --nj "$(env -u OMP_NUM_THREADS nproc)"
 )
-sizes_default=(--local_data_opts "--song_minutes 60 --speech_minutes 30")
+sizes_default=(--local_data_opts "--song_minutes 60 --speech_minutes 30" --judge_data local/judge_data.sh)
 sizes_debug=(
-  --local_data_opts "--size debug" --judge_set ""
+  --local_data_opts "--size debug"
   --mel_vae_config conf/train_mel_vae_debug.yaml
-  --n_pieces 100
+  --n_pieces 600
   --flow_config conf/train_latent_flow_debug.yaml
   --flow_inference_config conf/decode_latent_flow_debug.yaml
   --vocoder_config conf/train_vocoder_debug.yaml

@@ -23,6 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data_dirs", type=Path, nargs="+", default=[], help="of the splits, for --by singer"
     )
     parser.add_argument(
+        "--metrics", nargs="+", help="tested and shown; default: those of every table"
+    )
+    parser.add_argument(
         "--exp_dirs", type=Path, nargs="+", default=[],
         help="of the systems' trainings, in their order: what each cost goes into the JSON",
     )  # fmt: skip
@@ -30,7 +33,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from espnet2_ext.evaluation.ablation import ablation_markdown, ablation_rows
+    from espnet2_ext.evaluation.ablation import (
+        SHOWN,
+        ablation_markdown,
+        ablation_rows,
+        metrics_of,
+    )
+    from espnet2_ext.evaluation.measures import METRICS
     from espnet2_ext.files import read_json, read_table, write_json, write_text
     from espnet2_ext.train.training_record import RECORD
 
@@ -42,12 +51,13 @@ def run(args: argparse.Namespace) -> None:
     if args.exp_dirs and len(args.exp_dirs) != len(args.systems):
         found = f"{len(args.exp_dirs)} folders"
         raise UserError("--exp_dirs", found, f"{len(args.systems)}, one of each system")
-    rows = ablation_rows(args.scores_dir, args.split, args.systems, args.against, singers)
+    metrics = metrics_of(args.metrics) if args.metrics else METRICS
+    rows = ablation_rows(args.scores_dir, args.split, args.systems, args.against, singers, metrics)
     trained = dict(zip(args.systems, args.exp_dirs, strict=False))
     for row in rows:
         if row["system"] in trained:
             row["training"] = read_json(trained[row["system"]] / RECORD)
     write_json(args.out, rows)
-    text = ablation_markdown(rows, args.against)
+    text = ablation_markdown(rows, args.against, args.metrics or SHOWN)
     write_text(args.out.with_suffix(".md"), text)
     print(text)
