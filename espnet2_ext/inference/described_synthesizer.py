@@ -64,13 +64,39 @@ class DescribedSynthesizer:
         try:
             score = transpose(from_zero(score), semitones)
             score = score if score.phones else self.model.means.performed(score)
-            n_frames = self._n_frames(score.duration_sec)
-            frames = latent_score(score, self.model.frames_per_sec, n_frames)
         except ValueError as error:
             raise UserError("score", str(error)) from None
-        words = [p.phone for p in score.phones if p.phone not in REST_PHONES]
-        wav, fs = self._render(frames, [SPEAKERS[0], *words], instruction, seed)
+        wav, fs = self.perform(score, instruction, seed=seed)
         return Singing(wav, fs, score, timing)
+
+    def perform(
+        self,
+        score: MusicScore,
+        instruction: str,
+        words: Sequence[str] = (),
+        spoken: bool = False,
+        seed: int = 0,
+    ) -> tuple[np.ndarray, int]:
+        """Samples of a score with phone times, which are kept, and their rate (Hz).
+
+        Args:
+            score: What is sung or said when.
+            instruction: How it is to sound.
+            words: Its phones with speakers' tags, where there are two.
+            spoken: Its notes are not sung.
+            seed: The same seed gives the same audio.
+
+        Raises:
+            UserError: phones that the model does not know, or too long a score.
+        """
+        n_frames = self._n_frames(score.duration_sec)
+        try:
+            frames = latent_score(score, self.model.frames_per_sec, n_frames, words, spoken)
+        except ValueError as error:
+            raise UserError("score", str(error)) from None
+        said = words or [SPEAKERS[0], *(phone.phone for phone in score.phones)]
+        symbols = [word for word in said if word not in REST_PHONES]
+        return self._render(frames, symbols, instruction, seed)
 
     def sing_lyrics(
         self, lyrics: str, instruction: str, seconds: float, seed: int = 0
@@ -100,9 +126,7 @@ class DescribedSynthesizer:
         """
         symbols = lyric_symbols(text)
         score, words = self._spoken(symbols, seconds)
-        n_frames = self._n_frames(score.duration_sec)
-        frames = latent_score(score, self.model.frames_per_sec, n_frames, words, spoken=True)
-        wav, fs = self._render(frames, symbols, instruction, seed)
+        wav, fs = self.perform(score, instruction, words, spoken=True, seed=seed)
         return Singing(wav, fs, score, "model")
 
     def _spoken(

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from espnet2_ext.data.streams import CODES, SCORE, STREAMS, StreamSizes
+from espnet2_ext.data.streams import CODES, SCORE, STREAMS, TEXT, StreamSizes
 from espnet2_ext.errors import UserError
 
 Columns = Mapping[str, Sequence[Any]]
@@ -109,5 +109,5 @@ def check_phones(own: Sequence[str], phones: Sequence[str], place: str) -> None:
 
 def as_tensor(name: str, values: np.ndarray) -> torch.Tensor:
     """A stream's values as a model takes them: int64 or float32, in memory of their own."""
-    whole = name in STREAMS and STREAMS[name].kind in (CODES, SCORE)
+    whole = name in STREAMS and STREAMS[name].kind in (CODES, SCORE, TEXT)
     return torch.from_numpy(np.array(values, dtype=np.int64 if whole else np.float32))

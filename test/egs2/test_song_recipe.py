@@ -20,7 +20,9 @@ INSTRUCTION = "A young man speaks calmly."
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     """The recipe, run from nothing to a pack."""
-    folder = whole_checkout(tmp_path_factory.mktemp("songs")).parents[1] / "mini_song/instructaudio1"
+    folder = (
+        whole_checkout(tmp_path_factory.mktemp("songs")).parents[1] / "mini_song/instructaudio1"
+    )
     finish(start(folder, "--test_sets", " ".join(SETS)))
     return folder
 
