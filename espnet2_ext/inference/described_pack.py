@@ -1,7 +1,7 @@
 """A packed model of described sound: a flow of latents, its mel-VAE and vocoder, in one archive.
 
 Inside: ``manifest.json`` (format, system, name, corpus, licence, languages, frames per second,
-steps, commit, command), ``README.md``, ``pieces.model`` (the instructions' SentencePiece model),
+steps, commit, command), ``README.md``, ``pieces.safetensors`` (the SentencePiece model),
 ``phone_means.json`` (the length model), for each of flow, mel_vae and vocoder a folder with
 ``config.yaml``, ``model.safetensors`` and, of the flow, ``inference.yaml``; ``LICENSE.txt`` and
 ``results.json`` where there are any.
@@ -25,7 +25,7 @@ from espnet2_ext.tokenizer.text_states import TextPieces
 
 SYSTEM = "described"
 FORMAT = 1
-PIECES, MEANS = "pieces.model", "phone_means.json"
+PIECES, MEANS = "pieces.safetensors", "phone_means.json"
 MODELS = ("flow", "mel_vae", "vocoder")
 STEPS = (
     {"step": "latent_flow", "model": "flow"},
@@ -75,8 +75,7 @@ def write_described_pack(
         for model, (experiment, checkpoint) in sources.models.items():
             options = sources.sampling if model == "flow" else None
             write_model(folder / model, experiment, checkpoint, options)
-        TextPieces(sources.pieces)
-        (folder / PIECES).write_bytes(Path(sources.pieces).read_bytes())
+        TextPieces(sources.pieces).save(folder / PIECES)
         sources.means.save(folder / MEANS)
         if sources.licence is not None:
             write_text(folder / LICENCE_FILE, sources.licence)

@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.errors import UserError
+from espnet2_ext.files import read_bytes
 from espnet2_ext.hub import fetch
+
+_PIECES = "sentencepiece"
 
 
 class TextStates:
@@ -65,7 +69,7 @@ class TextPieces:
     """A SentencePiece model of the texts themselves.
 
     Args:
-        path: The model.
+        path: The model; or its bytes in a .safetensors file, which holds no code (`save`).
 
     Raises:
         UserError: it cannot be read.
@@ -74,10 +78,17 @@ class TextPieces:
     def __init__(self, path: str | Path) -> None:
         from sentencepiece import SentencePieceProcessor
 
+        packed = Path(path).suffix == ".safetensors"
+        held = load_state(path)[_PIECES].numpy().tobytes() if packed else read_bytes(path)
         try:
-            self.model = SentencePieceProcessor(model_file=str(path))
+            self.model = SentencePieceProcessor(model_proto=held)
         except (OSError, RuntimeError) as error:
             raise UserError(path, f"{error}".partition("\n")[0], "a SentencePiece model") from None
+
+    def save(self, path: str | Path) -> None:
+        """Write a .safetensors file, as a pack holds it."""
+        held = np.frombuffer(self.model.serialized_model_proto(), np.uint8)
+        save_safetensors({_PIECES: torch.from_numpy(held.copy())}, path)
 
     @staticmethod
     def fit(texts: Iterable[str], n_symbols: int) -> bytes:

@@ -50,6 +50,17 @@ def test_pieces_are_fitted_once_and_give_the_ids_of_each_text(tmp_path):
         pieces("", "c")
 
 
+def test_pieces_are_kept_without_code_and_a_file_of_none_is_refused(tmp_path):
+    (tmp_path / "spm.model").write_bytes(TextPieces.fit(["a calm song", "a loud song"], 280))
+    pieces = TextPieces(tmp_path / "spm.model")
+    pieces.save(tmp_path / "spm.safetensors")
+    again = TextPieces(tmp_path / "spm.safetensors")
+    np.testing.assert_array_equal(again("a calm song", "t"), pieces("a calm song", "t"))
+    (tmp_path / "bad.model").write_bytes(b"none")
+    with pytest.raises(UserError, match="a SentencePiece model"):
+        TextPieces(tmp_path / "bad.model")
+
+
 def test_fewer_pieces_than_characters_is_one_line():
     with pytest.raises(UserError, match=r"--n_symbols: Vocabulary size is smaller .* more pieces"):
         TextPieces.fit(["abcdefgh"], 10)
