@@ -135,14 +135,14 @@ class AttributeJudge:
 
     @torch.no_grad()
     def right(self, heard: Heard, attributes: Mapping[str, Any]) -> dict[str, float]:
-        """1 or 0 for each attribute that is known of the utterance and to the judge."""
+        """How right it is about each attribute that is known of the utterance and to the judge."""
         known = known_values(attributes)
         logits = self.network(
             heard.frames[None], torch.tensor([len(heard.frames)]), torch.tensor([heard.level]),
             heard.onsets[None],
         )  # fmt: skip
         return {
-            name: float(is_right(name, logits[name][0], self.config.values[name], known[name]))
+            name: rightness(name, logits[name][0], self.config.values[name], known[name])
             for name in self.config.values
             if name in known
         }
@@ -171,11 +171,15 @@ def known_values(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
-def is_right(name: str, logits: Tensor, values: Sequence[str], truth: Any) -> bool:
-    """Whether logits (values,) say what is true."""
+def rightness(name: str, logits: Tensor, values: Sequence[str], truth: Any) -> float:
+    """1 where logits (values,) say what is true, else 0; of instruments, the share that is right.
+
+    An instrument is right where it is heard and plays, or is not heard and does not.
+    """
     if name == INSTRUMENTS:
-        return {v for v, x in zip(values, logits.tolist(), strict=True) if x > 0} == truth
+        heard = [x > 0 for x in logits.tolist()]
+        return sum(h == (v in truth) for v, h in zip(values, heard, strict=True)) / len(values)
     best = values[int(logits.argmax())]
     if name == TEMPO:
-        return abs(float(best) / truth - 1) <= TEMPO_TOLERANCE
-    return best == truth
+        return float(abs(float(best) / truth - 1) <= TEMPO_TOLERANCE)
+    return float(best == truth)

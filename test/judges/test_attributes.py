@@ -11,9 +11,9 @@ from espnet2_ext.judges.attributes import (
     AttributeConfig,
     AttributeJudge,
     AttributeNetwork,
-    is_right,
     known_values,
     listen,
+    rightness,
 )
 from espnet2_ext.judges.fitting_attributes import (
     AttributeFitConfig,
@@ -95,14 +95,15 @@ def test_what_is_asked_depends_on_what_an_utterance_is():
     assert known_values({}) == {}
 
 
-def test_a_tempo_within_eight_percent_and_the_very_set_of_instruments_are_right():
+def test_a_tempo_within_eight_percent_is_right_and_instruments_count_one_by_one():
     bins = ["90", "100", "109"]
     best = torch.eye(3)
-    assert [is_right("rhythm", best[k], bins, 101.0) for k in range(3)] == [False, True, True]
+    assert [rightness("rhythm", best[k], bins, 101.0) for k in range(3)] == [0, 1, 1]
     logits = torch.tensor([1.0, -1.0, 2.0])
     names = ["bass", "drums", "piano"]
-    assert is_right("instruments", logits, names, {"bass", "piano"})
-    assert not is_right("instruments", logits, names, {"piano"})
+    assert rightness("instruments", logits, names, {"bass", "piano"}) == 1
+    assert rightness("instruments", logits, names, {"piano"}) == pytest.approx(2 / 3)
+    assert rightness("genre", logits, names, "piano") == 1
 
 
 def test_measures_are_of_what_is_described(corpus):

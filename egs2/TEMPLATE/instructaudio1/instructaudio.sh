@@ -32,8 +32,7 @@ local_data_opts=       # options of local/data.sh
 train_set=train        # names of data directories in data/
 valid_set=dev
 test_sets="test"       # evaluated; everything is tuned on valid_set alone
-judge_data=            # script that makes recordings the judges learn from, as local/judge_data.sh; default:
-                       # they learn from train_set
+judge_data=            # script that makes more recordings for the judges to learn from, beside train_set
 mel_config=            # sampling rate, frame rate, mel; default: the toolkit's conf/mel.yaml
 min_wav_duration=0.5   # seconds; shorter and longer utterances of train and dev are left out
 max_wav_duration=30

@@ -7,6 +7,7 @@ import logging
 import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,9 @@ ACCURACY_BAR = 0.95
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data_dir", required=True, help="singing to train on (real audio)")
     parser.add_argument(
-        "--learn_dir", help="train the judges on this instead; --data_dir gives singers' voices"
-    )
+        "--more_dirs", nargs="*", default=[],
+        help="more recordings that the judges of words and attributes learn from, of any singers",
+    )  # fmt: skip
     parser.add_argument("--dev_dir", required=True, help="singing to measure the judges on")
     parser.add_argument("--out_dir", required=True)
     parser.add_argument("--config", help="conf/scoring.yaml")
@@ -68,30 +70,31 @@ def run(args: argparse.Namespace) -> None:
     out_dir = Path(args.out_dir)
     fit = parse_config(FitConfig, config.fit_recognizer, args.config or "fit_recognizer")
     fit_voice = parse_config(EmbedderFitConfig, config.fit_embedder, args.config or "fit_embedder")
-    learn_dir = args.learn_dir or args.data_dir
+    learn_dirs = [args.data_dir, *args.more_dirs]
     contents = [digest_data(folder) for folder in (args.data_dir, *args.centroid_dirs)]
-    learned = digest_data(learn_dir) if args.learn_dir else contents[0]
+    learned = [contents[0], *map(digest_data, args.more_dirs)] if args.more_dirs else contents[0]
     hold_to_the_end(out_dir)
     done = _Done(out_dir / "fitted.json")
     train: dict[str, Recording] = {}
 
     key = _digest("recognizer", asdict(fit), learned)
     if not done.has("recognizer", key):
-        train = load_recordings(learn_dir)
-        fit_recognizer(list(train.values()), fit).save(out_dir)
+        train = load_recordings(args.data_dir)
+        more = [r for folder in args.more_dirs for r in load_recordings(folder).values()]
+        fit_recognizer([*train.values(), *more], fit).save(out_dir)
         done.add("recognizer", key)
     recognizer = CtcPhoneRecognizer.load(out_dir)
 
-    voice_key = _digest("embedder", asdict(fit_voice), learned)
+    voice_key = _digest("embedder", asdict(fit_voice), contents[0])
     if not done.has("embedder", voice_key):
-        train = train or load_recordings(learn_dir)
+        train = train or load_recordings(args.data_dir)
         fit_embedder(list(train.values()), fit_voice).save(out_dir)
         done.add("embedder", voice_key)
     embedder = ConvSingerEmbedder.load(out_dir)
 
     attributes_key = ""
-    if (Path(learn_dir) / "attributes.jsonl").is_file():
-        attributes_key = _fit_attributes(args, learn_dir, config, learned, done)
+    if (Path(args.data_dir) / "attributes.jsonl").is_file():
+        attributes_key = _fit_attributes(learn_dirs, out_dir, args.config, config, learned, done)
 
     centroid_key = _digest(voice_key, config.centroid_utts, contents)
     if not done.has("centroids", centroid_key):
@@ -137,16 +140,23 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _fit_attributes(
-    args: argparse.Namespace, learn_dir: str, config: ScoringConfig, learned: str, done: "_Done"
+    learn_dirs: list[str],
+    out_dir: Path,
+    place: str | None,
+    config: ScoringConfig,
+    learned: Any,
+    done: "_Done",
 ) -> str:
     """Fit the attribute judge, unless it was; returns what it was fitted from."""
-    place = args.config or "fit_attributes"
-    fit = parse_config(AttributeFitConfig, config.fit_attributes, place)
-    described = digest_files(Path(learn_dir) / "attributes.jsonl")
+    fit = parse_config(AttributeFitConfig, config.fit_attributes, place or "fit_attributes")
+    described = [digest_files(Path(folder) / "attributes.jsonl") for folder in learn_dirs]
     key = _digest("attributes", asdict(fit), learned, described, config.f0_extractor)
     if not done.has("attributes", key):
-        heard = load_heard(learn_dir, EXTRACTORS[config.f0_extractor])
-        fit_attributes(*heard, fit).save(Path(args.out_dir))
+        extractor = EXTRACTORS[config.f0_extractor]
+        loaded = [load_heard(folder, extractor) for folder in learn_dirs]
+        heard = [one for of_folder, _ in loaded for one in of_folder]
+        known = [one for _, of_folder in loaded for one in of_folder]
+        fit_attributes(heard, known, fit).save(out_dir)
         done.add("attributes", key)
     return key
 
