@@ -29,6 +29,7 @@ TEMPO_TOLERANCE = 0.08
 TEMPO_BINS_BPM = tuple(60 * 1.03**k for k in range(40))
 N_INPUTS = N_MELS + 2
 _MIDDLE_HZ = 200.0
+_STRETCH = 50  # frames that the trunk gives: a second
 _LAGS = (20, 220)  # frames of 10 ms: 300 down to 27 beats a minute
 
 
@@ -92,7 +93,7 @@ class AttributeNetwork(nn.Module):
     def __init__(self, config: AttributeConfig) -> None:
         super().__init__()
         self.trunk = Trunk(config.trunk)
-        width = 2 * config.trunk.channels + 1
+        width = 3 * config.trunk.channels + 1
         first, last = _LAGS
         self.onsets = nn.Sequential(
             nn.Linear(4 * (last - first), 64), nn.GELU(), nn.Dropout(config.trunk.dropout)
@@ -110,12 +111,29 @@ class AttributeNetwork(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
     def pool(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """Mean and deviation over time of what the trunk hears (B, 2 channels)."""
+        """Mean and deviation of what the trunk hears, of frames and of stretches (B, 3 channels).
+
+        Stretches of a second, averaged, differ where two voices take turns.
+        """
         hidden, lengths = self.trunk(frames, lengths)
-        mask, count = length_mask(lengths, hidden.size(1)), lengths[:, None].float()
-        mean = (hidden * mask).sum(1) / count
-        variance = ((hidden - mean[:, None]) ** 2 * mask).sum(1) / count
-        return torch.cat([mean, (variance + 1e-5).sqrt()], -1)
+        mask = length_mask(lengths, hidden.size(1))
+        mean, deviation = _moments(hidden, mask)
+        sums, counts = (
+            nn.functional.avg_pool1d(x.transpose(1, 2), _STRETCH, _STRETCH // 2)
+            for x in (nn.functional.pad(y, (0, 0, 0, _STRETCH)) for y in (hidden * mask, mask))
+        )
+        counts = counts.transpose(1, 2)
+        filled = (counts > 0.5 * counts[:, :1]).float()
+        stretches = sums.transpose(1, 2) / counts.clamp_min(1e-3)
+        return torch.cat([mean, deviation, _moments(stretches, filled)[1]], -1)
+
+
+def _moments(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation over time of x (B, T, C), where the mask (B, T, 1) is 1."""
+    count = mask.sum(1).clamp_min(1)
+    mean = (x * mask).sum(1) / count
+    variance = ((x - mean[:, None]) ** 2 * mask).sum(1) / count
+    return mean, (variance + 1e-5).sqrt()
 
 
 class AttributeJudge:

@@ -22,3 +22,13 @@ def test_latents_that_differ_end_it(monkeypatch):
     monkeypatch.setattr(mmdit.Work, "largest_difference", lambda self: 0.5)
     with pytest.raises(SystemExit, match="latents differ by 0.5"):
         mmdit.main(["--size", "debug", "--repeats", "1"])
+
+
+def test_memory_is_what_autograd_keeps_and_grows_with_the_frames(capsys):
+    mmdit_memory = pytest.importorskip("mmdit_memory")
+    mmdit_memory.main(["--width", "32", "--frames", "100"])
+    said = capsys.readouterr().out.splitlines()
+    assert "parameters" in said[0] and len(said) == 4 + len(mmdit_memory.GPUS)
+    network = mmdit_memory.MMDiT(40, 1024, 0, 1024, channels=32)
+    short, long = (mmdit_memory.kept_bytes(network, n) for n in (20, 40))
+    assert 1.8 < long / short < 2.2
