@@ -54,7 +54,8 @@ class Turn:
     @property
     def manner(self) -> Manner:
         """How it is said: by emotion, style and age."""
-        return EMOTIONS[self.emotion] + STYLES[self.style] + self.speaker.manner
+        accent = ACCENTS[self.language][self.accent].manner
+        return EMOTIONS[self.emotion] + STYLES[self.style] + accent + self.speaker.manner
 
     @property
     def pause_sec(self) -> float:

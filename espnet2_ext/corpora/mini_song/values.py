@@ -7,7 +7,7 @@ descriptions.
 from dataclasses import dataclass
 
 from espnet2_ext.corpora.mini.english_voice import ENGLISH_VOICE
-from espnet2_ext.corpora.mini.manner import Manner
+from espnet2_ext.corpora.mini.manner import PLAIN, Manner
 
 GENDERS = ("female", "male")
 
@@ -42,31 +42,33 @@ class Age:
 
 
 AGES = {
-    "child": Age((6, 13), (1.17, 1.26), rate=1.05, tilt_db=0.8, vibrato_cents=0.35),
+    "child": Age((9, 14), (1.26, 1.32), rate=1.15, tilt_db=1.5, vibrato_cents=0.2),
     "young": Age(),
-    "middle-aged": Age((-3, -2), (0.94, 0.94), rate=0.9, tilt_db=-1.5, vibrato_cents=1.1),
+    "middle-aged": Age((-4, -4), (0.91, 0.91), rate=0.88, tilt_db=-3, vibrato_cents=1.2),
     "elderly": Age(
-        (-1, 2), (0.97, 0.97), rate=0.76, tilt_db=-2.5, breathiness=0.6,
-        jitter_cents=22, shimmer_db=1.2, tremor_cents=45, vibrato_hz=0.8, vibrato_cents=1.8,
+        (-1, 2), (0.97, 0.97), rate=0.7, tilt_db=-2, breathiness=0.45,
+        jitter_cents=35, shimmer_db=2, tremor_cents=80, vibrato_hz=0.65, vibrato_cents=2.6,
     ),
 }  # fmt: skip
+GENDER_FORMANTS = (1.05, 0.94)
+"""Of women and men, besides what the drawn voices differ by."""
 
 EMOTIONS = {
     "neutral": Manner(),
-    "happy": Manner(pitch=3, span=1.7, rate=1.1, gain_db=2, tilt_db=0.8),
+    "happy": Manner(pitch=4, span=2.2, rate=1.2, gain_db=3, tilt_db=1.5),
     "sad": Manner(
-        pitch=-2, span=0.5, rate=0.82, gain_db=-5, tilt_db=-1.8, slope=-1, breathiness=0.7
+        pitch=-3, span=0.35, rate=0.7, gain_db=-9, tilt_db=-3, slope=-2, breathiness=0.5
     ),
     "angry": Manner(
-        pitch=1, span=1.3, rate=1.12, gain_db=5, tilt_db=2.8, slope=-1, jitter_cents=12
+        pitch=1, span=1.2, rate=1.25, gain_db=8, tilt_db=5, slope=-2, jitter_cents=40
     ),
-    "surprised": Manner(pitch=3, span=1.4, rate=0.95, gain_db=1, rise=8),
+    "surprised": Manner(pitch=5, span=1.2, rate=0.95, gain_db=1, rise=12),
 }  # fmt: skip
 
 STYLES = {
     "conversational": Manner(),
-    "news": Manner(rate=1.25, span=0.85, slope=-3, tilt_db=0.5),
-    "storytelling": Manner(rate=0.8, span=1.35, pause_sec=0.55),
+    "news": Manner(rate=1.3, span=0.7, slope=-4, tilt_db=2),
+    "storytelling": Manner(rate=0.72, span=1.4, pause_sec=0.7),
     "whispered": Manner(rate=0.92, gain_db=-8, whispered=True),
 }
 
@@ -78,26 +80,29 @@ class Accent:
     Args:
         tones: In Mandarin, pairs of a standard tone and the tone that it is said in.
         voice: In English, espeak-ng's voice.
+        manner: Its melody and pace.
     """
 
     tones: tuple[tuple[str, str], ...] = ()
     voice: str = ENGLISH_VOICE
+    manner: Manner = PLAIN
 
 
 ACCENTS = {
     "zh": {
         "standard": Accent(),
-        "sichuan": Accent(tones=(("2", "5"), ("3", "4"), ("4", "3"))),
-        "tianjin": Accent(tones=(("1", "5"),)),
+        "sichuan": Accent((("2", "5"), ("3", "4"), ("4", "3")), manner=Manner(slope=5, rate=0.9)),
+        "tianjin": Accent((("1", "5"),), manner=Manner(slope=-6, rate=1.12)),
     },
     "en": {
         "american": Accent(),
-        "british": Accent(voice="en-gb-x-rp"),
-        "scottish": Accent(voice="en-gb-scotland"),
+        "british": Accent(voice="en-gb-x-rp", manner=Manner(slope=-6, rate=0.9)),
+        "scottish": Accent(voice="en-gb-scotland", manner=Manner(slope=5, rate=1.12)),
     },
 }
 """Sichuan's tones fall where the standard ones dip and dip where they fall, and the second is low;
-Tianjin's first is low. Phones are those of the standard language."""
+Tianjin's first is low. Pitch rises over a phrase in Sichuan's and the Scottish accent, and falls in
+Tianjin's and the British one. Phones are those of the standard language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +127,11 @@ class Atmosphere:
 
 
 ATMOSPHERES = {
-    "cheerful": Atmosphere("major", (0.6, 1.0), 0.7, 0.0, 0.5, 0.75),
-    "melancholy": Atmosphere("minor", (0.0, 0.35), 0.3, -4.0, -1.2, 0.4),
-    "peaceful": Atmosphere("major pentatonic", (0.0, 0.3), 0.5, -6.0, -1.8, 0.25),
-    "passionate": Atmosphere("minor", (0.65, 1.0), 1.0, 1.5, 1.5, 1.0),
-    "solemn": Atmosphere("minor pentatonic", (0.0, 0.3), 0.0, 0.0, 0.3, 0.85),
+    "cheerful": Atmosphere("major", (0.6, 1.0), 0.7, 0.0, 1.0, 0.75),
+    "melancholy": Atmosphere("minor", (0.0, 0.35), 0.15, -4.0, -2.0, 0.4),
+    "peaceful": Atmosphere("major pentatonic", (0.0, 0.3), 0.85, -10.0, -3.0, 0.15),
+    "passionate": Atmosphere("minor", (0.65, 1.0), 1.0, 3.0, 2.5, 1.0),
+    "solemn": Atmosphere("minor pentatonic", (0.0, 0.3), 0.0, 0.0, 0.5, 0.9),
 }
 
 SLOW_BPM, FAST_BPM = 88, 112

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from espnet2_ext.corpora.mini.cast import SPEAKING_HZ, draw_cast
 from espnet2_ext.corpora.mini.manner import Manner
 from espnet2_ext.corpora.mini.singers import Singer
-from espnet2_ext.corpora.mini_song.values import AGES, GENDERS
+from espnet2_ext.corpora.mini_song.values import AGES, GENDER_FORMANTS, GENDERS
 
 _HIGHEST_MIDI = 84
 
@@ -43,7 +43,8 @@ def draw_speakers(number: int, seed: int) -> tuple[Speaker, ...]:
 def aged(singer: Singer, gender: str, age_name: str) -> Singer:
     """A drawn singer's voice at an age of `AGES`.
 
-    Speaking pitches lie nearer together than those of singers, so that ages can be told apart.
+    Speaking pitches and formants lie nearer together than those of singers, so that genders and
+    ages can be told apart.
     """
     age, sex = AGES[age_name], GENDERS.index(gender)
     semitones = age.semitones[sex]
@@ -57,7 +58,7 @@ def aged(singer: Singer, gender: str, age_name: str) -> Singer:
     high = min(singer.high_midi + round(semitones), _HIGHEST_MIDI)
     return replace(
         singer,
-        warp=singer.warp * age.formants[sex],
+        warp=singer.warp**0.5 * GENDER_FORMANTS[sex] * age.formants[sex],
         low_midi=min(singer.low_midi + round(semitones), high - 12),
         high_midi=high,
         vibrato_hz=singer.vibrato_hz * age.vibrato_hz,
