@@ -25,6 +25,8 @@ from espnet2_ext.judges.attributes import AttributeJudge, read_attributes
 from espnet2_ext.judges.data import require
 from espnet2_ext.judges.f0 import EXTRACTORS
 from espnet2_ext.judges.learned import load_learned
+from espnet2_ext.judges.melody import NAME as MELODY_JUDGE
+from espnet2_ext.judges.melody import MelodyJudge
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer, HfPhoneRecognizer
 from espnet2_ext.judges.quality import read_quality, require_qualified
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder
@@ -210,7 +212,9 @@ def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges
     speakers = {}
     if config.speaker_model:
         speakers["spk_sim"] = load_speaker_model(config.speaker_model, fetch_mos)
-    heard = folder / f"{ATTRIBUTE_JUDGE}.yaml"
+    there = {
+        name for name in (ATTRIBUTE_JUDGE, MELODY_JUDGE) if (folder / f"{name}.yaml").is_file()
+    }
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("singers.json")])
     return Judges(
         f0=EXTRACTORS[config.f0_extractor],
@@ -224,7 +228,8 @@ def _load_judges(folder: Path, config: ScoringConfig, fetch_mos: bool) -> Judges
         ),
         speakers=speakers | learned.speakers,
         words=learned.words,
-        attributes=AttributeJudge.load(folder) if heard.is_file() else None,
+        attributes=AttributeJudge.load(folder) if ATTRIBUTE_JUDGE in there else None,
+        melody=MelodyJudge.load(folder) if MELODY_JUDGE in there else None,
     )  # fmt: skip
 
 

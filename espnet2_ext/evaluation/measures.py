@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from espnet2_ext.audio.pitch import midi_to_hz
 from espnet2_ext.evaluation.metric import HIGHER, LOWER, Metric, mean, pooled
 from espnet2_ext.evaluation.rendition import Rendition
 from espnet2_ext.judges.attributes import ATTRIBUTES, listen
@@ -132,6 +135,16 @@ def _attributes(r: Rendition) -> Values:
     return {f"acc_{name}": value for name, value in right.items()}
 
 
+def _melody(r: Rendition) -> Values:
+    """`n_melody` counts the frames of sung finals; where nothing is heard they are wrong."""
+    sung = r.finals.note >= 0
+    written = np.where(sung, midi_to_hz(r.finals.midi), 0.0)
+    scores = musical_scores(r.melody_hyp, written, r.finals)
+    n_sung = int(sung.sum())
+    acc = scores.semitone_acc * scores.n_frames / n_sung if n_sung else None
+    return {"melody_corr": scores.f0_corr, "melody_acc": acc, "n_melody": n_sung}
+
+
 def _has(name: str, few: bool = False) -> Callable[[Rendition], bool]:
     """Whether the model of a metric is there; of `few` utterances, those that WORLD is run on."""
     return lambda r: r.judges.has(name) and (_with_world(r) or not few)
@@ -230,6 +243,13 @@ MEASURES = (
         mean(f"acc_{name}", f"{name} acc (attribute judge)", f"{name} acc", HIGHER)
         for name in ATTRIBUTES
     ), lambda r: r.judges.attributes is not None and bool(r.task.attributes), extra=True),
+    Measure("melody", _melody, (
+        mean("melody_corr", "Melody corr (melody judge, F0 to the written notes)", "melody corr",
+             HIGHER),
+        pooled("melody_acc", "n_melody", "Melody acc (frames within 50 cents of the note)",
+               "melody acc", HIGHER),
+    ), lambda r: r.judges.melody is not None and r.task.attributes.get("kind") == "song",
+        extra=True),
     _recognized("whisper_per", "PER (Whisper)"),
     _recognized("firered_per", "PER (FireRedASR)"),
     _speaker("spk_sim", "speaker sim, ESPnet-SPK"),

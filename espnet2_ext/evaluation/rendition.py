@@ -53,6 +53,7 @@ class Judges:
     speakers: Mapping[str, SpeakerModel] = field(default_factory=dict)
     words: Mapping[str, WordRecognizer] = field(default_factory=dict)
     attributes: AttributeJudge | None = None
+    melody: Extractor | None = None
 
     @property
     def learned(self) -> dict[str, SpeakerModel | MosPredictor | WordRecognizer]:
@@ -184,6 +185,11 @@ class Rendition:
             times = frame_times(len(self.ref), self.fs)
             return written_f0(self.task.score, times, FPS)
         return self.f0_ref if self.same else self._f0_of(self.hyp)
+
+    @cached_property
+    def melody_hyp(self) -> np.ndarray:
+        """F0 of the singer, within whatever else sounds."""
+        return self.judges.melody(self.hyp, self.fs, ceiling_of(self.task.score))
 
     @cached_property
     def finals(self) -> SungFinals:

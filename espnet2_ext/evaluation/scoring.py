@@ -51,6 +51,7 @@ class ScoringConfig:
         fit_embedder: Options of `judges.fitting.EmbedderFitConfig`.
         fit_attributes: Options of `judges.fitting_attributes.AttributeFitConfig`, where the
             recordings have attributes.
+        fit_melody: Options of `judges.fitting_melody.MelodyFitConfig`, where songs have stems.
         per_bar: PER on real dev audio above which the recogniser is no judge.
         centroid_utts: Real utterances a singer's centroid is made of.
         dev_utts: Utterances of dev on which fitting reports its PER.
@@ -71,6 +72,7 @@ class ScoringConfig:
     fit_recognizer: Mapping[str, Any] = field(default_factory=dict)
     fit_embedder: Mapping[str, Any] = field(default_factory=dict)
     fit_attributes: Mapping[str, Any] = field(default_factory=dict)
+    fit_melody: Mapping[str, Any] = field(default_factory=dict)
     per_bar: float = 0.05
     centroid_utts: int = 20
     dev_utts: int = 30

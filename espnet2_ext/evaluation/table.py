@@ -145,6 +145,13 @@ def judge_lines(judges: Mapping[str, Any]) -> list[str]:
         )
     if "dev_per" in judges:
         lines.append(f"- Phone recogniser: PER {judges['dev_per']:.4f} on real dev recordings.")
+    if "melody" in judges:
+        melody = judges["melody"]
+        lines.append(
+            f"- Melody judge: raw pitch accuracy {melody['raw_pitch_acc']:.3f}, V/UV error "
+            f"{melody['vuv_error']:.3f} against the voices of {melody['n_songs']} real dev songs, "
+            "which it hears in their mixtures."
+        )
     if judges.get("dev_singer_acc") is not None:
         other = judges["dev_other_sim"]
         others = "" if other is None else f", to the nearest other {other:.3f}"

@@ -30,6 +30,15 @@ from espnet2_ext.judges.fitting_attributes import (
     fit_attributes,
     load_heard,
 )
+from espnet2_ext.judges.fitting_melody import (
+    MelodyFitConfig,
+    digest_stems,
+    fit_melody,
+    has_stems,
+    load_songs,
+    melody_quality,
+)
+from espnet2_ext.judges.melody import MelodyJudge
 from espnet2_ext.judges.phone_recognizer import CtcPhoneRecognizer
 from espnet2_ext.judges.quality import QUALITY, require_qualified
 from espnet2_ext.judges.recording import Recording
@@ -39,6 +48,7 @@ from espnet2_ext.lock import hold_to_the_end
 from espnet2_ext.one_thread import one_thread
 
 ACCURACY_BAR = 0.95
+RAW_PITCH_BAR = 0.9
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +105,11 @@ def run(args: argparse.Namespace) -> None:
     attributes_key = ""
     if (Path(args.data_dir) / "attributes.jsonl").is_file():
         attributes_key = _fit_attributes(learn_dirs, out_dir, args.config, config, learned, done)
+    melody_key = ""
+    if has_stems(args.data_dir):
+        melody_key = _fit_melody(args, config, contents[0], done)
+    hears_songs = melody_key and has_stems(args.dev_dir)
+    songs_key = [melody_key, digest_stems(args.dev_dir)] if hears_songs else []
 
     centroid_key = _digest(voice_key, config.centroid_utts, contents)
     if not done.has("centroids", centroid_key):
@@ -110,12 +125,14 @@ def run(args: argparse.Namespace) -> None:
     measured_on = [digest_data(f) for f in (args.dev_dir, args.qualify_dir) if f]
     quality_key = _digest(
         key, centroid_key, measured_on, args.true_f0_period, list(names), config.dev_utts,
-        config.qualify_utts, *([attributes_key] if attributes_key else []),
+        config.qualify_utts, *([attributes_key] if attributes_key else []), *songs_key,
     )  # fmt: skip
     if not done.has("quality", quality_key):
         quality = _measure_dev(args, config, recognizer, embedder, out_dir)
         if attributes_key:
             quality["attributes"] = _measure_attributes(args.dev_dir, config, out_dir)
+        if hears_songs:
+            quality["melody"] = _measure_melody(args.dev_dir, config, out_dir)
         if args.qualify_dir:
             quality["f0"] = {name: _qualify(name, args, config) for name in names}
         else:
@@ -136,6 +153,11 @@ def run(args: argparse.Namespace) -> None:
                 "%s is heard rightly of %.2f of real dev audio, below %.2f: a weak judge of it",
                 name, accuracy, ACCURACY_BAR,
             )  # fmt: skip
+    if "melody" in quality and quality["melody"]["raw_pitch_acc"] < RAW_PITCH_BAR:
+        logging.warning(
+            "the melody is heard rightly in %.2f of the sung frames of real dev songs, below %.2f",
+            quality["melody"]["raw_pitch_acc"], RAW_PITCH_BAR,
+        )  # fmt: skip
     print(json.dumps(quality, indent=2))
 
 
@@ -164,6 +186,25 @@ def _fit_attributes(
 def _measure_attributes(dev_dir: str, config: ScoringConfig, out_dir: Path) -> dict[str, float]:
     heard = load_heard(dev_dir, EXTRACTORS[config.f0_extractor])
     return attribute_accuracy(AttributeJudge.load(out_dir), *heard)
+
+
+def _fit_melody(
+    args: argparse.Namespace, config: ScoringConfig, learned: str, done: "_Done"
+) -> str:
+    """Fit the melody judge, unless it was; returns what it was fitted from."""
+    fit = parse_config(MelodyFitConfig, config.fit_melody, args.config or "fit_melody")
+    stems = digest_stems(args.data_dir)
+    key = _digest("melody", asdict(fit), learned, stems, config.f0_extractor)
+    if not done.has("melody", key):
+        songs = list(load_songs(args.data_dir, EXTRACTORS[config.f0_extractor]))
+        fit_melody(songs, fit).save(Path(args.out_dir))
+        done.add("melody", key)
+    return key
+
+
+def _measure_melody(dev_dir: str, config: ScoringConfig, out_dir: Path) -> dict[str, float]:
+    songs = load_songs(dev_dir, EXTRACTORS[config.f0_extractor], config.dev_utts)
+    return asdict(melody_quality(MelodyJudge.load(out_dir), songs))
 
 
 def _measure_dev(args, config, recognizer, embedder, out_dir) -> dict:
