@@ -28,6 +28,7 @@ TEMPO_TOLERANCE = 0.08
 """Share of the true tempo by which a heard one may differ (InstructAudio's Table 3)."""
 TEMPO_BINS_BPM = tuple(60 * 1.03**k for k in range(40))
 N_INPUTS = N_MELS + 2
+TRUNK = {"channels": 128, "n_blocks": 4, "kernel": 7}
 _MIDDLE_HZ = 200.0
 _STRETCH = 50  # frames that the trunk gives: a second
 _LAGS = (20, 220)  # frames of 10 ms: 300 down to 27 beats a minute
@@ -38,9 +39,7 @@ class AttributeConfig:
     """Size, and the values of each attribute in the order of its head's outputs."""
 
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    trunk: TrunkConfig = field(
-        default_factory=lambda: TrunkConfig(channels=128, n_blocks=4, kernel=7, n_inputs=N_INPUTS)
-    )
+    trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(**TRUNK, n_inputs=N_INPUTS))
 
     def __post_init__(self) -> None:
         if isinstance(self.trunk, dict):

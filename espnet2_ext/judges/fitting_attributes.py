@@ -15,6 +15,7 @@ from espnet2_ext.judges.attributes import (
     INSTRUMENTS,
     TEMPO,
     TEMPO_BINS_BPM,
+    TRUNK,
     AttributeConfig,
     AttributeJudge,
     AttributeNetwork,
@@ -44,6 +45,7 @@ class AttributeFitConfig:
         weight_decay: AdamW's.
         warmup: Share of the steps.
         noise: Of the mel, natural-log units.
+        dropout: In the trunk and over the onsets.
         seed: Of weights and order.
     """
 
@@ -54,6 +56,7 @@ class AttributeFitConfig:
     weight_decay: float = 0.05
     warmup: float = 0.1
     noise: float = 0.3
+    dropout: float = 0.25
     seed: int = 2
 
 
@@ -93,7 +96,7 @@ def fit_attributes(
     trunk: Mapping[str, Any] | None = None,
 ) -> AttributeJudge:
     """Train all heads together; an utterance teaches those of the attributes that it has."""
-    sizes = AttributeConfig(values_of(described), **({"trunk": dict(trunk)} if trunk else {}))
+    sizes = AttributeConfig(values_of(described), {"dropout": config.dropout, **(trunk or TRUNK)})
     torch.manual_seed(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     network = AttributeNetwork(sizes)
