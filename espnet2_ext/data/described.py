@@ -5,6 +5,7 @@ utterance; ``vocal.scp`` and ``accompaniment.scp`` the stems of songs; ``utt2num
 speakers.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,12 @@ def read_attributes(value: Any, place: str) -> dict[str, Any]:
         if not isinstance(item, FIELDS[name]):
             found, expected = f"{name} is {item!r}", f"a {FIELDS[name].__name__}"
             raise UserError(place, found, expected, "attributes")
+    for item in value.get("instruments", ()):
+        if not isinstance(item, str):
+            raise UserError(place, f"instruments has {item!r}", "names", "attributes")
+    bpm = value.get("rhythm", {}).get("bpm", 1)
+    if isinstance(bpm, bool) or not isinstance(bpm, int | float) or not 0 < bpm < math.inf:
+        raise UserError(place, f"rhythm has a bpm of {bpm!r}", "a number above 0", "attributes")
     if value.get("kind", KINDS[0]) not in KINDS:
         found = f"kind {value['kind']!r}"
         raise UserError(place, found, ", ".join(KINDS), "attributes")
@@ -103,14 +110,17 @@ def read_described(data_dir: str | Path) -> dict[str, Described]:
         UserError: a file that cannot be read, naming the line.
     """
     data_dir = Path(data_dir)
-    if not (data_dir / ATTRIBUTES).is_file():
+    of_attributes = data_dir / ATTRIBUTES
+    if not of_attributes.is_file():
         return {}
-    attributes = read_jsonl_table(data_dir / ATTRIBUTES)
+    attributes = read_jsonl_table(of_attributes)
     given = data_dir / INSTRUCTIONS
     instructions = read_jsonl_table(given) if given.is_file() else {}
     return {
         utt: Described(
-            read_attributes({k: v for k, v in row.items() if k != "utt"}, f"{given}: {utt}"),
+            read_attributes(
+                {k: v for k, v in row.items() if k != "utt"}, f"{of_attributes}: {utt}"
+            ),
             instructions.get(utt, {}).get("instructions", ()),
         )
         for utt, row in attributes.items()

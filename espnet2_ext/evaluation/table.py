@@ -160,6 +160,14 @@ def judge_lines(judges: Mapping[str, Any]) -> list[str]:
             f"their own singer of {judges['n_singers']}; cosine to the own singer "
             f"{judges['dev_singer_sim']:.3f}{others}."
         )
+    if of_attributes := judges.get("attribute_quality"):
+        heard = ", ".join(
+            f"{name} {of['accuracy']:.3f} ({of['n_utt']})" for name, of in of_attributes.items()
+        )
+        lines.append(
+            f"- Attribute judge, share that it hears rightly in real dev recordings (of how many): "
+            f"{heard}."
+        )
     return lines
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from espnet2_ext.files import read_jsonl_table
+from espnet2_ext.data.described import read_described
 from espnet2_ext.judges.checkpoint import load_judge, save_judge
 from espnet2_ext.judges.f0 import Extractor
 from espnet2_ext.judges.network import N_MELS, Trunk, TrunkConfig, judge_mel, length_mask
@@ -151,24 +151,46 @@ class AttributeJudge:
         save_judge(folder, NAME, self.config, self.network)
 
     @torch.no_grad()
-    def right(self, heard: Heard, attributes: Mapping[str, Any]) -> dict[str, float]:
-        """How right it is about each attribute that is known of the utterance and to the judge."""
-        known = known_values(attributes)
+    def hear(self, heard: Heard) -> dict[str, Any]:
+        """What it takes each attribute to be, as `known_values` has it."""
         logits = self.network(
             heard.frames[None], torch.tensor([len(heard.frames)]), torch.tensor([heard.level]),
             heard.onsets[None],
         )  # fmt: skip
         return {
-            name: rightness(name, logits[name][0], self.config.values[name], known[name])
-            for name in self.config.values
-            if name in known
+            name: decide(name, logits[name][0], values)
+            for name, values in self.config.values.items()
+        }
+
+    def right(self, heard: Heard, attributes: Mapping[str, Any]) -> dict[str, float]:
+        """How right it is about each attribute that is known of the utterance and to the judge.
+
+        A value that no training recording has is not known to the judge.
+        """
+        known = self.known_of(attributes)
+        said = self.hear(heard) if known else {}
+        return {
+            name: rightness(name, said[name], truth, self.config.values[name])
+            for name, truth in known.items()
+        }
+
+    def known_of(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """What is to be heard of an utterance, as far as the judge has learnt it."""
+        known = known_values(attributes)
+        return {
+            name: known[name]
+            for name, values in self.config.values.items()
+            if name in known and (name in (INSTRUMENTS, TEMPO) or known[name] in values)
         }
 
 
 def read_attributes(folder: str | Path) -> dict[str, dict[str, Any]]:
-    """What the utterances of a data directory are described by; {} without attributes.jsonl."""
-    path = Path(folder) / "attributes.jsonl"
-    return read_jsonl_table(path) if path.is_file() else {}
+    """What the utterances of a data directory are described by; {} without attributes.jsonl.
+
+    Raises:
+        UserError: naming the line or the attribute that is wrong.
+    """
+    return {utt: described.attributes for utt, described in read_described(folder).items()}
 
 
 def known_values(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,20 +205,26 @@ def known_values(attributes: Mapping[str, Any]) -> dict[str, Any]:
     known |= {name: attributes[name] for name in SINGLE if name in attributes}
     if attributes.get(INSTRUMENTS):
         known[INSTRUMENTS] = frozenset(attributes[INSTRUMENTS])
-    if attributes.get(TEMPO):
+    if "bpm" in attributes.get(TEMPO, {}):
         known[TEMPO] = float(attributes[TEMPO]["bpm"])
     return known
 
 
-def rightness(name: str, logits: Tensor, values: Sequence[str], truth: Any) -> float:
-    """1 where logits (values,) say what is true, else 0; of instruments, the share that is right.
+def decide(name: str, logits: Tensor, values: Sequence[str]) -> Any:
+    """What logits (values,) say: a value, a set of instruments, or beats a minute."""
+    if name == INSTRUMENTS:
+        return frozenset(v for v, x in zip(values, logits.tolist(), strict=True) if x > 0)
+    best = values[int(logits.argmax())]
+    return float(best) if name == TEMPO else best
+
+
+def rightness(name: str, said: Any, truth: Any, values: Sequence[str]) -> float:
+    """1 where what is said is true, else 0; of the instruments `values`, the share that is right.
 
     An instrument is right where it is heard and plays, or is not heard and does not.
     """
     if name == INSTRUMENTS:
-        heard = [x > 0 for x in logits.tolist()]
-        return sum(h == (v in truth) for v, h in zip(values, heard, strict=True)) / len(values)
-    best = values[int(logits.argmax())]
+        return sum((v in said) == (v in truth) for v in values) / len(values)
     if name == TEMPO:
-        return float(abs(float(best) / truth - 1) <= TEMPO_TOLERANCE)
-    return float(best == truth)
+        return float(abs(said / truth - 1) <= TEMPO_TOLERANCE)
+    return float(said == truth)

@@ -1,5 +1,6 @@
 """Fit the attribute judge on real audio."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ from espnet2_ext.judges.attributes import (
     known_values,
     listen,
     read_attributes,
+    rightness,
 )
 from espnet2_ext.judges.augment import mask_patches, uniform
+from espnet2_ext.judges.data import require
 from espnet2_ext.judges.f0 import Extractor
 from espnet2_ext.judges.fitting import train_judge
 from espnet2_ext.judges.network import N_MELS
@@ -66,10 +69,15 @@ def load_heard(
     """What is heard of a data directory's recordings, and what they are described by.
 
     Both are empty where there is no attributes.jsonl.
+
+    Raises:
+        UserError: an utterance is described, and not recorded.
     """
     described = read_attributes(folder)
-    wavs = read_table(Path(folder) / "wav.scp")
-    return [listen(*read_wav(wavs[utt]), extractor) for utt in described], list(described.values())
+    wav_scp = Path(folder) / "wav.scp"
+    wavs = read_table(wav_scp)
+    recorded = [require(wavs, utt, wav_scp) for utt in described]
+    return [listen(*read_wav(wav), extractor) for wav in recorded], list(described.values())
 
 
 def values_of(described: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -160,12 +168,47 @@ def _loss(name: str, logits: Tensor, wanted: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits, wanted)
 
 
-def attribute_accuracy(
+@dataclass(frozen=True)
+class AttributeQuality:
+    """What the judge is worth for one attribute.
+
+    Args:
+        accuracy: Mean of `rightness` over the recordings that have the attribute.
+        n_utt: How many these are.
+        mistaken: How often a value was taken for another one, the most frequent mistake first:
+            ``young as child``. Of instruments: ``piano missed``, and ``piano heard wrongly`` where
+            it does not play. Of tempi: the heard one as a multiple of the true one, ``0.5 times``.
+    """
+
+    accuracy: float
+    n_utt: int
+    mistaken: Mapping[str, int]
+
+
+def attribute_quality(
     judge: AttributeJudge, heard: Sequence[Heard], described: Sequence[Mapping[str, Any]]
-) -> dict[str, float]:
-    """Share of recordings whose attribute is heard rightly, for each attribute."""
+) -> dict[str, AttributeQuality]:
+    """How well each attribute of recordings is heard."""
     right: dict[str, list[float]] = {}
+    mistaken: dict[str, Counter[str]] = {}
     for one, attributes in zip(heard, described, strict=True):
-        for name, value in judge.right(one, attributes).items():
+        said = judge.hear(one)
+        for name, truth in judge.known_of(attributes).items():
+            value = rightness(name, said[name], truth, judge.config.values[name])
             right.setdefault(name, []).append(value)
-    return {name: sum(values) / len(values) for name, values in right.items()}
+            counts = mistaken.setdefault(name, Counter())
+            if value < 1:
+                counts.update(_mistakes(name, said[name], truth, judge.config.values[name]))
+    return {
+        name: AttributeQuality(
+            sum(values) / len(values), len(values), dict(mistaken[name].most_common())
+        )
+        for name, values in right.items()
+    }
+
+
+def _mistakes(name: str, said: Any, truth: Any, values: Sequence[str]) -> list[str]:
+    if name == INSTRUMENTS:
+        missed = [f"{v} missed" for v in values if v in truth and v not in said]
+        return missed + [f"{v} heard wrongly" for v in values if v in said and v not in truth]
+    return [f"{said / truth:.1f} times" if name == TEMPO else f"{truth} as {said}"]

@@ -87,3 +87,6 @@ def test_of_one_singer_alone_no_other_is_named():
     (line,) = judge_lines({**judges, "n_singers": 2, "dev_other_sim": 0.5})
     assert line.endswith("0.973, to the nearest other 0.500.")
     assert judge_lines({**judges, "dev_singer_acc": None}) == []
+    attributes = {"gender": {"accuracy": 0.75, "n_utt": 4, "mistaken": {"male as female": 1}}}
+    (line,) = judge_lines({"attribute_quality": attributes})
+    assert line.endswith("gender 0.750 (4).")

@@ -11,14 +11,18 @@ from espnet2_ext.judges.attributes import (
     AttributeConfig,
     AttributeJudge,
     AttributeNetwork,
+    decide,
     known_values,
     listen,
+    read_attributes,
     rightness,
 )
 from espnet2_ext.judges.fitting_attributes import (
     AttributeFitConfig,
-    attribute_accuracy,
+    AttributeQuality,
+    attribute_quality,
     fit_attributes,
+    load_heard,
     values_of,
 )
 
@@ -55,20 +59,90 @@ def corpus():
     return heard, described
 
 
-def test_it_learns_a_timbre_and_a_tempo_and_comes_back_from_the_disk(corpus, tmp_path):
+@pytest.fixture(scope="module")
+def judge(corpus):
     heard, described = corpus
     config = AttributeFitConfig(steps=60, batch_size=8, crop_frames=150, seed=0)
-    judge = fit_attributes(heard[:16], described[:16], config, TRUNK)
+    return fit_attributes(heard[:16], described[:16], config, TRUNK)
+
+
+def test_it_learns_a_timbre_and_a_tempo_and_comes_back_from_the_disk(corpus, judge, tmp_path):
+    heard, described = corpus
     unseen = heard[16:], described[16:]
-    assert attribute_accuracy(judge, *unseen) == {"gender": 1.0, "rhythm": 1.0}
+    right = AttributeQuality(1.0, 8, {})
+    assert attribute_quality(judge, *unseen) == {"gender": right, "rhythm": right}
     judge.save(tmp_path)
     again = AttributeJudge.load(tmp_path)
-    assert attribute_accuracy(again, *unseen) == {"gender": 1.0, "rhythm": 1.0}
-    swapped = [{**d, "gender": "male" if d["gender"] == "female" else "female"} for d in unseen[1]]
-    assert attribute_accuracy(again, unseen[0], swapped)["gender"] == 0
-    (tmp_path / "attribute_judge.safetensors").unlink()
+    assert attribute_quality(again, *unseen) == {"gender": right, "rhythm": right}
+
+
+def test_networks_that_were_taught_nothing_guess(corpus, judge):
+    """One may part two tones by luck, and be right or wrong about all of them."""
+    found = {"gender": [], "rhythm": []}
+    for seed in range(12):
+        torch.manual_seed(seed)
+        untaught = AttributeJudge(judge.config, AttributeNetwork(judge.config))
+        for name, of in attribute_quality(untaught, corpus[0][16:], corpus[1][16:]).items():
+            found[name].append(of.accuracy)
+    assert np.mean(found["gender"]) < 0.8 and np.mean(found["rhythm"]) < 0.3
+
+
+def test_mistakes_are_named(corpus, judge):
+    heard, described = corpus
+    wrong = [
+        {"kind": "song", "gender": "female" if d["gender"] == "male" else "male",
+         "rhythm": {"bpm": 2 * d["rhythm"]["bpm"]}, "age": "unheard of"}
+        for d in described[16:]
+    ]  # fmt: skip
+    assert attribute_quality(judge, heard[16:], wrong) == {
+        "gender": AttributeQuality(0.0, 8, {"female as male": 4, "male as female": 4}),
+        "rhythm": AttributeQuality(0.0, 8, {"0.5 times": 8}),
+    }
+    unknown = judge.right(heard[0], {"kind": "song", "gender": "a child's", "age": "old"})
+    assert unknown == {}
+
+
+def test_instruments_missed_and_heard_wrongly_are_counted(corpus):
+    config = AttributeConfig({"instruments": ["bass", "piano"]}, TRUNK)
+    judge = AttributeJudge(config, AttributeNetwork(config))
+    with torch.no_grad():
+        judge.network.heads["instruments"].weight.zero_()
+        judge.network.heads["instruments"].bias.copy_(torch.tensor([1.0, -1.0]))
+    described = [{"kind": "song", "instruments": [name]} for name in ("bass", "piano")]
+    (quality,) = attribute_quality(judge, corpus[0][:2], described).values()
+    assert quality == AttributeQuality(0.5, 2, {"piano missed": 1, "bass heard wrongly": 1})
+
+
+@pytest.mark.parametrize("change", ["no weights", "another value", "another key"])
+def test_a_judge_is_loaded_strictly(tmp_path, change):
+    config = AttributeConfig({"gender": ["female", "male"]}, TRUNK)
+    AttributeJudge(config, AttributeNetwork(config)).save(tmp_path)
+    AttributeJudge.load(tmp_path)
+    path = tmp_path / "attribute_judge.yaml"
+    if change == "no weights":
+        (tmp_path / "attribute_judge.safetensors").unlink()
+    elif change == "another value":
+        path.write_text(path.read_text().replace("- male", "- male\n  - both"))
+    else:
+        path.write_text(path.read_text() + "more: 1\n")
     with pytest.raises(UserError):
         AttributeJudge.load(tmp_path)
+
+
+def test_who_is_described_is_recorded(tmp_path):
+    (tmp_path / "wav.scp").write_text("a a.wav\n")
+    (tmp_path / "attributes.jsonl").write_text('{"utt": "b", "kind": "song"}\n')
+    with pytest.raises(UserError, match=r"wav.scp.*'b'"):
+        load_heard(tmp_path, silent_f0)
+
+
+@pytest.mark.parametrize(
+    "attribute", ['"rhythm": {"bpm": "fast"}', '"rhythm": {"bpm": 0}', '"instruments": [1]']
+)
+def test_a_description_that_cannot_be_is_refused(tmp_path, attribute):
+    (tmp_path / "attributes.jsonl").write_text('{"utt": "a", ' + attribute + "}\n")
+    with pytest.raises(UserError, match=r"attributes.jsonl: a"):
+        read_attributes(tmp_path)
 
 
 def test_padding_reaches_nothing(corpus):
@@ -93,17 +167,20 @@ def test_what_is_asked_depends_on_what_an_utterance_is():
         "dialogue": "speech", "emotion": "sad"
     }  # fmt: skip
     assert known_values({}) == {}
+    assert known_values({"kind": "song", "rhythm": {"word": "slow"}}) == {}
 
 
 def test_a_tempo_within_eight_percent_is_right_and_instruments_count_one_by_one():
     bins = ["90", "100", "109"]
     best = torch.eye(3)
-    assert [rightness("rhythm", best[k], bins, 101.0) for k in range(3)] == [0, 1, 1]
+    tempi = [decide("rhythm", best[k], bins) for k in range(3)]
+    assert [rightness("rhythm", bpm, 101.0, bins) for bpm in tempi] == [0, 1, 1]
     logits = torch.tensor([1.0, -1.0, 2.0])
     names = ["bass", "drums", "piano"]
-    assert rightness("instruments", logits, names, {"bass", "piano"}) == 1
-    assert rightness("instruments", logits, names, {"piano"}) == pytest.approx(2 / 3)
-    assert rightness("genre", logits, names, "piano") == 1
+    playing = decide("instruments", logits, names)
+    assert rightness("instruments", playing, {"bass", "piano"}, names) == 1
+    assert rightness("instruments", playing, {"piano"}, names) == pytest.approx(2 / 3)
+    assert rightness("genre", decide("genre", logits, names), "piano", names) == 1
 
 
 def test_measures_are_of_what_is_described(corpus):

@@ -11,7 +11,7 @@ import soundfile
 
 from espnet2_ext.audio.wav import write_wav
 from espnet2_ext.bin import fit as fit_cli
-from espnet2_ext.files import read_table, write_table
+from espnet2_ext.files import read_table, write_jsonl, write_table
 from espnet2_ext.judges.data import digest_data
 from espnet2_ext.score.formats.espnet_format import Entry, write_data_dir
 from espnet2_ext.score.music_score import MusicScore, Note, Phone
@@ -63,13 +63,13 @@ def corpus(made, tmp_path) -> Path:
     return root
 
 
-def fit(root: Path) -> dict[str, str]:
+def fit(root: Path, *more: str) -> dict[str, str]:
     """Keys of the parts, after fitting."""
     with pytest.raises(SystemExit) as status:
         fit_cli.main(["judges",
             "--data_dir", str(root / "train"), "--dev_dir", str(root / "dev"),
             "--centroid_dirs", str(root / "other"), "--out_dir", str(root / "judges"),
-            "--config", str(root / "scoring.yaml"),
+            "--config", str(root / "scoring.yaml"), *more,
         ])  # fmt: skip
     assert status.value.code == 0
     return json.loads((root / "judges/fitted.json").read_text())
@@ -132,3 +132,46 @@ def test_scores_count_too(corpus):
     path = Path(read_table(corpus / "train/score.scp")["a1"])
     path.write_text(path.read_text().replace('"tempo": ', '"tempo": 1'))
     assert digest_data(corpus / "train") != before
+
+
+def describe(root: Path, name: str, genres: dict[str, str]) -> None:
+    write_jsonl(
+        root / name / "attributes.jsonl",
+        [{"utt": utt, "kind": "song", "genre": genre} for utt, genre in genres.items()],
+    )
+
+
+def test_attributes_are_learnt_and_measured_where_they_are(corpus, caplog):
+    before = json.loads((corpus / "judges/fitted.json").read_text())
+    config = CONFIG + "fit_attributes: {steps: 1, batch_size: 2, crop_frames: 50}\n"
+    (corpus / "scoring.yaml").write_text(config)
+    assert fit(corpus) == before  # nothing is described
+    assert not (corpus / "judges/attribute_judge.yaml").exists()
+
+    describe(corpus, "train", {"a1": "pop", "a2": "pop", "b1": "jazz", "b2": "jazz"})
+    describe(corpus, "dev", {"a3": "pop", "b3": "jazz"})
+    caplog.clear()
+    described = fit(corpus)
+    assert changed(before, described) == ["quality"] and described["attributes"]
+    quality = json.loads((corpus / "judges/judges.json").read_text())["attribute_quality"]
+    assert quality["genre"]["n_utt"] == 2 and 0 <= quality["genre"]["accuracy"] <= 1
+    if quality["genre"]["accuracy"] < 0.95:
+        assert "genre is heard rightly in 0" in caplog.text and " as " in caplog.text
+    assert fit(corpus) == described
+
+    describe(corpus, "dev", {"a3": "jazz", "b3": "jazz"})
+    of_dev = fit(corpus)
+    assert of_dev["attributes"] == described["attributes"]
+    assert of_dev["quality"] != described["quality"]
+    describe(corpus, "train", {"a1": "pop", "a2": "pop", "b1": "jazz"})
+    assert fit(corpus)["attributes"] != described["attributes"]
+
+
+def test_more_recordings_need_no_attributes(corpus):
+    (corpus / "scoring.yaml").write_text(CONFIG + "fit_attributes: {steps: 1, batch_size: 2}\n")
+    describe(corpus, "train", {"a1": "pop", "b1": "jazz"})
+    alone = fit(corpus)
+    with_more = fit(corpus, "--more_dirs", str(corpus / "other"))
+    assert with_more["attributes"] != alone["attributes"]
+    assert with_more["recognizer"] != alone["recognizer"]
+    assert with_more["embedder"] == alone["embedder"]

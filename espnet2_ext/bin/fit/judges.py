@@ -5,12 +5,13 @@ import hashlib
 import json
 import logging
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from espnet2_ext.data.described import ATTRIBUTES
 from espnet2_ext.digest import digest_files
 from espnet2_ext.evaluation.scoring import ScoringConfig
 from espnet2_ext.files import parse_config, read_json, write_json
@@ -26,7 +27,7 @@ from espnet2_ext.judges.fitting import (
 )
 from espnet2_ext.judges.fitting_attributes import (
     AttributeFitConfig,
-    attribute_accuracy,
+    attribute_quality,
     fit_attributes,
     load_heard,
 )
@@ -90,7 +91,12 @@ def run(args: argparse.Namespace) -> None:
     key = _digest("recognizer", asdict(fit), learned)
     if not done.has("recognizer", key):
         train = load_recordings(args.data_dir)
-        more = [r for folder in args.more_dirs for r in load_recordings(folder).values()]
+        # Two sets may call different people by one name.
+        more = [
+            replace(recording, singer=f"{folder} {recording.singer}")
+            for folder in args.more_dirs
+            for recording in load_recordings(folder).values()
+        ]
         fit_recognizer([*train.values(), *more], fit).save(out_dir)
         done.add("recognizer", key)
     recognizer = CtcPhoneRecognizer.load(out_dir)
@@ -103,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
     embedder = ConvSingerEmbedder.load(out_dir)
 
     attributes_key = ""
-    if (Path(args.data_dir) / "attributes.jsonl").is_file():
+    if (Path(args.data_dir) / ATTRIBUTES).is_file():
         attributes_key = _fit_attributes(learn_dirs, out_dir, args.config, config, learned, done)
     melody_key = ""
     if has_stems(args.data_dir):
@@ -125,12 +131,14 @@ def run(args: argparse.Namespace) -> None:
     measured_on = [digest_data(f) for f in (args.dev_dir, args.qualify_dir) if f]
     quality_key = _digest(
         key, centroid_key, measured_on, args.true_f0_period, list(names), config.dev_utts,
-        config.qualify_utts, *([attributes_key] if attributes_key else []), *songs_key,
+        config.qualify_utts,
+        *([attributes_key, *_digests_of_attributes([args.dev_dir])] if attributes_key else []),
+        *songs_key,
     )  # fmt: skip
     if not done.has("quality", quality_key):
         quality = _measure_dev(args, config, recognizer, embedder, out_dir)
         if attributes_key:
-            quality["attributes"] = _measure_attributes(args.dev_dir, config, out_dir)
+            quality["attribute_quality"] = _measure_attributes(args.dev_dir, config, out_dir)
         if hears_songs:
             quality["melody"] = _measure_melody(args.dev_dir, config, out_dir)
         if args.qualify_dir:
@@ -147,11 +155,13 @@ def run(args: argparse.Namespace) -> None:
             quality["dev_per"],
             config.per_bar,
         )
-    for name, accuracy in quality.get("attributes", {}).items():
-        if accuracy < ACCURACY_BAR:
+    for name, of in quality.get("attribute_quality", {}).items():
+        if of["accuracy"] < ACCURACY_BAR:
+            mistakes = ", ".join(f"{what} ({n})" for what, n in of["mistaken"].items())
             logging.warning(
-                "%s is heard rightly of %.2f of real dev audio, below %.2f: a weak judge of it",
-                name, accuracy, ACCURACY_BAR,
+                "%s is heard rightly in %.3f of %d real dev recordings, below %.2f: a weak judge "
+                "of it; mistakes: %s",
+                name, of["accuracy"], of["n_utt"], ACCURACY_BAR, mistakes,
             )  # fmt: skip
     if "melody" in quality and quality["melody"]["raw_pitch_acc"] < RAW_PITCH_BAR:
         logging.warning(
@@ -171,7 +181,7 @@ def _fit_attributes(
 ) -> str:
     """Fit the attribute judge, unless it was; returns what it was fitted from."""
     fit = parse_config(AttributeFitConfig, config.fit_attributes, place or "fit_attributes")
-    described = [digest_files(Path(folder) / "attributes.jsonl") for folder in learn_dirs]
+    described = _digests_of_attributes(learn_dirs)
     key = _digest("attributes", asdict(fit), learned, described, config.f0_extractor)
     if not done.has("attributes", key):
         extractor = EXTRACTORS[config.f0_extractor]
@@ -183,9 +193,16 @@ def _fit_attributes(
     return key
 
 
-def _measure_attributes(dev_dir: str, config: ScoringConfig, out_dir: Path) -> dict[str, float]:
+def _digests_of_attributes(folders: list[str]) -> list[str]:
+    """Of those of the folders that have attributes."""
+    files = [Path(folder) / ATTRIBUTES for folder in folders]
+    return [digest_files(path) for path in files if path.is_file()]
+
+
+def _measure_attributes(dev_dir: str, config: ScoringConfig, out_dir: Path) -> dict[str, Any]:
     heard = load_heard(dev_dir, EXTRACTORS[config.f0_extractor])
-    return attribute_accuracy(AttributeJudge.load(out_dir), *heard)
+    quality = attribute_quality(AttributeJudge.load(out_dir), *heard)
+    return {name: asdict(of) for name, of in quality.items()}
 
 
 def _fit_melody(
