@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.evaluation.rendering import PARTS, Plan, Settings
+from espnet2_ext.evaluation.rendering import PARTS, Plan
 from espnet2_ext.evaluation.row_table import (
     beside_others,
     entry_of,
@@ -22,6 +22,7 @@ from espnet2_ext.evaluation.row_table import (
     write_systems,
 )
 from espnet2_ext.evaluation.rows import RECORDINGS, Row, of_run, read_rows, with_baselines
+from espnet2_ext.evaluation.settings import Settings
 
 
 def get_parser() -> argparse.ArgumentParser:

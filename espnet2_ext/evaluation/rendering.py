@@ -13,24 +13,12 @@ import yaml
 
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.rows import FLOW, LM, MASKED, NO_WAV, RECORDINGS, VAE, Row, tag_of
+from espnet2_ext.evaluation.settings import Settings
 from espnet2_ext.files import read_text, read_yaml, write_text
 
 TOKENS, FEATURES, DECODED_CODES, WAVS = range(4)
 PARTS = {"tokens": (TOKENS,), "features": (FEATURES, DECODED_CODES), "wavs": (WAVS,)}
 """Levels of the steps that make each part. Those of a level need each other only in TOKENS."""
-
-
-class Settings(dict[str, str]):
-    """Options and paths of a run, by the names that they have in the recipe's scripts."""
-
-    @classmethod
-    def parse(cls, lines: Iterable[str]) -> "Settings":
-        """From lines NAME=VALUE."""
-        pairs = (line.rstrip("\n").partition("=") for line in lines)
-        return cls({name: value for name, _, value in pairs})
-
-    def __missing__(self, name: str) -> str:
-        raise UserError("settings", f"no {name}", "a line NAME=VALUE of the recipe")
 
 
 @dataclass(frozen=True)

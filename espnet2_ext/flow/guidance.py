@@ -6,11 +6,14 @@ is classifier-free guidance (Ho & Salimans 2022); with one weight for each condi
 InstructPix2Pix (Brooks et al. 2023, arXiv 2211.09800, eq. 3).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
-Velocity = Callable[[Tensor, Tensor], Tensor]
+from espnet2_ext.conditions.condition import NULL
+from espnet2_ext.errors import UserError
+from espnet2_ext.flow.config import FlowConfig
+from espnet2_ext.flow.sampler import SamplingConfig, Velocity
 
 
 def extrapolated(v: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -48,3 +51,26 @@ def guided(
         return extrapolated(several.chunk(n), weights)
 
     return velocity
+
+
+def check_guidance(config: SamplingConfig, trained: FlowConfig, encoders: nn.ModuleDict) -> None:
+    """Refuse guidance that a model cannot give.
+
+    Args:
+        config: What is asked for.
+        trained: Options that the model was trained with.
+        encoders: Of its conditions, by name.
+
+    Raises:
+        UserError: by a condition that it does not have or that was never left out, or by all of
+            them of a model that was never trained without.
+    """
+    learned = [name for name, encoder in encoders.items() if encoder.stand_in is not None]
+    able = learned if config.negative == NULL else list(encoders)
+    for name in config.guidance_by:
+        if name not in able or trained.own_pitch is not None:
+            expected = f"one of {', '.join(able)}" if trained.own_pitch is None else "guidance"
+            raise UserError("flow", f"{name!r}", f"{expected} (see docs/flow.md)", "guidance_by")
+    if config.guidance and config.negative == NULL and not trained.condition_dropout:
+        found = f"{config.guidance} for a model trained with condition_dropout 0"
+        raise UserError("flow", found, "0: no unconditional velocity was learned", "guidance")

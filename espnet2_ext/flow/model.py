@@ -3,7 +3,7 @@ conditions to the latents of a mel-VAE (InstructAudio, arXiv 2511.18487).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,45 +14,22 @@ from torch import LongTensor, Tensor, nn
 from espnet2_ext.conditions.condition import NULL, Condition
 from espnet2_ext.conditions.registry import streams_read
 from espnet2_ext.data.batch import Batch
-from espnet2_ext.errors import UserError
 from espnet2_ext.flow.condition import Joined, JointCondition
 from espnet2_ext.flow.config import FlowConfig
 from espnet2_ext.flow.corruption import corrupt
+from espnet2_ext.flow.encoded_conditions import Conditions
 from espnet2_ext.flow.features import LATENT_SPACE, Features, FeatureSpace
-from espnet2_ext.flow.guidance import guided
+from espnet2_ext.flow.guidance import check_guidance, guided
 from espnet2_ext.flow.loss import masked_loss
 from espnet2_ext.flow.own_pitch import OwnPitch, joined
 from espnet2_ext.flow.path import LinearPath
+from espnet2_ext.flow.sampled_errors import sampled_errors
 from espnet2_ext.flow.sampler import SamplingConfig, integrate, warp_time
 from espnet2_ext.flow.token_embedding import CodecEmbedding, Geometry
 from espnet2_ext.networks.ema import EMA
 from espnet2_ext.score.frames import MIDI_COLUMN
 
 _SCALE_MOMENTUM = 0.01
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What sampling needs of a batch: what steers, the mask, and the base of the residual.
-
-    `steering` and `pitch`, that of `OwnPitch`, enter the velocity; `drop` replaces them. `midi` and
-    `base` do not enter it.
-    """
-
-    steering: Joined
-    pitch: Joined | None
-    mask: Tensor
-    midi: LongTensor | None
-    base: Tensor
-
-    @staticmethod
-    def together(several: Sequence["Conditions"]) -> "Conditions":
-        """What steers the velocity, of several sets as of one batch; the rest is the last's."""
-        last = several[-1]
-        pitch = last.pitch and Joined.together([one.pitch for one in several])
-        steering = Joined.together([one.steering for one in several])
-        mask = torch.cat([one.mask for one in several])
-        return replace(last, steering=steering, pitch=pitch, mask=mask)
 
 
 class MelFlow(AbsESPnetModel):
@@ -146,7 +123,9 @@ class MelFlow(AbsESPnetModel):
             with self.averaged():
                 conditions = self.condition(given)
                 loss, stats = self.losses(conditions, x_1, weight)
-                stats |= self.sampled_errors(conditions, x_1, weight)
+                x_0 = self.noise(x_1, torch.Generator(x_1.device).manual_seed(0))
+                x = self.sample(conditions, x_0, SamplingConfig(n_steps=self.config.valid_steps))
+                stats |= sampled_errors(self.space, conditions, x, x_1, weight)
         stats = {"loss": loss.detach(), **stats}
         return force_gatherable((loss, stats, len(x_1)), loss.device)
 
@@ -322,30 +301,6 @@ class MelFlow(AbsESPnetModel):
         old = self.residual_std.square()
         self.residual_std.copy_((old + _SCALE_MOMENTUM * (variance - old)).sqrt().clamp_min(1e-3))
 
-    @torch.no_grad()
-    def sampled_errors(
-        self, conditions: Conditions, x_1: Tensor, weight: Tensor
-    ) -> dict[str, Tensor]:
-        """Errors of features drawn with few steps: L1 of the spectrum, F0 in cents, voicing."""
-        x_0 = self.noise(x_1, torch.Generator(x_1.device).manual_seed(0))
-        x = self.sample(conditions, x_0, SamplingConfig(n_steps=self.config.valid_steps))
-        spectral = slice(0, self.space.spectral_dim)
-        stats = {
-            "l1": masked_loss(x[..., spectral], x_1[..., spectral], weight[..., spectral], "l1")
-        }
-        if self.space.pitch_dim:
-            mask, midi = conditions.mask[..., 0], conditions.midi
-            pitch, truth = (
-                self.space.decode_f0(v[..., self.space.spectral_dim :], midi, mask)
-                for v in (x, x_1)
-            )
-            real = mask.repeat_interleave(self.space.per_token, 1)
-            both = (pitch > 0) & (truth > 0) & real
-            cents = 1200 * torch.log2(pitch[both] / truth[both])
-            stats["f0_cents"] = cents.square().mean().sqrt() if len(cents) else cents.sum()
-            stats["vuv_error"] = (((pitch > 0) != (truth > 0)) & real).sum() / real.sum()
-        return stats
-
     def drop(self, conditions: Conditions, dropped: Tensor, stand_in: str = NULL) -> Conditions:
         """Without all that steers the velocity where `dropped` (B,) is true; the base stays.
 
@@ -368,24 +323,8 @@ class MelFlow(AbsESPnetModel):
             return joined(u, self.own_pitch(x_pitch, t, conditions.pitch, conditions.mask))
 
     def check_guidance(self, config: SamplingConfig) -> None:
-        """Refuse guidance that this model cannot give.
-
-        Raises:
-            UserError: by a condition that it does not have or that was never left out, or by all of
-                them of a model that was never trained without.
-        """
-        encoders = self.networks["condition"].encoders
-        learned = [name for name, encoder in encoders.items() if encoder.stand_in is not None]
-        able = learned if config.negative == NULL else list(encoders)
-        for name in config.guidance_by:
-            if name not in able or self.own_pitch is not None:
-                expected = f"one of {', '.join(able)}" if self.own_pitch is None else "guidance"
-                raise UserError(
-                    "flow", f"{name!r}", f"{expected} (see docs/flow.md)", "guidance_by"
-                )
-        if config.guidance and config.negative == NULL and not self.config.condition_dropout:
-            found = f"{config.guidance} for a model trained with condition_dropout 0"
-            raise UserError("flow", found, "0: no unconditional velocity was learned", "guidance")
+        """Refuse guidance that this model cannot give (`guidance.check_guidance`)."""
+        check_guidance(config, self.config, self.networks["condition"].encoders)
 
     def nested(self, batch: Batch, config: SamplingConfig) -> list[Conditions]:
         """The sets of conditions that guidance compares, from the least to all; one without it.

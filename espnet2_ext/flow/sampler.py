@@ -1,7 +1,7 @@
 """Solving the flow's ODE (SLM-SVS paper, eq. 6): from noise at t = 0 to features at t = 1."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from espnet2_ext.conditions.condition import NULL, STAND_INS
-from espnet2_ext.flow.guidance import Velocity
 from espnet2_ext.score.length import EXACT, check_policy
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+"""u(x, t): a field that a sampler integrates."""
 
 FIXED_SOLVERS = ("euler", "midpoint")
 ADAPTIVE_SOLVERS = ("dopri5", "bosh3", "adaptive_heun")

@@ -10,9 +10,10 @@ import yaml
 
 from espnet2_ext.bin import rows as cli
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rendering import NO_WAVS, Plan, Settings
+from espnet2_ext.evaluation.rendering import NO_WAVS, Plan
 from espnet2_ext.evaluation.row_table import beside_others
 from espnet2_ext.evaluation.rows import Row, of_run, read_rows, tag_of, with_baselines
+from espnet2_ext.evaluation.settings import Settings
 from espnet2_ext.files import read_yaml
 
 RECIPES = Path(__file__).resolve().parents[2] / "egs2"
