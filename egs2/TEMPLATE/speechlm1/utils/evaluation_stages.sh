@@ -4,14 +4,14 @@
 # shellcheck disable=SC2154
 
 fit_judges() {
-  local centroids=("${prompt_list[@]}" "${test_list[@]}") qualify=() more=() known="${dumpdir}/raw/${test_list[0]}"
+  local centroids=("${prompt_list[@]}" "${test_list[@]}") qualify=() other_voices=() known="${dumpdir}/raw/${test_list[0]}"
   # Judges of a system whose training set is small may learn from more recordings.
-  [ -z "${judge_dir:-}" ] || more=(--more_dirs "${judge_dir}")
+  [ -z "${judge_dir:-}" ] || other_voices=(--more_dirs "${judge_dir}")
   # A synthetic corpus knows its F0: there the F0 extractor has to show that it can judge.
   [ ! -f "${known}/true_f0.scp" ] || qualify=(--qualify_dir "${known}")
   step 14 "${judges_dir}" --from "${all_sets[@]/#/${dumpdir}/raw/}" ${judge_dir:+"${judge_dir}"} --files "${scoring_config}" \
     --with "${judge_args}" "${test_sets}" "${prompt_sets}" -- \
-    on cuda fit/judges --data_dir "${dumpdir}/raw/${train_set}" --dev_dir "${dumpdir}/raw/${valid_set}" "${more[@]}" \
+    on cuda fit/judges --data_dir "${dumpdir}/raw/${train_set}" --dev_dir "${dumpdir}/raw/${valid_set}" "${other_voices[@]}" \
     --out_dir "${judges_dir}" --config "${scoring_config}" \
     --centroid_dirs "${centroids[@]/#/${dumpdir}/raw/}" "${qualify[@]}" "${judge_words[@]}"
 }
