@@ -39,7 +39,10 @@ HEADS |= {
     "share": "share followed",
     "leaks": "leaks told",
 }  # of `report leakages`
-HEADS |= {"parameters": "parameters that train"}  # of `report ablation --exp_dirs`
+HEADS |= {  # of `report ablation --exp_dirs`
+    "parameters": "parameters that train",
+    "cpu_sec": "CPU seconds",
+}
 HEADS |= {metric.name: metric.head for metric in STATISTICS}
 HEADS |= {  # of benchmarks/real_singing.py
     "seconds": "s", "fs": "Hz", "notes": "notes", "findings": "findings", "kinds": "kinds",
@@ -61,6 +64,7 @@ DIGITS |= {
     "level_sd_db": 1,
     "level_max_db": 1,
     "share": 3,
+    "cpu_sec": 0,
 }
 LEAKAGE = {"paired": "to its own prompt", "unpaired": "to another", "excess": "other minus own",
            "beyond": "beyond the control"}  # fmt: skip

@@ -1,6 +1,8 @@
 """Numbers that docs/comelsinger.md and its lab page draw from results are those of the JSON."""
 
-from .claims import DOCS, prose, rows, told, written_to
+from espnet2_ext.evaluation.prosody import STATISTICS
+
+from .claims import DOCS, prose, rows, told, written, written_to
 
 
 def test_what_is_said_of_comelsinger_on_dev():
@@ -102,9 +104,22 @@ def test_what_is_said_of_leaks_and_of_adaptations_of_comelsinger():
     text = prose(DOCS / "comelsinger.md")
     leaks = rows("comelsinger_leakage.json")
     assert {row["leaks"] for row in leaks if "leaks" in row} == {0}
+    of_octave = {row["system"]: row["share"] for row in leaks if row["split"] == "octave"}
+    assert all(share["low"] < 0 < share["high"] for share in of_octave.values())
+    own, largest = of_octave["comelsinger"]["high"], max(x["high"] for x in of_octave.values())
+    bounds = f"{written_to(3, own)} for `comelsinger`, and at {written_to(3, largest)} or below"
+    assert f"share followed ends at {bounds} for all three systems" in text
+    (ours,) = (r for r in leaks if (r["system"], r["split"]) == ("comelsinger", "test"))
+    mean, deviation = (ours[name]["high"] for name in ("pitch_hz_mean", "pitch_hz_std"))
+    assert f"ends at {written(mean)} Hz for the mean of the pitch" in text
+    assert f"at {deviation:.2f} Hz for its standard deviation" in text
+    intervals = [row[s.name] for row in leaks if row["split"] != "octave" for s in STATISTICS]
+    above = sum(interval["low"] > 0 for interval in intervals)
+    below = sum(interval["high"] < 0 for interval in intervals)
+    assert (len(intervals), above, below) == (66, 1, 2)
     for row in leaks:
-        if row["split"] == "octave":
-            assert row["shift_cents"]["low"] < 0 < row["shift_cents"]["high"]
+        if row["split"] == "test_singer":  # where the mean of the pitch shows nothing
+            assert max(abs(x) for x in row["pitch_hz_mean"].values()) < 1e-12
 
     of = {row["system"]: row for row in rows("comelsinger_adaptations.json")}
 
