@@ -117,7 +117,7 @@ def _singer(r: Rendition) -> Values:
 
 def _words_of(kind: str, kinds: tuple[str, ...]) -> Metric:
     """PER of utterances of some kinds alone."""
-    name, head = f"per_{kind}", f"PER ({kind})"
+    name, head = f"{kind}_per", f"PER ({kind})"
 
     def value(u: Mapping[str, Any]) -> float | None:
         return u.get("phone_errors") if u.get("kind") in kinds else None

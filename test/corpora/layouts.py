@@ -52,7 +52,7 @@ OPENCPOP_LINES = (
 
 
 def write_opencpop(
-    root: Path, songs: tuple[str, ...], per_song: int = 3, n_test: int = 1, fs: int = 24000
+    root: Path, songs: tuple[str, ...], song_per: int = 3, n_test: int = 1, fs: int = 24000
 ) -> dict[str, str]:
     """Opencpop as published: segments/, raw_data/midis/; the last `n_test` songs are test.
 
@@ -63,7 +63,7 @@ def write_opencpop(
     lines: dict[str, str] = {}
     for number, song in enumerate(songs):
         write_midi(root / "raw_data" / "midis" / f"{song}.midi", 60 + 20 * number)
-        for index in range(per_song):
+        for index in range(song_per):
             utt = f"{song}{index + 1:06d}"
             lines[utt] = OPENCPOP_LINES[index % len(OPENCPOP_LINES)].format(utt)
             _, score = parse_line(lines[utt], utt)

@@ -41,7 +41,7 @@ M4SINGER_LISTS = (
 
 
 def write_m4singer(
-    root: Path, songs: tuple[str, ...], per_song: int = 3, fs: int = 24000
+    root: Path, songs: tuple[str, ...], song_per: int = 3, fs: int = 24000
 ) -> dict[str, dict]:
     """``meta.json`` and ``Singer#Song/0000.{wav,mid}``; songs as "Singer#Song".
 
@@ -50,7 +50,7 @@ def write_m4singer(
     """
     items = {}
     for song in songs:
-        for index in range(per_song):
+        for index in range(song_per):
             name = f"{song}#{index:04d}"
             items[name] = {"item_name": name} | M4SINGER_LISTS[index % len(M4SINGER_LISTS)]
             _, score = parse_item(items[name], name)

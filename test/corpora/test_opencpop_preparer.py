@@ -20,7 +20,7 @@ SONGS = tuple(str(2001 + i) for i in range(20))
 @pytest.fixture
 def corpus(tmp_path):
     """Three songs of two utterances; the third is the test song. No dev, no speakers: Opencpop."""
-    write_opencpop(tmp_path / "opencpop", SONGS[:3], per_song=2, fs=8000)
+    write_opencpop(tmp_path / "opencpop", SONGS[:3], song_per=2, fs=8000)
     return tmp_path / "opencpop"
 
 

@@ -54,7 +54,7 @@ def test_m4singer_with_opensinger(tmp_path):
     status, output = run(recipe, stop_stage=1)
     assert status == 2 and "github.com/M4Singer/M4Singer" in output
     songs = ("Alto-1#暖暖", "Alto-1#如果", "Alto-1#十年", "Tenor-6#一千年 以后")
-    write_m4singer(recipe / "downloads/m4singer", songs, per_song=2)
+    write_m4singer(recipe / "downloads/m4singer", songs, song_per=2)
     write_opensinger(recipe / "downloads/opensinger", {"WomanRaw": (0, 3)})
     options = ("--prompt_sets", "opensinger", "--test_sets", "test_opensinger")
     opensinger = ("--local_data_opts", "--opensinger_dir downloads/opensinger")
@@ -69,7 +69,7 @@ def test_m4singer_with_opensinger(tmp_path):
 def test_m4singer_of_comelsinger(tmp_path):
     recipe = checkout(tmp_path, "m4singer").with_name("comelsinger1")
     songs = ("Alto-1#暖暖", "Alto-1#如果", "Alto-1#十年", "Tenor-6#一千年 以后")
-    write_m4singer(recipe / "downloads/m4singer", songs, per_song=2)
+    write_m4singer(recipe / "downloads/m4singer", songs, song_per=2)
     status, output = run(recipe, stop_stage=5)
     assert status == 0, output[-4000:]
     for name, size in {"train": 4, "dev": 2, "test": 2}.items():

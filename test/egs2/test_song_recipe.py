@@ -37,7 +37,7 @@ def test_every_stage_runs_and_none_twice(recipe):
     results = json.loads((recipe / "exp/results.json").read_text())
     assert {(r["split"], r["system"]) for r in results} == {(s, r) for s in SETS for r in SYSTEMS}
     truth = next(r for r in results if r["system"] == "ground_truth" and r["split"] == "test")
-    for metric in ("per_song", "per_speech", "acc_gender", "acc_rhythm", "melody_acc", "lsd_db"):
+    for metric in ("song_per", "speech_per", "acc_gender", "acc_rhythm", "melody_acc", "lsd_db"):
         assert truth["metrics"][metric] is not None, metric
     html = (recipe / "exp/report/index.html").read_text()
     assert html.count("<audio") == sum(row["n_utt"] for row in results)

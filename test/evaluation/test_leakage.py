@@ -25,14 +25,14 @@ def statistics(value: float) -> dict[str, float]:
     return dict.fromkeys(NAMES, value)
 
 
-def cases(leaks: float, n_songs: int = 12, per_song: int = 3, seed: int = 0) -> list[Sung]:
+def cases(leaks: float, n_songs: int = 12, song_per: int = 3, seed: int = 0) -> list[Sung]:
     """Outputs that follow prompts of random statistics by a share, with noise of their own."""
     rng = np.random.default_rng(seed)
     sung = []
-    for index in range(n_songs * per_song):
+    for index in range(n_songs * song_per):
         own, other, noise = rng.normal(size=3)
         output = statistics(leaks * own + (1 - leaks) * noise)
-        song = f"song{index // per_song}"
+        song = f"song{index // song_per}"
         sung.append(Sung(f"{index}", song, "s", output, statistics(own), [statistics(other)]))
     return sung
 
@@ -133,7 +133,7 @@ def test_outputs_nearer_to_the_other_prompt_are_no_leak():
 
 def test_few_songs_of_many_utterances_show_nothing():
     """Forty utterances of four songs are four observations: no test of ranks can tell."""
-    table = measure(cases(0.9, n_songs=4, per_song=10))
+    table = measure(cases(0.9, n_songs=4, song_per=10))
     assert {test.verdict for test in table.tests.values()} == {"none shown"}
 
 

@@ -202,4 +202,4 @@ def test_measures_are_of_what_is_described(corpus):
     assert not by_name["attributes"].applies(rendition({}))
     metrics = {metric.name: metric for metric in EXTRA_METRICS}
     scores = {"phone_errors": 2, "n_phones": 8, **by_name["kind"].compute(song)}
-    assert metrics["per_song"].value(scores) == 2 and metrics["per_speech"].value(scores) is None
+    assert metrics["song_per"].value(scores) == 2 and metrics["speech_per"].value(scores) is None

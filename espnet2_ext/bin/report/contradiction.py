@@ -1,4 +1,4 @@
-"""Does a pack of described sound follow a description that says the opposite of what was sung?"""
+"""Whether a pack of described sound follows a description that says the opposite."""
 
 import argparse
 from pathlib import Path

@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 split="test test_phrasing test_combination"  # evaluated
 models="average none speech_only song_only"  # trained beside the run's own
 recipe_options=        # options of ./run.sh that the run was made with
-metrics="per per_song per_speech melody_corr melody_acc lsd_db mcd_db singer_sim acc_gender acc_age acc_emotion
+metrics="per song_per speech_per melody_corr melody_acc lsd_db mcd_db singer_sim acc_gender acc_age acc_emotion
   acc_style acc_accent acc_genre acc_instruments acc_rhythm acc_atmosphere acc_dialogue"  # tested
 world_utts=12          # utterances with WORLD metrics, of each set
 out=                   # default: exp/tables
