@@ -19,5 +19,5 @@ after_recipe
 hold_out "${expdir}/tables"
 score_table "${out}/sampling.tsv" "${out}/sampling" --table sampling --set "${split}" --out "${out}/sampling_wavs"
 utils/guard.py "${run_module[@]}" espnet2_ext.bin.report ablation --scores_dir "${out}/sampling" --split "${split}" \
-  --systems "${names[@]}" --against steps_16 --metrics "${metric_names[@]}" --out "${out}/sampling.json"
+  --systems "${names[@]}" --against steps_8 --metrics "${metric_names[@]}" --out "${out}/sampling.json"
 log "finished in ${SECONDS} s: ${out}/sampling.json"
