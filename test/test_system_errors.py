@@ -105,10 +105,13 @@ def in_little_space(tmp_path, code: str) -> subprocess.CompletedProcess:
         ("from espnet2_ext.files import write_text", "write_text('a', 'x' * 10**6)"),
         ("from espnet2_ext.audio.wav import write_wav; import numpy as np",
          "write_wav('a', np.zeros(10**6), 24000)"),
-        ("from espnet2_ext.checkpoint import save_safetensors; import torch",
-         "save_safetensors({'x': torch.zeros(10**6)}, 'a')"),
-        ("from espnet2_ext.files import atomic_path; import torch",
-         "with atomic_path('a') as part: torch.save({'x': torch.zeros(10**6)}, part)"),
+        pytest.param(
+            "from espnet2_ext.checkpoint import save_safetensors; import torch",
+            "save_safetensors({'x': torch.zeros(10**6)}, 'a')", marks=pytest.mark.slow),
+        pytest.param(
+            "from espnet2_ext.files import atomic_path; import torch",
+            "with atomic_path('a') as part: torch.save({'x': torch.zeros(10**6)}, part)",
+            marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_a_full_disk_as_each_library_meets_it(tmp_path, imports, write):

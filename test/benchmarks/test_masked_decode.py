@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 masked = pytest.importorskip("masked_decode")
 
 
+@pytest.mark.slow
 def test_every_row_has_ours_and_a_peer_whose_tokens_are_equal(tmp_path):
     path = tmp_path / "rows.json"
     masked.main(["--size", "debug", "--bfloat16", "--repeats", "1", "--json", str(path)])

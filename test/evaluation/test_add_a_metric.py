@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .test_paired import system
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +85,7 @@ def overlay(folder: Path) -> Path:
     return copy
 
 
+@pytest.mark.slow
 def test_two_files_add_a_metric(tmp_path):
     overlay(tmp_path / "site")
     values = {"ground_truth": 0.1, "toksing": 0.8, "lm+flow2+voc": 0.4}

@@ -178,6 +178,7 @@ def test_packages_that_are_not_installed_are_named(monkeypatch):
         assert "is not installed" in model.reason and "\n" not in model.reason
 
 
+@pytest.mark.slow
 def test_resemblyzer_tells_voices_apart():
     pytest.importorskip("resemblyzer", reason="extra `judges` (docs/metrics.md)")
     speaker = load_resemblyzer()
@@ -187,6 +188,7 @@ def test_resemblyzer_tells_voices_apart():
     assert silent.shape == low.shape and np.isnan(cosine(low, silent))
 
 
+@pytest.mark.slow
 def test_dnsmos_hears_noise_and_not_the_silence_around():
     pytest.importorskip("speechmos", reason="extra `judges` (docs/metrics.md)")
     mos = load_dnsmos()

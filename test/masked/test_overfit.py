@@ -1,5 +1,6 @@
 """A tiny generator learns a few sequences by heart, and decodes them back."""
 
+import pytest
 import torch
 
 from espnet2_ext.masked.config import MaskedConfig, NetworkConfig
@@ -11,6 +12,7 @@ from espnet2_ext.masked.steering import Steering
 from espnet2_ext.masked.task import Task
 
 
+@pytest.mark.slow
 def test_sequences_learnt_by_heart_are_decoded_back():
     torch.manual_seed(0)
     lengths, codes = torch.tensor([14, 11, 9]), (12, 8)

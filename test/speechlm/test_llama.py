@@ -119,6 +119,7 @@ def test_another_decoder_is_transformers_own(changed):
     assert LlamaConfig.of({**BACKBONES["llama"], "rope_theta": 500000.0}).rope_theta == 500000.0
 
 
+@pytest.mark.slow
 def test_singing_imports_neither_transformers_nor_a_compiler():
     script = (
         "import sys, torch\n"

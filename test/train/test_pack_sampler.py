@@ -179,6 +179,7 @@ def test_a_batch_smaller_than_the_number_of_processes_is_one_line(
         utterances_of(corpus, monkeypatch, world, 0, **options)
 
 
+@pytest.mark.slow
 def test_a_packed_training_resumes_to_the_same_weights(corpus, tmp_path, monkeypatch):
     conf = {"conditioning": "synchronous", "max_prompt_frames": 8, "packing": True, "loss_chunk": 9}
     changes = {"model_conf": conf, "batch_type": "pack", "batch_bins": 90, "max_epoch": 1}
