@@ -50,6 +50,24 @@ def commit() -> str:
     return done.stdout.strip()
 
 
+def licence_of(data_dir: Path) -> str | None:
+    """The licence that came with a corpus; None: it states none."""
+    path = data_dir / "LICENSE.txt"
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def about_of(args: argparse.Namespace) -> dict[str, str]:
+    """What a manifest says of any pack's origin."""
+    return {
+        "name": args.name,
+        "corpus": args.corpus,
+        "licence": licence_of(args.data_dir) or NO_LICENCE,
+        "version": __version__,
+        "commit": commit(),
+        "command": args.command,
+    }
+
+
 def check_parts(args: argparse.Namespace) -> None:
     """Refuse parts that the system lacks, or that it does not have; raises `UserError`."""
     system = SYSTEMS[args.system]
@@ -95,16 +113,7 @@ def main(argv: list[str] | None = None) -> None:
         vocabulary_dir=args.vocabulary_dir,
         results=args.results,
     )
-    licence = args.data_dir / "LICENSE.txt"
-    about = {
-        "name": args.name,
-        "corpus": args.corpus,
-        "licence": licence.read_text(encoding="utf-8") if licence.is_file() else NO_LICENCE,
-        "version": __version__,
-        "commit": commit(),
-        "command": args.command,
-    }
-    out = write_pack(sources, args.out, about)
+    out = write_pack(sources, args.out, about_of(args))
     logging.info("%s: %.1f MB", out, out.stat().st_size / 1e6)
 
 

@@ -4,10 +4,9 @@ import argparse
 import logging
 from pathlib import Path
 
-from espnet2_ext import __version__
-from espnet2_ext.bin.pack import NO_LICENCE, commit
+from espnet2_ext.bin.pack import about_of, licence_of
 from espnet2_ext.errors import UserError, cli
-from espnet2_ext.files import read_json, read_table, read_text, read_yaml
+from espnet2_ext.files import read_json, read_table, read_yaml
 from espnet2_ext.inference.described_pack import MODELS
 
 
@@ -44,25 +43,17 @@ def main(argv: list[str] | None = None) -> None:
         means = PhoneMeans.of(s for utt, s in scores.items() if utt in spoken or not spoken)
     except ValueError as error:
         raise UserError(args.data_dir, str(error)) from None
-    licence = args.data_dir / "LICENSE.txt"
     sources = DescribedSources(
         models={m: (getattr(args, f"{m}_dir"), getattr(args, f"{m}_file")) for m in MODELS},
         sampling=read_yaml(args.sampling_config) if args.sampling_config else {},
         pieces=args.pieces,
         means=means,
         frames_per_sec=read_json(args.latents_json)["frames_per_sec"],
-        licence=read_text(licence) if licence.is_file() else None,
+        licence=licence_of(args.data_dir),
         results=read_json(args.results) if args.results else None,
     )
-    about = {
-        "name": args.name,
-        "corpus": args.corpus,
-        "licence": sources.licence or NO_LICENCE,
-        "languages": sorted(set(read_table(args.data_dir / "utt2lang").values())),
-        "version": __version__,
-        "commit": commit(),
-        "command": args.command,
-    }
+    languages = sorted(set(read_table(args.data_dir / "utt2lang").values()))
+    about = {**about_of(args), "languages": languages}
     out = write_described_pack(sources, args.out, about)
     logging.info("%s: %.1f MB", out, out.stat().st_size / 1e6)
 

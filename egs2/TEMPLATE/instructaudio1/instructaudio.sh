@@ -134,6 +134,9 @@ if "${print_paths}"; then
     python pack_name
   exit 0
 fi
+if runs 13 && [ -n "${instruction_model}" ]; then
+  fail "a pack holds SentencePiece instructions, not a language model's: --skip_packing true"
+fi
 need_files 2 "${judge_data:-${mel_config}}" 2 "${mel_config}" 3 "${exclude:-${mel_config}}" 5 "${mel_vae_config}" 7 "${flow_config}" \
   8 "${flow_inference_config}" 9 "${vocoder_config}" 11 "${scoring_config}"
 
@@ -269,7 +272,6 @@ score_rows 11
 report 12 "${corpus_name}: InstructAudio" "" "${mel_vae_exp}" "${flow_exp}" "${vocoder_exp}"
 
 if begin 13 "pack" "${flow_exp}, ${mel_vae_exp}, ${vocoder_exp}, ${pieces}" "${expdir}/packed/${pack_name}.zip"; then
-  [ -z "${instruction_model}" ] || fail "a pack holds SentencePiece instructions, not a language model's: --skip_packing true"
   results=()
   [ ! -f "${expdir}/results.json" ] || results=(--results "${expdir}/results.json")
   step 16 "${expdir}/packed" --from "${flow_exp}" "${mel_vae_exp}" "${vocoder_exp}" "${pieces}" --with "${pack_name}" \

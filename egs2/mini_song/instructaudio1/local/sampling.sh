@@ -7,17 +7,15 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 split=dev              # the choice is made on it
-metrics="per song_per speech_per melody_corr melody_acc lsd_db mcd_db singer_sim acc_gender acc_age acc_emotion
-  acc_style acc_accent acc_genre acc_instruments acc_rhythm acc_atmosphere acc_dialogue"  # tested
 world_utts=32          # utterances with WORLD metrics
 recipe_options=        # options of ./run.sh that the run was made with
 out=                   # default: exp/tables
 . utils/after_run.sh
-read -d '' -ra metric_names <<< "${metrics}" || true
+. local/metrics.sh
 splits=("${split}") score_words=()
 after_recipe
 hold_out "${expdir}/tables"
 score_table "${out}/sampling.tsv" "${out}/sampling" --table sampling --set "${split}" --out "${out}/sampling_wavs"
 utils/guard.py "${run_module[@]}" espnet2_ext.bin.report ablation --scores_dir "${out}/sampling" --split "${split}" \
-  --systems "${names[@]}" --against steps_8 --metrics "${metric_names[@]}" --out "${out}/sampling.json"
+  --systems "${names[@]}" --against steps_8 --metrics "${metrics[@]}" --out "${out}/sampling.json"
 log "finished in ${SECONDS} s: ${out}/sampling.json"

@@ -11,13 +11,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 split="test test_phrasing test_combination"  # evaluated
 models="average none speech_only song_only"  # trained beside the run's own
 recipe_options=        # options of ./run.sh that the run was made with
-metrics="per song_per speech_per melody_corr melody_acc lsd_db mcd_db singer_sim acc_gender acc_age acc_emotion
-  acc_style acc_accent acc_genre acc_instruments acc_rhythm acc_atmosphere acc_dialogue"  # tested
 world_utts=12          # utterances with WORLD metrics, of each set
 out=                   # default: exp/tables
 . utils/after_run.sh
 read -ra splits <<< "${split}"
-read -d '' -ra metric_names <<< "${metrics}" || true
+. local/metrics.sh
 score_words=()
 after_recipe
 hold_out "${expdir}/tables"
@@ -36,5 +34,5 @@ done
 
 score_table "${out}/systems.tsv" "${out}/scores" --table tables --rows "${table_rows[@]}" --set "${eval_name}"
 utils/guard.py "${run_module[@]}" espnet2_ext.bin.report ablation --scores_dir "${out}/scores" --split "${splits[@]}" \
-  --systems "${table_rows[@]}" --against instructaudio --metrics "${metric_names[@]}" --out "${out}/instructaudio.json"
+  --systems "${table_rows[@]}" --against instructaudio --metrics "${metrics[@]}" --out "${out}/instructaudio.json"
 log "finished in ${SECONDS} s: ${out}/instructaudio.json"
