@@ -19,7 +19,7 @@ from espnet2_ext.audio.wav import read_wav
 from espnet2_ext.bin.score import read_hypotheses, read_rows
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.evaluation.bootstrap import Interval, bootstrap
-from espnet2_ext.evaluation.rendering import NO_WAVS
+from espnet2_ext.evaluation.rendered import NO_WAVS
 from espnet2_ext.evaluation.songs import read_songs
 from espnet2_ext.files import read_table, write_json
 from espnet2_ext.judges.singer_embedder import ConvSingerEmbedder

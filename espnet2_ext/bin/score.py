@@ -13,7 +13,7 @@ from pathlib import Path
 
 from espnet2_ext.errors import UserError, cli
 from espnet2_ext.evaluation.measures import MEASURES, METRICS
-from espnet2_ext.evaluation.rendering import NO_WAVS
+from espnet2_ext.evaluation.rendered import NO_WAVS
 from espnet2_ext.evaluation.rendition import Judges, Task, digest_of
 from espnet2_ext.evaluation.scoring import ScoringConfig, score_all, world_subset
 from espnet2_ext.evaluation.songs import UTT2SONG, read_songs, with_songs

@@ -18,7 +18,7 @@ from espnet2_ext.evaluation.attribution_page import Attribution
 from espnet2_ext.evaluation.curves import read_curves
 from espnet2_ext.evaluation.measures import EXTRA_METRICS, METRICS
 from espnet2_ext.evaluation.plots import Roll, piano_roll, plot_curves, plot_mel
-from espnet2_ext.evaluation.rendering import NO_WAVS
+from espnet2_ext.evaluation.rendered import NO_WAVS
 from espnet2_ext.files import read_json, read_table, read_text
 from espnet2_ext.ids import check_id
 from espnet2_ext.judges.f0 import Extractor, ceiling_of

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from espnet2_ext.errors import UserError
+from espnet2_ext.evaluation.rendered import NO_WAVS, Audio, Tokens
 from espnet2_ext.evaluation.rows import FLOW, LM, MASKED, NO_WAV, RECORDINGS, VAE, Row, tag_of
 from espnet2_ext.evaluation.settings import Settings
 from espnet2_ext.files import read_text, read_yaml, write_text
@@ -19,41 +20,6 @@ from espnet2_ext.files import read_text, read_yaml, write_text
 TOKENS, FEATURES, DECODED_CODES, WAVS = range(4)
 PARTS = {"tokens": (TOKENS,), "features": (FEATURES, DECODED_CODES), "wavs": (WAVS,)}
 """Levels of the steps that make each part. Those of a level need each other only in TOKENS."""
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """What a flow or a codec reads.
-
-    Args:
-        frames: Folder with the score's frames and the prompts.
-        made_from: Folders that the tokens were made from.
-        codec_ssl: Table of the tokens.
-        soft: Table of the embeddings that the token model expected, where its decoding makes them.
-        own: They lie in a folder of the row, and so does what is made from them.
-    """
-
-    frames: Path
-    made_from: tuple[Path, ...]
-    codec_ssl: Path
-    soft: Path | None = None
-    own: bool = False
-
-
-NO_WAVS = Path("-")
-"""In place of a row's folder of wavs, and in systems.tsv."""
-
-
-@dataclass(frozen=True)
-class Audio:
-    """Where a row's wavs are, where their F0 came from, and which models made them.
-
-    `wavs` is None for the recordings, and `NO_WAVS` where there is no audio.
-    """
-
-    wavs: Path | None
-    f0_source: str
-    models: tuple[Path, ...] = ()
 
 
 @dataclass

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rendering import NO_WAVS, Audio
+from espnet2_ext.evaluation.rendered import NO_WAVS, Audio
 from espnet2_ext.files import read_json, read_table, write_json, write_table, write_text
 
 HEADER = ("system", "split", "ref_dir", "wav_scp", "timing", "f0_source")

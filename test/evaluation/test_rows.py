@@ -10,7 +10,8 @@ import yaml
 
 from espnet2_ext.bin import rows as cli
 from espnet2_ext.errors import UserError
-from espnet2_ext.evaluation.rendering import NO_WAVS, Plan
+from espnet2_ext.evaluation.rendered import NO_WAVS
+from espnet2_ext.evaluation.rendering import Plan
 from espnet2_ext.evaluation.row_table import beside_others
 from espnet2_ext.evaluation.rows import Row, of_run, read_rows, tag_of, with_baselines
 from espnet2_ext.evaluation.settings import Settings

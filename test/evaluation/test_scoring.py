@@ -14,7 +14,7 @@ from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation import scoring
 from espnet2_ext.evaluation.measures import MEASURES, Measure
 from espnet2_ext.evaluation.metric import LOWER, mean
-from espnet2_ext.evaluation.rendering import NO_WAVS
+from espnet2_ext.evaluation.rendered import NO_WAVS
 from espnet2_ext.evaluation.rendition import FeatureCache, Judges, Rendition, Task
 from espnet2_ext.evaluation.scoring import (
     ScoringConfig,

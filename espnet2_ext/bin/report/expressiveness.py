@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         summarize_expression,
         summarize_timing,
     )
-    from espnet2_ext.evaluation.rendering import NO_WAVS
+    from espnet2_ext.evaluation.rendered import NO_WAVS
     from espnet2_ext.judges.f0 import EXTRACTORS, FPS
     from espnet2_ext.metrics.expressiveness import group_takes
     from espnet2_ext.score.formats.espnet_format import read_scores
