@@ -82,6 +82,8 @@ class JointCondition(nn.Module):
     Args:
         geometry: Sizes of the tokens.
         text_stream: The velocity network has a stream for sequences; else C attends to them.
+        attend: C attends to the sequences even where the network has a stream for them. What is on
+            the clock, and a regression from it, then knows what they say.
         channels: Width.
         n_layers: ConvNeXt blocks.
         kernel_size: Of the blocks.
@@ -111,6 +113,7 @@ class JointCondition(nn.Module):
         more: Mapping[str, Any] | None = None,
         drop: Mapping[str, float] | None = None,
         tokens: bool = True,
+        attend: bool = False,
         text_stream: bool = False,
     ) -> None:
         super().__init__()
@@ -141,7 +144,8 @@ class JointCondition(nn.Module):
         self.text_dim = channels if has[SEQUENCE] and text_stream else 0
         self.condition_dim = channels if has[FRAMES] or not text_stream else 0
         self.vector_dim = channels if has[VECTOR] else 0
-        self.attention = CrossAttention(channels) if has[SEQUENCE] and not text_stream else None
+        attends = has[SEQUENCE] and has[FRAMES] and (attend or not text_stream)
+        self.attention = CrossAttention(channels) if attends else None
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(channels, kernel_size, dropout=dropout)
             for _ in range(n_layers if self.condition_dim else 0)
@@ -180,7 +184,6 @@ class JointCondition(nn.Module):
         sequences = self.encoders.encode(SEQUENCE, batch, **leave, known=known)
         if self.text_dim:
             text = Condition(SEQUENCE, *end_to_end(sequences), self.null_text)
-            sequences = []
         c = None
         if self.condition_dim:
             h = total(self.encoders.encode(FRAMES, batch, **leave, vector=vector))
@@ -197,7 +200,7 @@ class JointCondition(nn.Module):
             h = self.null.new_zeros(*mask.shape, self.channels)
         if vector is not None:
             h = h + vector[:, None]
-        for sequence in sequences:
+        for sequence in sequences if self.attention is not None else ():
             h = self.attention(h, sequence.value, sequence.mask)
         for block in self.blocks:
             h = block(h, mask[..., None])

@@ -174,6 +174,13 @@ class AttributeJudge:
             for name, truth in known.items()
         }
 
+    @torch.no_grad()
+    def embed(self, heard: Heard) -> np.ndarray:
+        """What the trunk hears in each second, every half of it (n, channels); of less, in all."""
+        hidden = self.network.trunk(heard.frames[None], torch.tensor([len(heard.frames)]))[0]
+        size = min(_STRETCH, hidden.size(1))
+        return nn.functional.avg_pool1d(hidden[0].T, size, max(1, size // 2)).T.numpy()
+
     def known_of(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """What is to be heard of an utterance, as far as the judge has learnt it."""
         known = known_values(attributes)

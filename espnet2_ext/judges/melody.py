@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from librosa.sequence import viterbi
 from torch import Tensor, nn
 
 from espnet2_ext.judges.checkpoint import load_judge, save_judge
@@ -33,7 +34,9 @@ _TOP_HZ = 7000.0
 N_BINS = 1 + int(BINS_PER_OCTAVE * np.log2(_TOP_HZ / (LOWEST_HZ * HARMONICS[0])))
 _WINDOW_SEC = 0.064
 _FLOOR, _RANGE, _SCALE = 1e-5, 8.0, 2.0
-_AROUND = 3  # bins to each side of the likeliest that F0 is averaged over
+_AROUND = 3  # bins to each side of the path that F0 is averaged over
+_GLIDE_BINS = 12  # that a voice glides in a frame, at most
+_JUMP = 1e-6  # probability, in a frame, of a jump to any pitch
 
 
 @dataclass(frozen=True)
@@ -155,13 +158,25 @@ class MelodyJudge:
 def read_pitch(logits: Tensor, ceiling_hz: float) -> Tensor:
     """F0 (T,) in Hz of logits (T, N_PITCHES + 1), 0 where unvoiced.
 
-    A frame is voiced where all pitches together are likelier than none. Its F0 is the average
-    around the likeliest pitch.
+    A frame is voiced where all pitches together are likelier than none. Its pitch lies on the
+    likeliest path (Viterbi), on which a voice glides and seldom jumps: a chord note that is louder
+    for a frame or two does not draw it away. F0 is the average around the path.
     """
     octaves = torch.arange(N_PITCHES) / BINS_PER_OCTAVE
-    pitches = logits.softmax(-1)[:, :UNVOICED]
-    pitches = pitches * (LOWEST_HZ * 2**octaves <= ceiling_hz)
-    near = (torch.arange(N_PITCHES) - pitches.argmax(-1)[:, None]).abs() <= _AROUND
-    weights = pitches * near
+    shares = logits.softmax(-1)
+    pitches = shares[:, :UNVOICED] * (LOWEST_HZ * 2**octaves <= ceiling_hz)
+    voiced = pitches.sum(-1)
+    anywhere = (1 - voiced)[:, None] / N_PITCHES  # where nothing is sung, the path is free
+    path = viterbi((pitches + anywhere).T.double().numpy(), _transitions())
+    near = (torch.arange(N_PITCHES) - torch.from_numpy(path.astype(np.int64))[:, None]).abs()
+    weights = pitches * (near <= _AROUND)
     middle = (weights * octaves).sum(-1) / weights.sum(-1).clamp_min(1e-12)
-    return torch.where(pitches.sum(-1) > 0.5, LOWEST_HZ * 2**middle, 0.0)
+    return torch.where((voiced > 0.5) & (weights.sum(-1) > 0), LOWEST_HZ * 2**middle, 0.0)
+
+
+@lru_cache(maxsize=1)
+def _transitions() -> np.ndarray:
+    """Probabilities of the next frame's pitch, a row for each pitch of this frame."""
+    away = np.abs(np.subtract.outer(np.arange(N_PITCHES), np.arange(N_PITCHES)))
+    glides = np.maximum(0.0, 1 - away / _GLIDE_BINS)
+    return (1 - _JUMP) * glides / glides.sum(1, keepdims=True) + _JUMP / N_PITCHES

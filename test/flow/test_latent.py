@@ -27,14 +27,14 @@ NO_TOKENS = {"tokens": False, "pitch": "none", "prompt": False, "channels": 12, 
 MORE = {"text": {"drop": 0.3}, "timbre": {"dim": 5, "drop": 0.3}, "score": {"drop": 0.3}}
 
 
-def make(velocity="mmdit", more=MORE, velocity_conf=None, **model_conf):
+def make(velocity="mmdit", more=MORE, velocity_conf=None, condition=None, **model_conf):
     torch.manual_seed(0)
     sizes = {"mmdit": MMDIT, "dit": {"channels": 16, "n_layers": 1, "n_heads": 2}}
     space = {"output": "latent", "predict_f0": False}
     options = {"space": space, "residual": "none", "ema_decay": 0.0, "bfloat16": "off"}
     args = Namespace(
         model_conf=options | model_conf,
-        condition_conf=NO_TOKENS | {"more": more},
+        condition_conf=NO_TOKENS | {"more": more} | (condition or {}),
         velocity=velocity,
         velocity_conf=sizes.get(velocity, {"channels": 16, "n_layers": 1}) | (velocity_conf or {}),
     )
@@ -86,6 +86,16 @@ def test_gradients_are_finite_and_reach_every_parameter(velocity, more):
     model.eval()
     with torch.no_grad():
         assert torch.isfinite(model(**streams(batch_of(given | rows())))[1]["l1"])
+
+
+@pytest.mark.parametrize("attend", [False, True])
+def test_a_regression_knows_a_description_only_if_frames_attend_to_it(attend):
+    options = {"residual": "encoder", "condition": {"attend": attend}}
+    model, given = make(more={"text": {}, "score": {}}, **options).eval(), rows()
+    other = given | {"text_ids": [(ids + 1) % 256 for ids in given["text_ids"]]}
+    with torch.no_grad():
+        base, base_of_other = (model.condition(batch_of(g)).base for g in (given, other))
+    assert torch.equal(base, base_of_other) is not attend
 
 
 def test_the_loss_is_that_of_real_frames_alone():

@@ -11,6 +11,7 @@ from espnet2_ext.judges.attributes import (
     AttributeConfig,
     AttributeJudge,
     AttributeNetwork,
+    Heard,
     decide,
     known_values,
     listen,
@@ -203,3 +204,11 @@ def test_measures_are_of_what_is_described(corpus):
     metrics = {metric.name: metric for metric in EXTRA_METRICS}
     scores = {"phone_errors": 2, "n_phones": 8, **by_name["kind"].compute(song)}
     assert metrics["song_per"].value(scores) == 2 and metrics["speech_per"].value(scores) is None
+
+
+def test_seconds_are_embedded_and_what_is_shorter_is_embedded_whole(corpus):
+    config = AttributeConfig({"gender": ("female", "male")}, TRUNK)
+    judge = AttributeJudge(config, AttributeNetwork(config))
+    heard = corpus[0][0]
+    assert judge.embed(heard).shape == (7, 16)  # of four seconds, every half of one
+    assert judge.embed(Heard(heard.frames[:30], heard.level, heard.onsets)).shape == (1, 16)

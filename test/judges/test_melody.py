@@ -124,6 +124,17 @@ def test_targets_are_read_back_as_their_pitch():
     assert targets_of(f0).sum(-1).allclose(torch.ones(5))
 
 
+def test_a_louder_note_of_the_band_for_two_frames_draws_no_pitch_away():
+    f0 = np.full(20, 220.0)
+    shares = targets_of(f0).clamp_min(1e-9)
+    shares[8:10] = 0.3 * shares[8:10] + 0.7 * targets_of(np.full(2, 330.0))
+    read = read_pitch(shares.log(), 2000.0).numpy()
+    assert np.abs(1200 * np.log2(read / f0)).max() < 10
+    jumps = np.repeat([220.0, 330.0], 10)  # a voice that stays there has jumped
+    read = read_pitch(targets_of(jumps).clamp_min(1e-9).log(), 2000.0).numpy()
+    assert np.abs(1200 * np.log2(read / jumps)).max() < 10
+
+
 def test_pitches_above_the_ceiling_are_not_heard():
     logits = targets_of(np.array([300.0, 900.0])).clamp_min(1e-9).log()
     assert (read_pitch(logits, 600.0) > 0).tolist() == [True, False]

@@ -6,7 +6,7 @@ from typing import Any
 
 SETS = ("train", "dev", "test", "test_phrasing", "test_combination")
 LANGUAGES = ("zh", "en")
-_SHARES = {"dev": 0.04, "test": 0.08, "test_phrasing": 0.05, "test_combination": 0.08}
+_SHARES = {"dev": 0.07, "test": 0.08, "test_phrasing": 0.05, "test_combination": 0.08}
 
 
 def share_of(set_name: str) -> float:

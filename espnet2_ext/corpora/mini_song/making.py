@@ -51,7 +51,7 @@ from espnet2_ext.lock import hold
 from espnet2_ext.score.formats.json_format import score_of, score_to_dict, write_json_score
 from espnet2_ext.score.music_score import MusicScore
 
-_VERSION = 2
+_VERSION = 3
 _LEAD_SEC = 0.1  # of silence before speech
 _END_SEC = 0.1
 

@@ -44,10 +44,10 @@ class Age:
 AGES = {
     "child": Age((9, 14), (1.26, 1.32), rate=1.15, tilt_db=1.5, vibrato_cents=0.2),
     "young": Age(),
-    "middle-aged": Age((-4, -4), (0.91, 0.91), rate=0.88, tilt_db=-3, vibrato_cents=1.2),
+    "middle-aged": Age((-4, -4), (0.9, 0.9), rate=0.88, tilt_db=-5, vibrato_cents=1.2),
     "elderly": Age(
         (-1, 2), (0.97, 0.97), rate=0.7, tilt_db=-2, breathiness=0.45,
-        jitter_cents=35, shimmer_db=2, tremor_cents=80, vibrato_hz=0.65, vibrato_cents=2.6,
+        jitter_cents=50, shimmer_db=2, tremor_cents=110, vibrato_hz=0.65, vibrato_cents=2.6,
     ),
 }  # fmt: skip
 GENDER_FORMANTS = (1.05, 0.94)
@@ -67,8 +67,8 @@ EMOTIONS = {
 
 STYLES = {
     "conversational": Manner(),
-    "news": Manner(rate=1.3, span=0.7, slope=-4, tilt_db=2),
-    "storytelling": Manner(rate=0.72, span=1.4, pause_sec=0.7),
+    "news": Manner(rate=1.3, span=0.6, slope=-5, tilt_db=3),
+    "storytelling": Manner(rate=0.65, span=1.5, pause_sec=0.9),
     "whispered": Manner(rate=0.92, gain_db=-8, whispered=True),
 }
 
@@ -91,13 +91,13 @@ class Accent:
 ACCENTS = {
     "zh": {
         "standard": Accent(),
-        "sichuan": Accent((("2", "5"), ("3", "4"), ("4", "3")), manner=Manner(slope=5, rate=0.9)),
-        "tianjin": Accent((("1", "5"),), manner=Manner(slope=-6, rate=1.12)),
+        "sichuan": Accent((("2", "5"), ("3", "4"), ("4", "3")), manner=Manner(slope=9, rate=0.85)),
+        "tianjin": Accent((("1", "5"),), manner=Manner(slope=-9, rate=1.18)),
     },
     "en": {
         "american": Accent(),
-        "british": Accent(voice="en-gb-x-rp", manner=Manner(slope=-6, rate=0.9)),
-        "scottish": Accent(voice="en-gb-scotland", manner=Manner(slope=5, rate=1.12)),
+        "british": Accent(voice="en-gb-x-rp", manner=Manner(slope=-9, rate=0.85)),
+        "scottish": Accent(voice="en-gb-scotland", manner=Manner(slope=9, rate=1.18)),
     },
 }
 """Sichuan's tones fall where the standard ones dip and dip where they fall, and the second is low;
@@ -128,8 +128,8 @@ class Atmosphere:
 
 ATMOSPHERES = {
     "cheerful": Atmosphere("major", (0.6, 1.0), 0.7, 0.0, 1.0, 0.75),
-    "melancholy": Atmosphere("minor", (0.0, 0.35), 0.15, -4.0, -2.0, 0.4),
-    "peaceful": Atmosphere("major pentatonic", (0.0, 0.3), 0.85, -10.0, -3.0, 0.15),
+    "melancholy": Atmosphere("minor", (0.0, 0.35), 0.15, -4.0, -1.0, 0.4),
+    "peaceful": Atmosphere("major pentatonic", (0.0, 0.3), 0.85, -10.0, -6.0, 0.15),
     "passionate": Atmosphere("minor", (0.65, 1.0), 1.0, 3.0, 2.5, 1.0),
     "solemn": Atmosphere("minor pentatonic", (0.0, 0.3), 0.0, 0.0, 0.5, 0.9),
 }
@@ -155,6 +155,12 @@ KEPT_APART = {
     ("age", "emotion"): (("child", "sad"), ("elderly", "angry"), ("middle-aged", "surprised")),
 }  # fmt: skip
 """Pairs of values that stand together in `test_combination` alone."""
+
+
+def heard_together(values: dict[str, str]) -> bool:
+    """Whether each of the values of a manner is heard beside the others."""
+    whispered = STYLES[values["style"]].whispered
+    return not (whispered and EMOTIONS[values["emotion"]].rise)  # a whisper has no pitch to rise
 
 
 def kept_apart(values: dict[str, str]) -> bool:

@@ -7,7 +7,7 @@ from espnet2_ext.corpora.mini.manner import Manner
 from espnet2_ext.corpora.mini.singers import Singer
 from espnet2_ext.corpora.mini_song.values import AGES, GENDER_FORMANTS, GENDERS
 
-_HIGHEST_MIDI = 84
+_HIGHEST_MIDI = 77  # above, harmonics are too far apart for vowels
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,16 @@ def test_only_test_combination_has_what_is_kept_apart(clips, talks):
             assert kept_apart(turn.attributes) == (talk.set_name == "test_combination")
 
 
+def test_what_a_manner_is_drawn_for_is_heard_in_it(talks):
+    """A whisper has no pitch: neither surprise nor the tones of an accent are in it."""
+    turns = [turn for talk in talks for turn in talk.turns]
+    whispers = [turn for turn in turns if turn.style == "whispered"]
+    assert {turn.language for turn in whispers} == {"zh", "en"}
+    assert "surprised" not in {turn.emotion for turn in whispers}
+    assert {turn.accent for turn in whispers if turn.language == "zh"} == {"standard"}
+    assert max(turn.words_per_minute for turn in turns) == 215
+
+
 def test_train_has_every_value(clips, talks):
     train = [clip.attributes for clip in clips if clip.set_name == "train"]
     assert {a["genre"] for a in train} == set(GENRES)

@@ -2,7 +2,7 @@
 # Tables 1 to 3 of InstructAudio (arXiv 2511.18487), after ./run.sh: how well words, descriptions and notes are
 # heard in what is generated, beside the recordings and their resynthesis; with each alignment of words and
 # sound; and of models of speech or songs alone. Trains stage 7 once more for each of these.
-#   ./run.sh && local/tables.sh     writes exp/tables/instructaudio.{json,md}
+#   ./run.sh && local/tables.sh     writes exp/tables/instructaudio.{json,md} and exp/tables/frechet.json
 # Can be run again: what is done is kept.
 # shellcheck disable=SC2034,SC2154
 set -euo pipefail
@@ -35,4 +35,6 @@ done
 score_table "${out}/systems.tsv" "${out}/scores" --table tables --rows "${table_rows[@]}" --set "${eval_name}"
 utils/guard.py "${run_module[@]}" espnet2_ext.bin.report ablation --scores_dir "${out}/scores" --split "${splits[@]}" \
   --systems "${table_rows[@]}" --against instructaudio --metrics "${metrics[@]}" --out "${out}/instructaudio.json"
-log "finished in ${SECONDS} s: ${out}/instructaudio.json"
+utils/guard.py "${run_module[@]}" espnet2_ext.bin.report frechet --table "${out}/systems.tsv" --judges_dir "${judges_dir}" \
+  --out "${out}/frechet.json"
+log "finished in ${SECONDS} s: ${out}/instructaudio.json, ${out}/frechet.json"
