@@ -11,7 +11,6 @@ import torch
 
 from espnet2_ext.judges.fitting import EmbedderFitConfig, FitConfig, fit_embedder, fit_recognizer
 from espnet2_ext.judges.network import N_MELS, TrunkConfig
-from espnet2_ext.judges.phone_recognizer import RecognizerConfig
 from espnet2_ext.judges.recording import Recording, Span
 from espnet2_ext.judges.singer_embedder import EmbedderConfig
 from espnet2_ext.one_thread import map_each, one_thread
@@ -74,8 +73,8 @@ def same_as_with_other_threads(name: str, state: dict[str, torch.Tensor]) -> Non
 
 
 def test_judges_are_the_same_bits_for_any_number_of_threads(threads):
-    config = RecognizerConfig(("a", "b"), TRUNK)
-    recognizer = fit_recognizer(recordings(), FitConfig(steps=12, batch_sec=20), config)
+    config = FitConfig(steps=12, batch_sec=20, trunk=TRUNK)
+    recognizer = fit_recognizer(recordings(), config)
     same_as_with_other_threads("recognizer", recognizer.network.state_dict())
     embedder = fit_embedder(
         recordings(), EmbedderFitConfig(steps=6), EmbedderConfig(dim=16, trunk=TRUNK)

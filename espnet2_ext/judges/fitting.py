@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from espnet2_ext.judges.augment import perturb, uniform, warp_frequency
-from espnet2_ext.judges.network import SUBSAMPLING
+from espnet2_ext.judges.network import SUBSAMPLING, TrunkConfig
 from espnet2_ext.judges.phone_recognizer import (
     BLANK,
     CtcNetwork,
@@ -45,6 +45,7 @@ class FitConfig:
         align_share: Share of the steps that these targets lead alone.
         recombine: Share of the phones replaced by another one of the same singer.
         seed: Of weights, order and augmentation.
+        trunk: Size of the recogniser.
     """
 
     steps: int = 900
@@ -56,6 +57,7 @@ class FitConfig:
     align_share: float = 0.0
     recombine: float = 0.0
     seed: int = 0
+    trunk: TrunkConfig = field(default_factory=TrunkConfig)
 
 
 @dataclass(frozen=True)
@@ -75,16 +77,13 @@ class EmbedderFitConfig:
 
 
 @one_thread()
-def fit_recognizer(
-    recordings: Sequence[Recording],
-    config: FitConfig,
-    recognizer: RecognizerConfig | None = None,
-) -> CtcPhoneRecognizer:
+def fit_recognizer(recordings: Sequence[Recording], config: FitConfig) -> CtcPhoneRecognizer:
     """Train a recogniser with CTC and, where phone times are known, frame-wise targets beside it.
 
     The frame-wise head is dropped afterwards; it only makes training short.
     """
-    recognizer = recognizer or RecognizerConfig(phone_inventory([r.phones for r in recordings]))
+    phones = phone_inventory([recording.phones for recording in recordings])
+    recognizer = RecognizerConfig(phones, config.trunk)
     torch.manual_seed(config.seed)
     generator = torch.Generator().manual_seed(config.seed)
     network = CtcNetwork(recognizer)
