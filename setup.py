@@ -33,7 +33,7 @@ setup(
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.11",
+    python_requires=">=3.11,<3.14",
     packages=find_packages(include=["espnet2_ext", "espnet2_ext.*"]),
     package_data={
         "espnet2_ext": [
@@ -49,10 +49,12 @@ setup(
     install_requires=[
         "torch>=2.6",
         "torchaudio>=2.6",
-        "espnet==202511",
+        "espnet==202511; python_version < '3.12'",
+        "espnet==202611; python_version >= '3.12'",
         "espnet_model_zoo",
         "six",
-        "setuptools<74",
+        "setuptools<74; python_version < '3.12'",
+        "setuptools>=77.0.3,<82; python_version >= '3.12'",
         "numpy<2.4",
         "scipy",
         "transformers>=5.0",

@@ -10,7 +10,8 @@ torch_backend=${TORCH_BACKEND:-}
 
 help_message="usage: tools/install.sh [--venv DIR] [--python PY]
 Installs espnet2-ext and its pinned dependencies into DIR (default: .venv at the root of the
-repository). Needs Python 3.11 or 3.12; no root, no compiler. A second run takes seconds.
+repository). Needs Python 3.11 (ESPnet 202511), 3.12 or 3.13 (ESPnet 202611); no root, no compiler. A second
+run takes seconds.
 TORCH_BACKEND=cpu takes PyTorch's CPU wheels (no CUDA packages: 4 GB less to fetch)."
 
 fail() { echo "install: $*" >&2; exit 1; }
@@ -29,7 +30,7 @@ case ${torch_backend} in
   *) fail "TORCH_BACKEND=${torch_backend} is not known: use cpu, auto, a CUDA version such as cu128, or leave it unset" ;;
 esac
 
-fits() { "$1" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; }
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
 version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null; }
 
 mkdir -p "${venv}" 2>/dev/null || fail "cannot make ${venv}: name a directory you can write with --venv"
@@ -40,25 +41,25 @@ vpython="${venv}/bin/python"
 if [ -x "${vpython}" ] && fits "${vpython}"; then
   if [ -n "${python}" ]; then
     have=$(version_of "${vpython}")
-    want=$(version_of "${python}") || fail "${python} does not run: name a Python 3.11 or 3.12 with --python"
+    want=$(version_of "${python}") || fail "${python} does not run: name a Python 3.11, 3.12 or 3.13 with --python"
     [ "${have%.*}" = "${want%.*}" ] \
       || fail "${venv} holds Python ${have}, ${python} is ${want}: remove ${venv} or name another with --venv"
   fi
 else
   if [ -n "${python}" ]; then
-    have=$(version_of "${python}") || fail "${python} does not run: name a Python 3.11 or 3.12 with --python"
-    fits "${python}" || fail "${python} is Python ${have}: name a Python 3.11 or 3.12 with --python"
+    have=$(version_of "${python}") || fail "${python} does not run: name a Python 3.11, 3.12 or 3.13 with --python"
+    fits "${python}" || fail "${python} is Python ${have}: name a Python 3.11, 3.12 or 3.13 with --python"
   else
-    for candidate in python3.11 python3.12 python3 python \
-        "${PYENV_ROOT:-${HOME}/.pyenv}"/versions/3.1[12]*/bin/python; do
+    for candidate in python3.11 python3.12 python3.13 python3 python \
+        "${PYENV_ROOT:-${HOME}/.pyenv}"/versions/3.1[123]*/bin/python; do
       if command -v "${candidate}" >/dev/null && fits "${candidate}"; then python=${candidate}; break; fi
     done
-    [ -n "${python}" ] || fail "no Python 3.11 or 3.12 found: install one and name it with --python"
+    [ -n "${python}" ] || fail "no Python 3.11, 3.12 or 3.13 found: install one and name it with --python"
   fi
 fi
 
 # ---- nothing to do? ----
-digest=$(cat "${root}/tools/requirements.txt" "${root}/tools/overrides.txt" "${root}/setup.py" \
+digest=$(cat "${root}"/tools/requirements*.txt "${root}/tools/overrides.txt" "${root}/setup.py" \
   "${root}/tools/install.sh" <(echo "${root} ${torch_backend}") | cksum | tr ' ' '-')
 stamp="${venv}/.espnet2_ext_installed"
 if [ -x "${vpython}" ] && [ -f "${stamp}" ] && [ "$(head -n 1 "${stamp}")" = "${digest}" ]; then
@@ -92,9 +93,11 @@ fi
 # The helper's own environment variables must not redirect the installation.
 unset VIRTUAL_ENV CONDA_PREFIX
 export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-300}
+espnet=202611
+case $(version_of "${vpython}") in 3.11.*) espnet=202511 ;; esac
 install_requirements() {
   "${uv}" pip install --python "${vpython}" --override "${root}/tools/overrides.txt" \
-    -r "${root}/tools/requirements.txt" "$@" >>"${log}" 2>&1
+    -r "${root}/tools/requirements.txt" -r "${root}/tools/requirements_${espnet}.txt" "$@" >>"${log}" 2>&1
 }
 echo "install: packages into ${venv} (Python $(version_of "${vpython}"); the first time this takes minutes)"
 if [ -n "${torch_backend}" ]; then

@@ -23,8 +23,12 @@ def install(*options, **env):
     )
 
 
-def pins():
-    lines = (ROOT / "tools/requirements.txt").read_text().splitlines()
+PYTHONS = {"202511": ["3.11"], "202611": ["3.12", "3.13"]}
+
+
+def pins(espnet: str):
+    names = ("requirements.txt", f"requirements_{espnet}.txt")
+    lines = [line for n in names for line in (ROOT / "tools" / n).read_text().splitlines()]
     pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(r.name): r for r in pinned}
 
@@ -47,9 +51,18 @@ def setup_requirements():
 LEFT_OUT = {"tinysoundfont"}  # PyAudio needs a compiler and PortAudio
 
 
-def test_every_requirement_of_setup_py_is_pinned_to_a_version_that_satisfies_it():
-    pinned = pins()
+@pytest.mark.parametrize("espnet", PYTHONS)
+def test_every_requirement_of_setup_py_is_pinned_to_a_version_that_satisfies_it(espnet):
+    pinned = pins(espnet)
+    assert str(pinned["espnet"]) == f"espnet=={espnet}"
     for requirement in setup_requirements():
+        asked = {
+            requirement.marker is None or requirement.marker.evaluate({"python_version": python})
+            for python in PYTHONS[espnet]
+        }
+        assert len(asked) == 1
+        if asked == {False}:
+            continue
         if requirement.name in LEFT_OUT:
             assert canonicalize_name(requirement.name) not in pinned
             continue
@@ -60,7 +73,7 @@ def test_every_requirement_of_setup_py_is_pinned_to_a_version_that_satisfies_it(
 
 
 def test_no_pin_names_a_cuda_package_or_an_index():
-    text = (ROOT / "tools/requirements.txt").read_text()
+    text = "\n".join(path.read_text() for path in (ROOT / "tools").glob("requirements*.txt"))
     assert not re.search(r"^(nvidia|cuda|triton)", text, re.M)
     assert "://" not in text and "--index" not in text
 
@@ -93,4 +106,4 @@ def test_a_python_of_another_version_is_named(tmp_path):
     old.chmod(0o755)
     done = install("--venv", str(tmp_path / "v"), "--python", str(old))
     assert done.returncode == 1
-    assert "is Python 3.9.18: name a Python 3.11 or 3.12" in done.stderr
+    assert "is Python 3.9.18: name a Python 3.11, 3.12 or 3.13" in done.stderr
