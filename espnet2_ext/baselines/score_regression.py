@@ -7,13 +7,13 @@ an SVS model under ESPnet's interface, trained and sung as ESPnet's own are.
 from typing import Any
 
 import torch
-from espnet.nets.pytorch_backend.fastspeech.length_regulator import LengthRegulator
 from espnet2.svs.abs_svs import AbsSVS
 from espnet2.torch_utils.device_funcs import force_gatherable
 from torch import BoolTensor, LongTensor, Tensor, nn
 from torch.nn import functional as F
 
 from espnet2_ext.audio.pitch import OCTAVE, hz_to_midi, midi_to_hz
+from espnet2_ext.baselines.espnet_nets import LengthRegulator
 from espnet2_ext.baselines.phone_ends import PhoneEnds, closes_note
 from espnet2_ext.conditions.condition import Sizes
 from espnet2_ext.conditions.pitch_features import nominal_curve, smooth

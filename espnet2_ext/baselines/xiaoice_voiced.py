@@ -7,10 +7,11 @@ the prediction between a vowel and a consonant is a mean of about 5 and 0.
 import functools
 from typing import Any
 
-from espnet.nets.pytorch_backend.nets_utils import make_non_pad_mask
 from espnet2.svs.xiaoice.loss import XiaoiceSing2Loss
 from espnet2.svs.xiaoice.XiaoiceSing import XiaoiceSing
 from torch import Tensor
+
+from espnet2_ext.baselines.espnet_nets import make_non_pad_mask
 
 
 class VoicedF0Loss(XiaoiceSing2Loss):
