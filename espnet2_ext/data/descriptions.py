@@ -24,6 +24,9 @@ def describe(
 ) -> dict[str, tuple[str, str, str]]:
     """Utterance, instruction and lyrics of each described utterance.
 
+    The first descriptions of all stand before the second ones: a batch of neighbours is not one
+    recording several times.
+
     Args:
         described: Of the utterances.
         texts: Their phones, with tags: the lyrics of those whose attributes have none.
@@ -33,18 +36,19 @@ def describe(
     Raises:
         UserError: an utterance without any description.
     """
-    found: dict[str, tuple[str, str, str]] = {}
+    rows: list[tuple[int, str, tuple[str, str, str]]] = []
     for utt, item in described.items():
         instructions = [one["text"] for one in item.instructions]
         if not instructions:
             raise UserError(f"{place}: {utt}", "no description", "at least one", "instructions")
         lyrics = item.attributes.get("lyrics") or _phones(texts[utt])
         if seed is not None:
-            found[utt] = utt, random.Random(f"{seed} {utt}").choice(instructions), lyrics
+            text = random.Random(f"{seed} {utt}").choice(instructions)
+            rows.append((0, utt, (utt, text, lyrics)))
             continue
         for number, text in enumerate(instructions, 1):
-            found[f"{utt}.{number}"] = utt, text, lyrics
-    return found
+            rows.append((number, f"{utt}.{number}", (utt, text, lyrics)))
+    return {name: row for _, name, row in sorted(rows, key=lambda one: one[0])}
 
 
 def _phones(text: str) -> str:

@@ -42,6 +42,7 @@ def test_each_description_is_an_utterance_whose_tables_point_to_the_same_arrays(
     assert read_table(out / "latents.scp") == {"a.1": "x.ark:1", "a.2": "x.ark:1", "b.1": "x.ark:9"}
     assert read_table(out / "utt2num_frames")["a.2"] == "5"
     assert read_table(out / "described2utt")["a.2"] == "a"
+    assert list(read_table(out / "latents.scp")) == ["a.1", "b.1", "a.2"]  # neighbours differ
 
 
 def test_one_drawn_description_keeps_the_id_and_kinds_are_chosen(folders):

@@ -7,11 +7,13 @@ import pytest
 import soundfile
 
 from espnet2_ext.bin import sing, speak
+from espnet2_ext.files import read_yaml
 from espnet2_ext.inference.described_synthesizer import DescribedSynthesizer
 from espnet2_ext.score.music_score import MusicScore, Note
 
-from .recipes import finish, start, whole_checkout
+from .recipes import ROOT, finish, start, whole_checkout
 
+CONF = ROOT / "egs2/mini_song/instructaudio1/conf"
 SETS = ("test", "test_phrasing", "test_combination")
 SYSTEMS = ("ground_truth", "vocoder_gt_mel", "vae_resynthesis", "instructaudio")
 INSTRUCTION = "A young man speaks calmly."
@@ -31,6 +33,15 @@ def run(main, *argv) -> int:
     with pytest.raises(SystemExit) as end:
         main([str(a) for a in argv])
     return end.value.code
+
+
+def test_no_batch_of_the_flow_is_one_recording_in_several_descriptions():
+    """ESPnet sorts by length, or not at all: descriptions of one recording are neighbours."""
+    trainings = [p for p in CONF.rglob("*train_latent_flow*.yaml") if "debug" not in p.name]
+    assert len(trainings) == 4
+    for path in trainings:
+        conf = read_yaml(path)
+        assert conf["batch_type"] == "unsorted" and conf["shuffle_within_batch"] is True, path
 
 
 def test_every_stage_runs_and_none_twice(recipe):
