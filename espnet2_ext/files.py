@@ -17,6 +17,9 @@ from espnet2_ext.ids import check_id
 from espnet2_ext.no_code import guarded_kaldiio
 from espnet2_ext.yaml_text import parse_yaml as parse_yaml
 
+LICENCE_FILE = "LICENSE.txt"
+"""Of a corpus: in its data directories, and in packs of what was trained on it."""
+
 STEMS = ("vocal.scp", "accompaniment.scp")
 """Tables of a data directory that songs alone stand in: the parts of their mix."""
 

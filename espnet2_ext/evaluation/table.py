@@ -132,8 +132,10 @@ def reason_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def judge_lines(judges: Mapping[str, Any]) -> list[str]:
-    """What the judges are worth, a Markdown list item each."""
+    """What the judges are worth, a Markdown list item each; first, who recorded what they hear."""
     lines = []
+    if judges.get("synthetic"):
+        lines.append("- The recordings are synthetic: nobody sang or spoke in them.")
     for name, quality in judges.get("f0", {}).items():
         verdict = "qualifies" if quality["qualifies"] else "does NOT qualify"
         chosen = " (judge of the musical metrics)" if name == judges.get("f0_extractor") else ""

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.archive import extract
+from espnet2_ext.data.licence import says_synthetic
 from espnet2_ext.duration.phone_means import PhoneMeans
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_json, write_json, write_text
+from espnet2_ext.files import LICENCE_FILE, read_json, write_json, write_text
 from espnet2_ext.inference.pack_about import MANIFEST, MAX_JSON_BYTES
-from espnet2_ext.inference.pack_writer import LICENCE_FILE, write_archive, write_model
+from espnet2_ext.inference.pack_writer import write_archive, write_model
 from espnet2_ext.inference.packed_steps import PackFiles, build_pipeline
 from espnet2_ext.inference.pipeline import Pipeline
 from espnet2_ext.scratch import scratch_folder
@@ -91,7 +92,6 @@ def write_described_pack(
 
 
 def _card(manifest: Mapping[str, Any], licence: str | None) -> str:
-    synthetic = licence is not None and "synthetic" in licence.lower()
     lines = [
         f"# {manifest['name']}", "",
         "A model of espnet2-ext that makes songs, speech and dialogues from a description and "
@@ -102,7 +102,7 @@ def _card(manifest: Mapping[str, Any], licence: str | None) -> str:
         "```", "",
         f"Made by `{manifest['command']}` at commit {manifest['commit']}.",
     ]  # fmt: skip
-    if synthetic:
+    if says_synthetic(licence):
         lines += ["", "The corpus is synthetic: nobody sang or spoke in it."]
     return "\n".join(lines) + "\n"
 

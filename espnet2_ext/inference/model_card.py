@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.audio.mel import MelConfig
+from espnet2_ext.data.licence import says_synthetic
+from espnet2_ext.files import LICENCE_FILE
 
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 TAGS = ["espnet", "espnet2-ext", "singing-voice-synthesis", "audio"]
@@ -77,11 +79,11 @@ def model_card(
 
     licence, corpus, of_parts = about["licence"], about["corpus"], about.get("licences", {})
     name = licence_of_all([licence, *of_parts.values()])
-    synthetic = "synthetic" in licence.lower()
+    synthetic = says_synthetic(licence)
     bound = {"the corpus": licence, **{f"`{part}/`": text for part, text in of_parts.items()}}
     non_commercial = [part for part, text in bound.items() if forbids_commerce(text)]
     rows = results or []
-    other = {"license_name": "see-license", "license_link": "LICENSE.txt"}
+    other = {"license_name": "see-license", "license_link": LICENCE_FILE}
     data = ModelCardData(
         language=about["languages"] or None,
         license=name,

@@ -12,6 +12,7 @@ import yaml
 
 from espnet2_ext.checkpoint import load_state, save_safetensors
 from espnet2_ext.files import (
+    LICENCE_FILE,
     atomic_path,
     read_counts,
     read_json,
@@ -29,7 +30,6 @@ from espnet2_ext.inference.packed_systems import SYSTEMS, TRANSCRIPTION
 from espnet2_ext.score.formats.espnet_format import read_scores
 from espnet2_ext.scratch import scratch_folder
 
-LICENCE_FILE = "LICENSE.txt"
 """Of the corpus, beside the manifest; in the folder of a part, of its weights."""
 _COPIED = (".yaml", ".safetensors", ".txt")
 

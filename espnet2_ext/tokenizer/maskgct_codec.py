@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from espnet2_ext.checkpoint import load_state, load_strict, save_safetensors
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import write_text
+from espnet2_ext.files import LICENCE_FILE, write_text
 from espnet2_ext.hub import fetch
 from espnet2_ext.tokenizer.codec import CODEC_FILE, AudioCodec
 from espnet2_ext.tokenizer.factorized_vq import FactorizedRVQ
@@ -26,7 +26,6 @@ from espnet2_ext.tokenizer.wave_encoder import WaveEncoder
 HUB = "amphion/MaskGCT"
 LICENCE = "CC BY-NC 4.0 (Creative Commons Attribution-NonCommercial 4.0 International)"
 """Of all weights there, and of what is trained from them."""
-LICENCE_FILE = "LICENSE.txt"
 
 SEMANTIC = "semantic_codec/model.safetensors"
 ENCODER, DECODER = "acoustic_codec/model.safetensors", "acoustic_codec/model_1.safetensors"

@@ -47,6 +47,7 @@ def test_no_batch_of_the_flow_is_one_recording_in_several_descriptions():
 def test_every_stage_runs_and_none_twice(recipe):
     results = json.loads((recipe / "exp/results.json").read_text())
     assert {(r["split"], r["system"]) for r in results} == {(s, r) for s in SETS for r in SYSTEMS}
+    assert all(row["synthetic"] for row in results)
     truth = next(r for r in results if r["system"] == "ground_truth" and r["split"] == "test")
     for metric in ("song_per", "speech_per", "acc_gender", "acc_rhythm", "melody_acc", "lsd_db"):
         assert truth["metrics"][metric] is not None, metric

@@ -88,5 +88,7 @@ def test_of_one_singer_alone_no_other_is_named():
     assert line.endswith("0.973, to the nearest other 0.500.")
     assert judge_lines({**judges, "dev_singer_acc": None}) == []
     attributes = {"gender": {"accuracy": 0.75, "n_utt": 4, "mistaken": {"male as female": 1}}}
+    (line,) = judge_lines({"synthetic": True})
+    assert line == "- The recordings are synthetic: nobody sang or spoke in them."
     (line,) = judge_lines({"attribute_quality": attributes})
     assert line.endswith("gender 0.750 (4).")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_ext.data.described import ATTRIBUTES
+from espnet2_ext.data.licence import is_synthetic
 from espnet2_ext.digest import digest_files
 from espnet2_ext.evaluation.scoring import ScoringConfig
 from espnet2_ext.files import parse_config, read_json, write_json
@@ -145,6 +146,7 @@ def run(args: argparse.Namespace) -> None:
             quality["f0"] = {name: _qualify(name, args, config) for name in names}
         else:
             logging.warning("no --qualify_dir: %s judges unexamined", config.f0_extractor)
+        quality["synthetic"] = is_synthetic(args.dev_dir)
         write_json(out_dir / QUALITY, quality)
         done.add("quality", quality_key)
     quality = read_json(out_dir / QUALITY)

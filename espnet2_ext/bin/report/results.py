@@ -15,8 +15,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    rows = collect(args.scores_dir)
     quality = read_quality(args.judges_dir) if args.judges_dir else {}
+    origin = {"synthetic": True} if quality.get("synthetic") else {}
+    rows = [row | origin for row in collect(args.scores_dir)]
     write_json(Path(args.out_dir) / "results.json", rows)
     text = markdown(rows, quality)
     write_text(Path(args.out_dir) / "RESULTS.md", text)

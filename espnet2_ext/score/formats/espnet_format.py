@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_ext.errors import UserError
-from espnet2_ext.files import read_json, read_table, write_json, write_table, write_text
+from espnet2_ext.files import (
+    LICENCE_FILE,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+    write_text,
+)
 from espnet2_ext.ids import check_id
 from espnet2_ext.score.formats.phone_set import PHONES_FILE, ordered, write_phones
 from espnet2_ext.score.music_score import REST_MIDI, SLUR_LYRIC, MusicScore, Note, Phone
@@ -113,7 +120,7 @@ def write_data_dir(
     if phone_set is not None:
         write_phones(path / PHONES_FILE, phone_set)
     if license_text is not None:
-        write_text(path / "LICENSE.txt", license_text)
+        write_text(path / LICENCE_FILE, license_text)
 
 
 def _text(entry: Entry) -> str:
