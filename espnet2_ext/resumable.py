@@ -32,7 +32,7 @@ class Shard:
     def add_options(parser: argparse.ArgumentParser) -> None:
         """``--shard`` and ``--num_shards``."""
         parser.add_argument("--shard", type=int, default=1, help="this job's number, from 1")
-        parser.add_argument("--num_shards", type=int, default=1)
+        parser.add_argument("--num_shards", type=int, default=1, help="jobs that share the work")
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "Shard":

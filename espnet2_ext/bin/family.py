@@ -16,6 +16,17 @@ from types import ModuleType
 from espnet2_ext.errors import cli
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Descriptions as they are written; each option with its default, where it has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        said = action.help or ""
+        shown = isinstance(action.default, str | int | float) and action.default is not False
+        if not shown or action.default in ("", argparse.SUPPRESS) or "default" in said:
+            return said
+        return f"{said} (default: %(default)s)"
+
+
 class Family:
     """The commands of a package.
 
@@ -40,7 +51,7 @@ class Family:
         parser = argparse.ArgumentParser(
             prog=f"{self.package.rpartition('.')[2]} {name}",
             description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Help,
         )
         module.add_options(parser)
         return parser

@@ -48,6 +48,19 @@ def test_a_command_says_what_it_does_and_takes(name, command, capsys):
     assert "usage: " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("name", "command"), COMMANDS)
+def test_every_option_is_explained_and_shows_its_default(name, command):
+    module = import_module(f"espnet2_ext.bin.{name}.{command}")
+    if hasattr(module, "call"):
+        return
+    parser = Family(f"espnet2_ext.bin.{name}").parser_of(command)
+    assert [action.dest for action in parser._actions if not action.help] == []
+    shown = " ".join(parser.format_help().split())
+    for action in parser._actions:
+        if isinstance(action.default, float):
+            assert f"(default: {action.default})" in shown or "default" in action.help
+
+
 @pytest.mark.parametrize("former", FORMER)
 def test_a_former_name_leads_to_its_command(former):
     family, *command = FORMER[former].split()

@@ -7,8 +7,16 @@ from espnet2_ext.lock import hold_to_the_end
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--in_dirs", type=Path, nargs="+", required=True)
-    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument(
+        "--in_dirs",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="data directories, whose utterances all have ids of their own",
+    )
+    parser.add_argument(
+        "--out_dir", type=Path, required=True, help="data directory of all utterances"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--tables_dir", type=Path, nargs="*", default=[], help="whose *.scp and utt2num_frames")
     add("--kinds", nargs="+", help="only utterances of these kinds: song, speech, dialogue")
     add("--draw", type=int, metavar="SEED", help="one description each, drawn; default: all")
-    add("--output_dir", type=Path, required=True)
+    add("--output_dir", type=Path, required=True, help="where the tables are written")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -8,10 +8,12 @@ from espnet2_ext.lock import hold_to_the_end
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--in_dir", type=Path, required=True)
-    parser.add_argument("--out_dir", type=Path, required=True)
-    parser.add_argument("--min_sec", type=float)
-    parser.add_argument("--max_sec", type=float)
+    parser.add_argument("--in_dir", type=Path, required=True, help="data directory")
+    parser.add_argument(
+        "--out_dir", type=Path, required=True, help="data directory of what is kept"
+    )
+    parser.add_argument("--min_sec", type=float, help="shortest utterance that is kept (s)")
+    parser.add_argument("--max_sec", type=float, help="longest utterance that is kept (s)")
     parser.add_argument("--exclude", type=Path, help="file whose lines begin with an id: dropped")
 
 

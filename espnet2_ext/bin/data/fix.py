@@ -7,8 +7,13 @@ from espnet2_ext.lock import hold_to_the_end
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--in_dir", type=Path, required=True)
-    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--in_dir", type=Path, required=True, help="data directory")
+    parser.add_argument(
+        "--out_dir",
+        type=Path,
+        required=True,
+        help="sorted copy without utterances that a table lacks",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -17,7 +17,9 @@ from espnet2_ext.lock import hold_to_the_end
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data_dir", type=Path, required=True, help="label, score.scp, text")
     parser.add_argument("--tokenizer_dir", type=Path, required=True, help="its phones, frame rate")
-    parser.add_argument("--output_dir", type=Path, required=True)
+    parser.add_argument(
+        "--output_dir", type=Path, required=True, help="where the tables are written"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

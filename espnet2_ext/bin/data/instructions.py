@@ -14,7 +14,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument
     add("--text", type=Path, required=True, help="utterance and its instruction, line by line")
-    add("--output_dir", type=Path, required=True)
+    add(
+        "--output_dir",
+        type=Path,
+        required=True,
+        help="where the arrays and their table are written",
+    )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--model", help="language model: a folder, or owner/name on the hub")
     which.add_argument(
@@ -22,8 +27,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--layer", type=int, default=-1, help="hidden states of which layer; -1: the last")
     add("--n_symbols", type=int, default=1000, help="pieces of a model that is fitted, at most")
-    add("--device", type=device_name, default="cpu")
-    add("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    add(
+        "--device",
+        type=device_name,
+        default="cpu",
+        help="where the language model computes: cpu, cuda or cuda:N",
+    )
+    add(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="of the language model's products",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

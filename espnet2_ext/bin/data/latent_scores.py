@@ -14,7 +14,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--data_dir", type=Path, required=True, help="label, score.scp, text")
     add("--latents_dir", type=Path, required=True, help="of `infer latents`: clock and lengths")
-    add("--output_dir", type=Path, required=True)
+    add(
+        "--output_dir",
+        type=Path,
+        required=True,
+        help="where the arrays and their table are written",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -7,7 +7,12 @@ from pathlib import Path
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--text", type=Path, required=True, help="utterance and its lyrics, line by line")
-    add("--output_dir", type=Path, required=True)
+    add(
+        "--output_dir",
+        type=Path,
+        required=True,
+        help="where the arrays and their table are written",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

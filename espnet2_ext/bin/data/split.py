@@ -7,9 +7,11 @@ from espnet2_ext.lock import hold_to_the_end
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--in_dir", type=Path, required=True)
-    parser.add_argument("--out_dir", type=Path, required=True)
-    parser.add_argument("--number", type=int, required=True)
+    parser.add_argument("--in_dir", type=Path, required=True, help="data directory")
+    parser.add_argument(
+        "--out_dir", type=Path, required=True, help="holds a data directory for each part"
+    )
+    parser.add_argument("--number", type=int, required=True, help="parts")
 
 
 def run(args: argparse.Namespace) -> None:

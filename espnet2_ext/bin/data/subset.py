@@ -9,10 +9,12 @@ from espnet2_ext.lock import hold_to_the_end
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--in_dir", type=Path, required=True)
-    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--in_dir", type=Path, required=True, help="data directory")
+    parser.add_argument(
+        "--out_dir", type=Path, required=True, help="data directory of what is kept"
+    )
     parser.add_argument("--utt_list", type=Path, help="file whose lines begin with an id")
-    parser.add_argument("--speakers", nargs="+")
+    parser.add_argument("--speakers", nargs="+", help="speakers that are kept; default: all")
     parser.add_argument("--number", type=int, help="keep at most so many: the first by id")
     parser.add_argument("--seed", type=int, help="draw them instead of taking the first")
 

@@ -8,7 +8,7 @@ from espnet2_ext.errors import USER_ERROR_STATUS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data_dir", type=Path, required=True)
+    parser.add_argument("--data_dir", type=Path, required=True, help="data directory to check")
     parser.add_argument("--fs", type=int, help="rate (Hz) that audio should have")
 
 

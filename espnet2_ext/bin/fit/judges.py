@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="more recordings that the judges of words and attributes learn from, of any singers",
     )  # fmt: skip
     parser.add_argument("--dev_dir", required=True, help="singing to measure the judges on")
-    parser.add_argument("--out_dir", required=True)
+    parser.add_argument("--out_dir", required=True, help="where the judges are written")
     parser.add_argument("--config", help="conf/scoring.yaml")
     parser.add_argument(
         "--centroid_dirs", nargs="*", default=[],

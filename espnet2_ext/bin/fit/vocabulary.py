@@ -9,8 +9,12 @@ from espnet2_ext.lock import hold_to_the_end
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--tokenizer_dir", type=Path, required=True)
-    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument(
+        "--tokenizer_dir", type=Path, required=True, help="tokenizers whose codes become symbols"
+    )
+    parser.add_argument(
+        "--out_dir", type=Path, required=True, help="where the vocabulary is written"
+    )
     parser.add_argument(
         "--data_json", type=Path, nargs="*", default=[], help="check that all their tokens exist"
     )

@@ -6,7 +6,9 @@ from pathlib import Path
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="owner/name, owner/name@revision, or a URL of an archive")
-    parser.add_argument("--cache_dir", type=Path)
+    parser.add_argument(
+        "--cache_dir", type=Path, help="where downloads are kept; default: the hub's own cache"
+    )
     parser.add_argument("--offline", action="store_true", help="what was downloaded before alone")
 
 

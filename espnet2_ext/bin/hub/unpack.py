@@ -8,7 +8,7 @@ from espnet2_ext.errors import UserError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pack", type=Path)
+    parser.add_argument("pack", type=Path, help="archive of a packed model")
     parser.add_argument("folder", type=Path, help="new or empty folder")
 
 

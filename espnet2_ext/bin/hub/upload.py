@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("pack", type=Path)
+    parser.add_argument("pack", type=Path, help="archive of a packed model")
     parser.add_argument("repo", help="owner/name")
     parser.add_argument("--private", action="store_true", help="a new repository is private")
 

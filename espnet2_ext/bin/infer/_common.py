@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def add_common(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
     """Options of every step; `dtype`: its networks compute in a precision that may be asked for."""
     add = parser.add_argument
-    add("--output_dir", type=Path, required=True)
+    add("--output_dir", type=Path, required=True, help="a killed run goes on there")
     Shard.add_options(parser)
     add("--chunk_utts", type=int, default=CHUNK_UTTS, help="utterances between savepoints")
     add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")

@@ -13,7 +13,7 @@ from espnet2_ext.errors import UserError
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--tokenizer_dir", type=Path, required=True)
+    add("--tokenizer_dir", type=Path, required=True, help="tokenizers that made the tokens")
     add("--codec_ssl", type=Path, help="codec_ssl.scp")
     add("--codes", type=Path, help="instead: the codec's codes alone, as a CD flow writes")
     add("--soft", type=Path, help="instead: expected embeddings, as `infer soft` writes")

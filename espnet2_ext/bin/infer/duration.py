@@ -11,7 +11,9 @@ from espnet2_ext.lock import hold_to_the_end
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data_dir", type=Path, required=True, help="its label is not used")
     parser.add_argument("--config", type=Path, required=True, help="config.yaml of the experiment")
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="weights of the duration model"
+    )
     parser.add_argument(
         "--inference_config", type=Path, help="YAML with temperature (0: the median) and seed"
     )

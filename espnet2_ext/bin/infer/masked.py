@@ -21,12 +21,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--acoustic_file", default="valid.loss.best.pth", help="of its weights")
     add("--semantic_dir", type=Path, help="experiment of the semantic tokens; none: take the "
         "semantic tokens of --token_dir")  # fmt: skip
-    add("--semantic_file", default="valid.loss.best.pth")
+    add(
+        "--semantic_file",
+        default="valid.loss.best.pth",
+        help="checkpoint in the folder of the generator of semantic tokens",
+    )
     add("--token_dir", type=Path, required=True, help="dump/tokens/SET: scores, prompts, tokens")
     add("--decode_config", type=Path, help="sections semantic and acoustic, options of decoding")
     add("--transcription_dir", type=Path, help="experiment of a transcription, which chooses among "
         "takes, for decoding with nbest above 1")  # fmt: skip
-    add("--transcription_file", default="valid.loss.best.pth")
+    add(
+        "--transcription_file",
+        default="valid.loss.best.pth",
+        help="checkpoint in the folder of the transcription",
+    )
     add("--tokenizer_dir", type=Path, help="the codec, for decoding with soft: true")
     add_common(parser)
 

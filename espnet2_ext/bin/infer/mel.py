@@ -9,7 +9,12 @@ from espnet2_ext.bin.infer._common import add_common, check_common, run_step
 def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--wav_scp", type=Path, required=True, help="audio at the mel's rate")
-    add("--mel_config", type=Path, default=Path("conf/mel.yaml"))
+    add(
+        "--mel_config",
+        type=Path,
+        default=Path("conf/mel.yaml"),
+        help="YAML of sampling rate, frames and mel",
+    )
     add_common(parser, dtype=False)
 
 

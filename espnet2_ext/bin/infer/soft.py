@@ -22,9 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--token_dir", type=Path, required=True, help="dump/tokens/SET: scores and prompts")
     add("--codec_ssl", type=Path, help="codec_ssl.scp sampled by the LM; default: --token_dir's")
-    add("--tokenizer_dir", type=Path, required=True)
+    add("--tokenizer_dir", type=Path, required=True, help="tokenizers that made the tokens")
     add("--decode_config", type=Path, help="score_weight, prompt_guidance, soft_temperature hold")
-    add("--batch_size", type=int, default=16)
+    add("--batch_size", type=int, default=16, help="utterances of a batch")
     add_common(parser)
 
 

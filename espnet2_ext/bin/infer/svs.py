@@ -23,8 +23,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--data_dir", type=Path, nargs="+", required=True, help="made by svs_data at its frame rate"
     )
     add("--token_dir", type=Path, nargs="+", required=True, help="dump/tokens/SET, for the prompts")
-    add("--output_dir", type=Path, required=True)
-    add("--durations", choices=TIMINGS, nargs="+", default=list(TIMINGS))
+    add(
+        "--output_dir",
+        type=Path,
+        required=True,
+        help="where results are written; a killed run goes on there",
+    )
+    add(
+        "--durations",
+        choices=TIMINGS,
+        nargs="+",
+        default=list(TIMINGS),
+        help="whose phone durations are sung: of the label, the model's own, or both",
+    )
     add("--seed", type=int, default=0, help="of VISinger's noise")
     add("--device", type=device_name, default="cpu", help="cpu, cuda, cuda:1 ...")
 

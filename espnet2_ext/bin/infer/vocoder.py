@@ -18,7 +18,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--f0_source", choices=("feats", "predictor", "score"),
         help="F0 of --f0_scp, predicted from the mel, or the written notes; "
         "default: feats if --f0_scp is given, else predictor")  # fmt: skip
-    add("--batch_size", type=int, default=8)
+    add("--batch_size", type=int, default=8, help="utterances of a batch")
     add("--bfloat16", action="store_true", help="the same as --dtype bfloat16")
     add("--merge", action="store_true", help=argparse.SUPPRESS)  # of version 0.1.0; shards join
     add_common(parser)

@@ -13,7 +13,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exp_dirs", type=Path, nargs="+", required=True, help="in order of rows")
     parser.add_argument("--prefix", default="", help="of the folders' names, not of the rows'")
     parser.add_argument("--scores_dir", required=True, help="holds ROW/SPLIT/summary.json")
-    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument("--out_dir", type=Path, required=True, help="where the report is written")
 
 
 def run(args: argparse.Namespace) -> None:

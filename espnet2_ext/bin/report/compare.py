@@ -11,7 +11,7 @@ from pathlib import Path
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores_dir", type=Path, required=True, help="SYSTEM/SPLIT of bin.score")
-    parser.add_argument("--split", default="test")
+    parser.add_argument("--split", default="test", help="evaluated set")
     parser.add_argument("--systems", nargs="+", required=True, help="rows, in order")
     parser.add_argument("--ours", help="the row that is tested")
     parser.add_argument("--baselines", nargs="*", default=[], help="rows that it is tested against")

@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of the phone-duration model: also the spread of its timing against the singers'",
     )  # fmt: skip
     parser.add_argument("--duration_config", help="its inference options, as infer duration's")
-    parser.add_argument("--out_dir", required=True, type=Path)
+    parser.add_argument("--out_dir", required=True, type=Path, help="where the report is written")
 
 
 @one_thread()

@@ -40,9 +40,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--f0_extractor", default="swift", help="see judges/f0.py")
     add("--seed", type=int, default=0, help="of the choice, prompts and sampling")
     add("--nj", type=int, default=1, help="processes that analyse recordings")
-    add("--device", type=device_name, default="cpu")
+    add(
+        "--device",
+        type=device_name,
+        default="cpu",
+        help="where models compute: cpu, cuda or cuda:N",
+    )
     add_dtype(parser)
-    add("--out_dir", required=True, type=Path)
+    add("--out_dir", required=True, type=Path, help="where the report is written")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -12,7 +12,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--token_list", type=Path, help="token_list.json; default: OpusLM 1.7B's, with Opencpop's")
     add("--positions", type=int, default=4000, help="positions per batch and GPU, padding included")
     add("--frames", type=int, default=800, help="target frames among them")
-    add("--gpus", type=int, nargs="+", default=[1, 2, 4, 8])
+    add(
+        "--gpus",
+        type=int,
+        nargs="+",
+        default=[1, 2, 4, 8],
+        help="numbers of GPUs that memory is counted for",
+    )
 
 
 def run(args: argparse.Namespace) -> None:

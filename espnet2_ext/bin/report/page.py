@@ -16,14 +16,20 @@ from espnet2_ext.lock import hold_to_the_end
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, required=True, help="results.json")
     parser.add_argument("--table", type=Path, required=True, help="systems.tsv that was scored")
-    parser.add_argument("--scores_dir", type=Path, required=True)
-    parser.add_argument("--judges_dir", type=Path, required=True)
-    parser.add_argument("--mel_config", type=Path, required=True)
+    parser.add_argument(
+        "--scores_dir", type=Path, required=True, help="holds SYSTEM/SPLIT/summary.json"
+    )
+    parser.add_argument("--judges_dir", type=Path, required=True, help="of `fit judges`")
+    parser.add_argument(
+        "--mel_config", type=Path, required=True, help="YAML of sampling rate, frames and mel"
+    )
     parser.add_argument("--exp_dirs", type=Path, nargs="*", default=[], help="trainings to show")
     parser.add_argument("--rolled_score", type=Path, help="rolled_score.json of the speech LM")
     parser.add_argument("--max_utts", type=int, default=6, help="utterances of each split")
-    parser.add_argument("--title", default="Singing with a speech language model")
-    parser.add_argument("--out_dir", type=Path, required=True)
+    parser.add_argument(
+        "--title", default="Singing with a speech language model", help="of the page"
+    )
+    parser.add_argument("--out_dir", type=Path, required=True, help="where the report is written")
 
 
 def commit() -> str:

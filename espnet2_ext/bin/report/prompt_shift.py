@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="of that choice")
     add("--f0_extractor", default="swift", help="see judges/f0.py")
     add("--nj", type=int, default=1, help="processes that analyse recordings")
-    add("--out_dir", required=True, type=Path)
+    add("--out_dir", required=True, type=Path, help="where the report is written")
 
 
 def run(args: argparse.Namespace) -> None:

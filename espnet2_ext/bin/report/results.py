@@ -11,7 +11,7 @@ from espnet2_ext.judges.quality import read_quality
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scores_dir", required=True, help="holds SYSTEM/SPLIT/summary.json")
     parser.add_argument("--judges_dir", help="says what the judges are worth")
-    parser.add_argument("--out_dir", required=True)
+    parser.add_argument("--out_dir", required=True, help="where the report is written")
 
 
 def run(args: argparse.Namespace) -> None:

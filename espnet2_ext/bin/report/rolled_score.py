@@ -25,7 +25,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--semitones", type=int, nargs="*", default=[-3, 3], help="shifts in pitch")
     add("--margin", type=float, default=0.02, help="least drop of the mean log-likelihood")
     add("--max_utts", type=int, default=64, help="utterances, evenly spread over the set")
-    add("--device", type=device_name, default="cpu")
+    add(
+        "--device",
+        type=device_name,
+        default="cpu",
+        help="where models compute: cpu, cuda or cuda:N",
+    )
     add_dtype(parser)
 
 

@@ -29,7 +29,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of the set: for notes from their vowels on, and as written",
     )
     add("--train_token_dir", type=Path, help="of the training set, for the commonest pitch")
-    add("--device", type=device_name, default="cpu")
+    add(
+        "--device",
+        type=device_name,
+        default="cpu",
+        help="where models compute: cpu, cuda or cuda:N",
+    )
     add("--output", type=Path, required=True, help="JSON to write")
 
 

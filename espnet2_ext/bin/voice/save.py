@@ -15,7 +15,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--prompt", type=Path, nargs="+", required=True, help="recordings of the voice")
     add("--name", help="of the singer; default: the output's name")
     add("--offline", action="store_true", help="models downloaded before alone")
-    add("--device", type=device_name, default="cpu")
+    add(
+        "--device",
+        type=device_name,
+        default="cpu",
+        help="where models compute: cpu, cuda or cuda:N",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
