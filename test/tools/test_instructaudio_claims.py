@@ -62,3 +62,11 @@ def test_no_description_of_the_other_gender_was_followed():
     assert {kind: of["follows"] for kind, of in found.items()} == {"song": 0, "speech": 0}
     sizes = f"of {found['song']['n_utt']} songs and {found['speech']['n_utt']} clips of speech"
     assert sizes in prose(PAGE)
+
+
+def test_distances_are_those_of_the_songs_of_test():
+    found = json.loads((DOCS / "results/instructaudio_frechet.json").read_text())["rows"]
+    for row in found:
+        if row["split"] == "test":
+            fad, low, high = (f"{row[name]:.0f}" for name in ("value", "low", "high"))
+            assert f"| {row['system']} | {fad} [{low}, {high}] |" in PAGE.read_text()
