@@ -66,6 +66,8 @@ def _mistake(error: Exception) -> UserError | None:
     reason = str(error).strip().partition("\n")[0]
     if isinstance(error, UserError):
         return error
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, UnpicklingError):
+        error = error.__cause__  # as ESPnet 202611 says it
     if isinstance(error, UnpicklingError):
         return UserError("a file", f"a pickle, which may run code ({reason})")
     if isinstance(error, BrokenPipeError):

@@ -6,6 +6,7 @@ that begins with ``PKL``. A line of a Kaldi table that ends with ``|`` is a shel
 
 import contextlib
 import datetime
+import importlib.util
 import os
 from collections.abc import Iterator
 from types import ModuleType
@@ -50,14 +51,27 @@ def _state_types() -> list[Any]:
     return [core.scalar, core._reconstruct, np.dtype, np.ndarray, datetime.timedelta, *kinds]
 
 
+def _refuse_command(command: Any, *_: Any, **__: Any) -> None:
+    command = command.decode("utf-8", "replace") if isinstance(command, bytes) else command
+    raise UserError("table", f"a command: {command}", "a file")
+
+
+def guard_omniio() -> None:
+    """Have omniio, which ESPnet 202611 reads tables with, run no commands; it takes no pickles."""
+    if importlib.util.find_spec("omniio") is None:
+        return
+    import omniio.tools.kaldi.stream
+
+    class NoCommands:
+        Popen, PIPE = staticmethod(_refuse_command), None
+
+    omniio.tools.kaldi.stream.subprocess = NoCommands
+
+
 def guarded_kaldiio() -> ModuleType:
     """kaldiio, which runs neither commands nor pickles from here on."""
     import kaldiio.matio
     import kaldiio.utils
-
-    def refuse_command(command: Any, *_: Any, **__: Any) -> None:
-        command = command.decode("utf-8", "replace") if isinstance(command, bytes) else command
-        raise UserError("table", f"a command: {command}", "a file")
 
     class NoPickle:
         @staticmethod
@@ -65,6 +79,6 @@ def guarded_kaldiio() -> ModuleType:
             raise UserError(getattr(file, "name", "archive"), "a pickle, which may run code",
                             "vectors and matrices")  # fmt: skip
 
-    kaldiio.utils.my_popen = refuse_command
+    kaldiio.utils.my_popen = _refuse_command
     kaldiio.matio.pickle = NoPickle
     return kaldiio

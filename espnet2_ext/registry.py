@@ -7,7 +7,7 @@ ESPnet's own command lines never import us, so `register` must run first:
 import importlib
 from typing import Any, NamedTuple
 
-from espnet2_ext.no_code import guarded_kaldiio, know_states
+from espnet2_ext.no_code import guard_omniio, guarded_kaldiio, know_states
 
 
 class Plug(NamedTuple):
@@ -94,6 +94,7 @@ def register(*modules: str) -> None:
             slow, so a training command names the one it needs.
     """
     guarded_kaldiio()
+    guard_omniio()
     know_states()
     for plug in PLUGS:
         if modules and plug.host.partition(":")[0] not in modules:

@@ -91,8 +91,8 @@ def test_espnets_loaders_of_tables(tmp_path, marker):
 
     register("espnet2.train.dataset")
     dataset = ESPnetDataset([(str(plant_ark(tmp_path, "x", marker)), "x", "kaldi_ark")])
-    with pytest.raises(UserError, match="a pickle, which may run code"):
-        dataset["u0"]
+    with pytest.raises(Exception, match="a pickle, which may run code|Not a Kaldi object"):
+        dataset["u0"]  # the latter is omniio's, of ESPnet 202611, which knows no pickles
     scp = tmp_path / "y.scp"
     scp.write_text(f"u0 touch {marker} |\n")
     dataset = ESPnetDataset([(str(scp), "x", "kaldi_ark")])
