@@ -1,43 +1,18 @@
 """Rows of a result table: what a file may say, what is made for them, where systems.tsv has it."""
 
-import io
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from espnet2_ext.bin import rows as cli
 from espnet2_ext.errors import UserError
 from espnet2_ext.evaluation.rendered import NO_WAVS
 from espnet2_ext.evaluation.rendering import Plan
-from espnet2_ext.evaluation.row_table import beside_others
-from espnet2_ext.evaluation.rows import Row, of_run, read_rows, tag_of, with_baselines
-from espnet2_ext.evaluation.settings import Settings
+from espnet2_ext.evaluation.rows import Row, read_rows, tag_of, with_baselines
 from espnet2_ext.files import read_yaml
 
-RECIPES = Path(__file__).resolve().parents[2] / "egs2"
-SYSTEMS = RECIPES / "TEMPLATE/speechlm1/conf/systems.yaml"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch) -> Settings:
-    """Settings of a recipe's run in the working directory, which expects soft tokens."""
-    monkeypatch.chdir(tmp_path)
-    Path("lm.yaml").write_text("method: greedy\nsoft: true\n")
-    Path("flow.yaml").write_text("solver: euler\n")
-    return Settings(
-        expdir="exp", dumpdir="dump", tokens="dump/tokens", tokenizer_dir="exp/tokenizer",
-        eval_name="eval_test", device="cpu", inference_nj="1", tag="default",
-        lm_exp="exp/speechlm_default", inference_model="best.pth", inference_config="lm.yaml",
-        inference_args="", inference_tag="default", flow_exp="exp/flow_default",
-        flow_model="best.pth", flow_inference_config="flow.yaml", flow_inference_args="--seed 1",
-        flow_inference_tag="default_seed_1", vocoder_exp="exp/vocoder_default",
-        vocoder_model="best.pth", vocoder_f0="feats", duration_exp="exp/duration_default",
-        duration_model="best.pth", duration_inference_config="",
-        systems_config=str(SYSTEMS), row="",
-    )  # fmt: skip
+from .conftest import RECIPES, SYSTEMS, call
 
 
 def folders(plan: Plan) -> list[str]:
@@ -99,16 +74,6 @@ def test_a_wrong_file_is_one_line_and_status_2(run, tmp_path, capsys, monkeypatc
     status, output = call(run, monkeypatch, capsys, "plan", "--set", "eval_test")
     assert status == 2 and len(output.splitlines()) == 1
     assert message in output
-
-
-def call(run, monkeypatch, capsys, *options) -> tuple[int, str]:
-    """Exit status of bin.rows, and what it prints, errors too."""
-    text = "".join(f"{name}={value}\n" for name, value in run.items())
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-    with pytest.raises(SystemExit) as end:
-        cli.main(list(options))
-    captured = capsys.readouterr()
-    return end.value.code, captured.out + captured.err
 
 
 def test_the_recipes_rows_lie_under_the_models_names(run):
@@ -332,76 +297,6 @@ def test_f0_of_other_systems_mels_by_name(tmp_path):
         assert [row.f0 for row in with_baselines(rows, given, words)[2:5]] == expected
     with pytest.raises(UserError, match="--baseline_f0: a: 'ours' .expected feats or predictor"):
         with_baselines(rows, given, "a=ours")
-
-
-def test_one_row_of_a_run_stands_beside_those_of_others(run):
-    rows = read_rows(SYSTEMS, "results")
-    assert of_run(rows, "") == rows
-    assert of_run(rows, "big") == [Row("big", tokens="lm", mel="flow")]
-    assert of_run(rows, "vocoder_gt_mel") == [rows[2]]
-    with pytest.raises(UserError, match="--row"):
-        of_run(rows, "a b")
-    old, new = {"a": {"n": 0}, "b": {"n": 0}}, {"b": {"n": 1}, "c": {"n": 1}}
-    assert list(beside_others(new, old, one_row=True)) == ["a", "b", "c"]
-    assert list(beside_others(new, old, one_row=False)) == ["b", "c", "a"]
-    assert beside_others(new, old, one_row=True)["b"] == {"n": 1}
-
-
-def test_systems_tsv_keeps_the_rows_of_earlier_runs(run, tmp_path, capsys, monkeypatch):
-    def write(path, *utts):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(f"{utt} {utt}.wav\n" for utt in utts))
-
-    def table(*splits):
-        options = ("--scores_dir", "exp/scores", "--systems", "exp/scores/systems.tsv")
-        return call(run, monkeypatch, capsys, "table", "--set", "eval_test",
-                    "--splits", *splits, *options)  # fmt: skip
-
-    write(tmp_path / "dump/raw/test/wav.scp", "u1", "u2")
-    write(tmp_path / "dump/raw/dev/wav.scp", "u3")
-    status, output = table("test")
-    assert status == 2 and "vocoder_gt_mel/eval_test: no wav.scp, which scoring reads" in output
-
-    plan = Plan(run, "eval_test")
-    audio = [plan.render(row).wavs for row in read_rows(SYSTEMS, "results")]
-    wavs = [folder for folder in audio if folder not in (None, NO_WAVS)]
-    for folder in wavs:
-        write(folder / "wav.scp", "u1", "u2", "elsewhere")
-    status, output = table("test")
-    assert status == 0 and output.split() == ["dump/raw/test"] * 2 + [*map(str, wavs)]
-    lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
-    assert lines[0] == "system\tsplit\tref_dir\twav_scp\ttiming\tf0_source"
-    assert lines[1] == "ground_truth\ttest\tdump/raw/test\tdump/raw/test/wav.scp\tlabel\trecording"
-    scp = "exp/scores/wav_scp/lm+flow2+voc.test.scp"
-    assert lines[2] == "score_f0\ttest\tdump/raw/test\t-\tlabel\tscore"
-    assert lines[6] == f"lm+flow2+voc\ttest\tdump/raw/test\t{scp}\tlabel\tfeats"
-    assert Path(scp).read_text() == "u1 u1.wav\nu2 u2.wav\n"
-
-    for name in ("ground_truth", "vocoder_gt_mel", "lm+flow2+voc"):  # scored, as the table stays
-        (tmp_path / "exp/scores" / name).mkdir()
-    run |= {"row": "big", "flow_exp": "exp/flow_big"}
-    to = "exp/flow_big/decode_default_seed_1/lm_default_default/eval_test/wav_vocoder_default"
-    write(tmp_path / to / "wav.scp", "u1")
-    assert table("test")[0] == 0
-    lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
-    assert [line.split("\t")[0] for line in lines[1:]] == [
-        "ground_truth", "vocoder_gt_mel", "lm+flow2+voc", "big"
-    ]  # fmt: skip
-    (tmp_path / "exp/flow_big").mkdir(exist_ok=True)
-    (tmp_path / "exp/scores/big").mkdir()
-    known = ("exp/speechlm_default", "exp/flow_default", "exp/vocoder_default")
-    status, output = call(run, monkeypatch, capsys, "models", "--scores_dir", "exp/scores",
-                          "--but", *known)  # fmt: skip
-    assert (status, output) == (0, "exp/flow_big\n")
-
-    run |= {"row": "", "flow_exp": "exp/flow_default"}  # a later run of the table's own rows
-    assert table("test")[0] == 0
-    lines = (tmp_path / "exp/scores/systems.tsv").read_text().splitlines()
-    assert lines[-1].split("\t")[0] == "big" and len(lines) == 8
-
-    Path("exp/scores/rows.json").write_text('{"a": []}')
-    status, output = table("test")
-    assert status == 2 and "rows.json: no rows of this version" in output
 
 
 @pytest.mark.parametrize(
